@@ -1,0 +1,74 @@
+# Needs make and Python 3.11 to 3.13 (3.11 is what we test with). Everything else goes into .venv, nothing outside it.
+#   make lab     set up, then open lesson 00 in JupyterLab        make test    set up, then run every test
+#   make setup   only prepare .venv                               make bench   the speed table of the README
+#   make lint    ruff: check and format                           make clean   remove what tests and tools left behind
+#   make notebooks   run every lesson and store its outputs       make measure   time and memory into the README's map
+
+VENV  ?= .venv
+PY    := $(VENV)/bin/python
+JOBS  ?= 2
+# In CI pip only reports what went wrong; at a terminal it shows how far it is.
+PIP   := $(PY) -m pip --disable-pip-version-check install $(if $(CI),-q,)
+ROOT  := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+LEARN := $(VENV)/.ready
+TESTS := $(VENV)/.ready-tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test bench lint notebooks measure clean
+
+help:
+	@sed -n '2,6s/^# *//p' Makefile
+
+$(PY):
+	@for python in $(PYTHON) python3.11 python3 python; do \
+	  if $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+	    echo "Making $(VENV) with $$($$python --version)"; exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "edgecl needs Python 3.11 (3.12 and 3.13 work too) with its venv module, and found none." >&2; \
+	echo "Install it (python.org; or 'apt install python3.11 python3.11-venv' on Debian and Ubuntu; or 'brew install python@3.11')," >&2; \
+	echo "or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	exit 1
+
+$(LEARN): requirements.txt pyproject.toml | $(PY)
+	@echo "Installing what the lessons need into $(VENV) (a few minutes the first time) …"
+	@$(PIP) -r requirements.txt
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
+	  > $(VENV)/share/jupyter/lab/settings/overrides.json
+	@touch $@
+
+$(TESTS): tests/requirements.txt $(LEARN)
+	@echo "Installing what the tests need into $(VENV) …"
+	@$(PIP) -r tests/requirements.txt
+	@touch $@
+
+setup: $(LEARN)
+	@echo "Ready: 'make lab' opens the course."
+
+lab: $(LEARN)
+	$(PY) -m jupyter lab --ip=127.0.0.1 $(ROOT) --ServerApp.root_dir="$(CURDIR)" \
+	  --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LabApp.news_url=None \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.extension_manager=readonly
+
+# One run for everything: ruff, unit and oracle tests, every lesson as stored (nbval), with its solutions, and in a browser.
+test: $(TESTS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
+	  --nbval --nbval-current-env --nbval-cell-timeout=180 --nbval-sanitize-with=tests/nbval_sanitize.cfg tests notebooks
+
+bench: $(TESTS)
+	$(PY) tests/bench.py
+
+lint: $(TESTS)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+notebooks: $(TESTS)
+	$(PY) tests/refresh_notebooks.py
+
+measure: $(TESTS)
+	$(PY) tests/refresh_notebooks.py --measure
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots
+	find edgecl_lite tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

@@ -1,0 +1,26 @@
+"""Continual learning on edge devices: a small module behind a course of notebooks, in the order of its
+lessons.
+"""
+
+from importlib import import_module
+
+from . import metrics
+from .data import Dataset, digits, fashion_mnist, mnist
+from .environment import diagnose, setup
+from .methods import EWC, Finetune, Joint, fisher
+from .models import apply, cnn, mlp
+from .run import Run
+from .streams import Stream, Task, permuted, rotated, split
+from .tensors import nbytes
+from .train import Diverged, Point, learn, sweep, train
+
+LATER = {"plots": "plots", "widgets": "widgets", "live": "widgets", "explore": "widgets", "flip": "widgets",
+         "guess": "widgets", "checks": "checks", "check": "checks"}  # fmt: skip
+
+
+def __getattr__(name):
+    """What needs a display is imported when first asked for, so that all the rest runs without one."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{LATER[name]}", __name__)
+    return module if name == LATER[name] else getattr(module, name)

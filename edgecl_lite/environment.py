@@ -1,0 +1,71 @@
+"""Make a notebook ready (`setup`), and say in plain words what is wrong with an installation (`diagnose`).
+
+Lesson: 00_start_here.
+"""
+
+import importlib.util
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+NEEDED = {"torch": "2.13", "numpy": "2", "matplotlib": "3.10", "ipywidgets": "8.1", "ipykernel": "7.1"}
+HELP = "run `pip install -r requirements.txt` in the folder of the course, then restart the kernel"
+
+
+def setup():
+    """One thread for torch (at these sizes two can be ten times slower than one), and the style of the
+    figures.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    if importlib.util.find_spec("matplotlib"):
+        from .plots import style
+
+        style()
+
+
+def diagnose(installed=None, python=None, memory=None):
+    """What is wrong here, as a list of sentences that say how to mend it; an empty list where all is well.
+
+    installed: {package: version or None}, python: (major, minor), memory: free bytes; each found out if not
+    given.
+    """
+    installed = {name: _version(name) for name in NEEDED} if installed is None else installed
+    python = sys.version_info[:2] if python is None else python
+    memory = _free_memory() if memory is None else memory
+    wrong = []
+    if python < (3, 11):
+        wrong.append(
+            f"This is Python {python[0]}.{python[1]}; the course needs 3.11 or newer: install that first."
+        )
+    for name, least in NEEDED.items():
+        have = installed.get(name)
+        if have is None:
+            wrong.append(f"{name} is missing: {HELP}.")
+        elif _numbers(have) < _numbers(least):
+            wrong.append(f"{name} is {have}; the course needs {least} or newer: {HELP}.")
+    if memory is not None and memory < 600e6:
+        wrong.append(
+            f"Only {memory / 1e6:.0f} MB of memory are free; a lesson may take 600 MB: "
+            "shut down other notebooks (menu Kernel, Shut Down All Kernels)."
+        )
+    return wrong
+
+
+def _version(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _numbers(text):
+    return tuple(int(part) for part in text.split("+")[0].split(".")[:2] if part.isdigit())
+
+
+def _free_memory():
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not told on Windows and macOS
+        return None

@@ -1,0 +1,123 @@
+"""What every method differs from: plain finetuning. And its opposite, joint training on all tasks seen so
+far.
+
+A method object holds the network's structure and its hyper-parameters and never changes. `params`, `state`
+and `batch` are plain dicts of tensors with a lane axis in front, passed in and handed back. Six verbs, each
+doing nothing here, say what a method adds to   loss = cross entropy of the new data.   Lesson:
+01_catastrophic_forgetting.
+"""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from ..models import apply, check_net
+from ..tensors import lanes_of
+
+
+def masked(logits, active):
+    """Logits where outputs that may not answer are -inf."""
+    return logits.masked_fill(~active, -math.inf)
+
+
+def cross_entropy(logits, y):
+    """Mean over the samples of each lane: logits (lanes, n, outputs), y (lanes, n) -> (lanes,)."""
+    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape).mean(1)
+
+
+class Finetune:
+    """Plain finetuning, and the base of every method: it forgets.
+
+    net: a `torch.nn.Module`, used as a structure only. A subclass names its hyper-parameters that a sweep may
+    vary in `ranges`, {name: check(name, value) -> value}, and passes their values to this constructor.
+    """
+
+    ranges = {}
+
+    def __init__(self, net, **hyper):
+        self.net = check_net(net)
+        self.hyper = {name: self.ranges[name](name, value) for name, value in hyper.items()}
+
+    def start(self, params, stream, hyper):
+        """What do I carry? hyper: {name: (lanes,)}. The state's keys never change afterwards."""
+        return dict(hyper)
+
+    def begin_task(self, params, state, task):
+        """What may move? task: {"number": int, "x", "y", "active": its training set, "rng"}, each with
+        lanes.
+        """
+        return params, state
+
+    def draw(self, state, batch, rng):
+        """What do I rehearse? `rng(n)` gives uniform numbers (lanes, n), drawn per seed."""
+        return batch
+
+    def loss(self, params, state, batch):
+        """What do I minimise? Pure: batch {"x", "y", "active", "epoch", "step"} -> (lanes,)."""
+        logits = apply(self.net, params, batch["x"])  # (lanes, n, outputs)
+        return cross_entropy(masked(logits, batch["active"]), batch["y"])
+
+    def after_step(self, params, state, batch):
+        """What do I remember of this batch? Copy what you keep of params: the optimiser moves them in
+        place.
+        """
+        return state
+
+    def end_task(self, params, state, task):
+        """What do I remember of this task?"""
+        return state
+
+    def predict(self, params, state, x, task=None):
+        """How do I answer? x (n, channels, height, width), the same for all lanes -> logits (lanes, n,
+        outputs).
+        """
+        return apply(self.net, params, x.expand(lanes_of(params), *x.shape))
+
+    def keeps(self, state, lane=0):
+        """The tensors that a device would have to store between tasks, beside the weights: {name: tensor}."""
+        return {}
+
+    def advice(self, state, lane, lr, optimizer):
+        """One sentence on what to change after lane `lane` became non-finite."""
+        return f"Lower lr (it was {lr:g})."
+
+
+class Joint(Finetune):
+    """The upper bound: every batch is drawn evenly from all tasks seen so far. No device can keep them
+    all.
+    """
+
+    def start(self, params, stream, hyper):
+        n = lanes_of(params)
+        tables = {
+            "x": torch.cat([task.train[0] for task in stream]),  # (all samples, channels, height, width)
+            "y": torch.cat([task.train[1] for task in stream]),
+            "on": torch.cat([torch.full((len(task.train[1]),), t) for t, task in enumerate(stream)]),
+            "end": torch.tensor([len(task.train[1]) for task in stream]).cumsum(0),  # samples up to task t
+            "answers": torch.stack(  # (now, on, outputs)
+                [
+                    torch.stack([stream.active(now, on) for on in range(len(stream))])
+                    for now in range(len(stream))
+                ]
+            ),
+            "now": torch.tensor(0),
+        }
+        device = next(iter(params.values())).device
+        return {**hyper, **{name: table.to(device).expand(n, *table.shape) for name, table in tables.items()}}
+
+    def begin_task(self, params, state, task):
+        return params, {**state, "now": torch.full_like(state["now"], task["number"])}
+
+    def draw(self, state, batch, rng):
+        now, each = state["now"], torch.arange(len(state["now"]), device=state["now"].device)
+        seen = state["end"][each, now]  # (lanes,)
+        pick = (rng(batch["y"].shape[1]) * seen[:, None]).long()  # (lanes, n)
+        row = each[:, None]
+        active = state["answers"][row, now[:, None], state["on"][row, pick]]  # (lanes, n, outputs)
+        return {**batch, "x": state["x"][row, pick], "y": state["y"][row, pick], "active": active}
+
+    def keeps(self, state, lane=0):
+        """All training data of all tasks, as bytes of pixels, and one byte a label."""
+        x, y = state["x"][lane], state["y"][lane]
+        return {"x": (x * 255).round().to(torch.uint8), "y": y.to(torch.uint8)}

@@ -1,0 +1,109 @@
+"""Networks, and how to run many copies of one at once.
+
+A network here is only a structure: a plain `torch.nn.Module` whose weights live outside it, in a dict
+`params` with a lane axis. `layers` walks it for all lanes; a linear layer is y = x Wᵀ + b as one batched
+product. Lesson: 01_catastrophic_forgetting. No BatchNorm and no Dropout: their hidden state would tie the
+lanes together.
+"""
+
+import torch
+from torch import nn
+from torch.func import functional_call, vmap
+
+from .arguments import whole
+
+HIDDEN_STATE = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
+
+def mlp(stream, hidden=(100,)):
+    """Multi-layer perceptron with ReLU, sized from the stream: pixels -> hidden… -> stream.outputs."""
+    widths = [stream.pixels, *(whole("each of hidden", width) for width in hidden), stream.outputs]
+    body = [part for i, o in zip(widths, widths[1:], strict=False) for part in (nn.Linear(i, o), nn.ReLU())]
+    return nn.Sequential(nn.Flatten(), *body[:-1])
+
+
+def cnn(stream, channels=(16, 32)):
+    """Small convolutional net: per entry of channels a 3×3 convolution, ReLU and 2×2 max-pooling; a linear
+    layer.
+    """
+    widths = [stream.shape[0], *(whole("each of channels", width) for width in channels)]
+    body = []
+    for i, o in zip(widths, widths[1:], strict=False):
+        body += [nn.Conv2d(i, o, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
+    body = nn.Sequential(*body, nn.Flatten())
+    with torch.no_grad():
+        features = body(torch.zeros(1, *stream.shape)).shape[1]
+    return nn.Sequential(*body, nn.Linear(features, stream.outputs))
+
+
+def initial(net, seed):
+    """The network's own random start for this seed, without a lane axis; the global generator is left
+    alone.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in net.modules():
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
+    return {name: p.detach().clone() for name, p in net.named_parameters()}
+
+
+def layers(net, params, x):
+    """Walk the network: yield (name, layer, its params, input, output); x (lanes, n, …).
+
+    Linear layers broadcast over the lanes, layers without weights do not see them, and any other layer
+    (Conv2d, GroupNorm, a module with a `forward` of its own) goes through `vmap`.
+    """
+    parts = net.named_children() if isinstance(net, nn.Sequential) else [("", net)]
+    for name, layer in parts:
+        prefix = f"{name}." if name else ""
+        own = {key[len(prefix) :]: p for key, p in params.items() if key.startswith(prefix)}
+        if isinstance(layer, nn.Linear) and "bias" in own:
+            out = torch.baddbmm(own["bias"].unsqueeze(1), x, own["weight"].mT)  # (lanes, n, out)
+        elif isinstance(layer, nn.Flatten):
+            out = x.flatten(2)
+        elif isinstance(layer, nn.ReLU):
+            out = x.relu()
+        elif not own:
+            out = layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        else:
+            out = vmap(lambda p, z, layer=layer: functional_call(layer, p, (z,)))(own, x)
+        yield prefix, layer, own, x, out
+        x = out
+
+
+def apply(net, params, x):
+    """Logits (lanes, n, outputs) of x (lanes, n, channels, height, width)."""
+    *_, (*_, logits) = layers(net, params, x)
+    return logits
+
+
+def check_net(net):
+    """Raises TypeError where `net` is no module, has no weights, or keeps state that would tie lanes
+    together.
+    """
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net must be a torch.nn.Module such as mlp(stream), got {type(net).__name__}")
+    if not any(True for _ in net.parameters()):
+        raise TypeError(f"net must have weights to learn, got {net} with none")
+    for name, part in net.named_modules():
+        if isinstance(part, HIDDEN_STATE):
+            raise TypeError(
+                f"net must keep no state between samples, got {type(part).__name__} as layer {name!r}: "
+                "use GroupNorm instead of BatchNorm, and no Dropout"
+            )
+    return net
+
+
+def check_fit(net, stream):
+    """Raises ValueError where the net does not take the stream's inputs or give its number of outputs."""
+    x = torch.zeros(1, *stream.shape)
+    want = f"a net for inputs {tuple(stream.shape)} and {stream.outputs} outputs, such as mlp(stream)"
+    params = {name: p.detach()[None] for name, p in net.named_parameters()}
+    try:
+        with torch.no_grad():
+            got = tuple(apply(net, params, x[None]).shape[2:])
+    except RuntimeError as error:
+        raise ValueError(f"expected {want}; this one fails on them: {error}") from None
+    if got != (stream.outputs,):
+        raise ValueError(f"expected {want}; this one gives {got} per sample")

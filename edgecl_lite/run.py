@@ -1,0 +1,129 @@
+"""What a training leaves behind: curves, the accuracy matrix R, answers, weights and state of every lane.
+
+R[after, on] is the accuracy on task `on` after learning task `after`, the one matrix from which every metric
+of continual learning is computed (Lopez-Paz & Ranzato 2017). Lesson: 01_catastrophic_forgetting.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import metrics
+from .arguments import seeds_list
+
+ARRAYS = ("step", "task", "ended", "curve", "predicted")
+FACTS = ("method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "settings")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished, stopped or loaded training. Lanes are the cells of `grid` × `seeds`, seeds innermost.
+
+    step, task, ended (points,): when each point was taken, in which task, whether at its end. curve (*grid,
+    seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (points, lanes, on, n). params,
+    state: of the last point, with lane axis. lost: {lane: what happened}. settings: options of `learn`.
+    """
+
+    method: str
+    scenario: str
+    names: list
+    grid: dict
+    seeds: list
+    step: np.ndarray
+    task: np.ndarray
+    ended: np.ndarray
+    curve: np.ndarray
+    predicted: np.ndarray
+    params: dict
+    state: dict
+    seconds: float = math.nan
+    stopped: bool = False
+    lost: dict = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+
+    @classmethod
+    def gather(cls, points, method, stream, seeds=1, grid=None, seconds=math.nan, stopped=False, **settings):
+        """A Run from the points of `learn` and the arguments it was given. Only the last point needs its
+        params.
+        """
+        seeds, grid = seeds_list(seeds), {k: list(v) for k, v in (grid or {}).items()}
+        curve = np.stack([p.accuracy for p in points], 1)  # (lanes, points, on)
+        last = points[-1]
+        return cls(
+            type(method).__name__, stream.scenario, stream.names, grid, seeds,
+            np.array([p.step for p in points]), np.array([p.task for p in points]),
+            np.array([p.ended for p in points]),
+            curve.reshape(*map(len, grid.values()), len(seeds), *curve.shape[1:]),
+            np.stack([p.predicted for p in points]), last.params, last.state, seconds, stopped,
+            dict(last.lost), {k: v if isinstance(v, int | float | str) else str(v) for k, v in settings.items()},
+        )  # fmt: skip
+
+    @property
+    def lanes(self):
+        """Number of lanes."""
+        return math.prod(map(len, self.grid.values())) * len(self.seeds)
+
+    @property
+    def accuracy(self):
+        """R (*grid, seeds, after, on); rows of tasks not learned to their end are NaN."""
+        R = np.full((*self.curve.shape[:-2], len(self.names), len(self.names)), np.nan)
+        for i in np.flatnonzero(self.ended):
+            R[..., self.task[i], :] = self.curve[..., i, :]
+        return R
+
+    def table(self):
+        """pandas DataFrame, a row per lane: grid values, seed, final accuracy on each task, their mean,
+        forgetting.
+        """
+        import itertools
+
+        import pandas as pd
+
+        R = self.accuracy.reshape(self.lanes, len(self.names), len(self.names))
+        rows = list(itertools.product(*self.grid.values(), self.seeds))
+        table = pd.DataFrame(rows, columns=[*self.grid, "seed"])
+        table[[f"on {name}" for name in self.names]] = R[:, -1]
+        table["average accuracy"] = R[:, -1].mean(1)
+        table["forgetting"] = [np.nan if np.isnan(r).any() else metrics.forgetting(r) for r in R]
+        return table
+
+    def save(self, path):
+        """Write one safetensors file, facts as JSON in its header (no pickle). `.safetensors` is added if
+        missing.
+        """
+        from safetensors.torch import save_file
+
+        path = Path(path).with_suffix(".safetensors")
+        trees = {"params": self.params, "state": self.state}
+        tensors = {f"{tree}/{k}": v.clone().contiguous() for tree, d in trees.items() for k, v in d.items()}
+        tensors |= {f"array/{k}": torch.tensor(getattr(self, k)) for k in ARRAYS}
+        facts = {k: getattr(self, k) for k in FACTS} | {"lost": list(self.lost.items())}
+        save_file(tensors, path, {"edgecl": json.dumps(facts)})
+        return path
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote; predictions from it are bit-equal. Raises ValueError where it is no such
+        file.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path).with_suffix(".safetensors")
+        if not path.exists():
+            raise FileNotFoundError(f"no run saved at {path}; Run.save(path) writes one")
+        try:
+            with safe_open(path, "pt") as file:
+                facts = json.loads(file.metadata()["edgecl"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} is damaged or was not written by Run.save: {error!r}") from None
+        trees = {
+            tree: {k.removeprefix(f"{tree}/"): v for k, v in tensors.items() if k.startswith(f"{tree}/")}
+            for tree in ("params", "state", "array")
+        }
+        arrays = {k: v.numpy() for k, v in trees.pop("array").items()}
+        return cls(**facts | {"lost": dict(facts["lost"])}, **trees, **arrays)

@@ -1,0 +1,39 @@
+"""Dicts of tensors, and the one idea that carries the rest: the LANE.
+
+Axis 0 of every tensor in `params`, `state` and `batch` is the lane, one copy of the network. A λ sweep is
+lanes, seeds are lanes, the tasks of a meta-batch are lanes, the clients of a federation are lanes. Code
+written for one network broadcasts over all of them; lanes never touch each other.
+"""
+
+import torch
+
+
+def lanes_of(tree):
+    """Number of lanes of a dict of tensors."""
+    return len(next(iter(tree.values())))
+
+
+def lane(tree, index):
+    """Lanes `index` (an int keeps one lane with its axis, a tensor (k,) picks k lanes, also repeatedly)."""
+    index = torch.as_tensor(index).reshape(-1)
+    return {name: value[index.to(value.device)] for name, value in tree.items()}
+
+
+def stack(trees):
+    """Dicts without lane axis -> one dict with a lane for each."""
+    return {name: torch.stack([tree[name] for tree in trees]) for name in trees[0]}
+
+
+def zeros(tree):
+    """A dict of zeros of the same names and shapes."""
+    return {name: torch.zeros_like(value) for name, value in tree.items()}
+
+
+def copied(tree):
+    """Detached copies: what later in-place steps of an optimiser cannot reach."""
+    return {name: value.detach().clone() for name, value in tree.items()}
+
+
+def nbytes(tree):
+    """Bytes of all tensors in a (nested) dict, as a device would store them."""
+    return sum(nbytes(v) if isinstance(v, dict) else v.numel() * v.element_size() for v in tree.values())

@@ -1,0 +1,8 @@
+"""Widgets: each a thin wrapper around a plot. Nothing else knows ipywidgets."""
+
+from .explore import explore
+from .flip import flip
+from .guess import guess
+from .live import live
+
+__all__ = ["explore", "flip", "guess", "live"]

@@ -1,0 +1,53 @@
+"""`flip`: leaf through the pictures of any drawing function with sliders and buttons; each is drawn once and
+kept.
+"""
+
+import ipywidgets as W
+
+from .. import plots
+from .painter import Panel, image, say, tagged, value_slider
+
+
+class Flip(Panel):
+    """See `flip`."""
+
+    fallback = "Pictures to leaf through: open this notebook in Jupyter to use it."
+
+    def __init__(self, draw, choices, width, height):
+        self.draw, self.size, self.kept = draw, (width, height), {}
+        self.controls = {name: self._control(name, list(values)) for name, values in choices.items()}
+        self.image, self.sentence = image(round(100 * width), round(100 * height), "edgecl-flip"), say("")
+        super().__init__([*self.controls.values(), self.image, self.sentence], "edgecl-flip-panel")
+        for control in self.controls.values():
+            control.observe(self._changed, "value")
+        self._changed()
+
+    def _control(self, name, values):
+        if not values:
+            raise ValueError(f"flip(..., {name}=) must hold values to choose from, got none")
+        if len(values) > 6 or not all(isinstance(v, str | bool) for v in values):
+            return value_slider(name, values)
+        options, word = (
+            [(plots.number(v), v) for v in values],
+            plots.SYMBOLS.get(name, name.replace("_", " ")),
+        )
+        return tagged(W.ToggleButtons(options=options, description=word), f"edgecl-{name}")
+
+    def _changed(self, _=None):
+        key = tuple(control.index for control in self.controls.values())
+        if key not in self.kept:
+            fig = plots.canvas(*self.size)
+            with plots.styled():
+                sentence = self.draw(fig, **{name: control.value for name, control in self.controls.items()})
+            self.kept[key] = plots.png(fig), str(sentence or "")
+        self.image.value, sentence = self.kept[key]
+        say(sentence, self.sentence, role="status")
+
+
+def flip(draw, *, width=7.5, height=3.2, **choices):
+    """Leaf through pictures: `draw(fig, **values)` fills a figure (inches) and returns its sentence.
+
+    Each choice is a list: numbers become a slider, up to six words a row of buttons. `flip(draw, lam=[0, 1,
+    10])`.
+    """
+    return Flip(draw, choices, width, height)

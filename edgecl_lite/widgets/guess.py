@@ -1,0 +1,69 @@
+"""`guess`: predict first. Commit a guess before you see the number, then `reveal` says how far off it was."""
+
+import ipywidgets as W
+import numpy as np
+
+from ..plots import number
+from .painter import Panel, button, say, tagged
+
+committed = {}  # name -> guess; kept here so that a cell that is run again does not forget what was guessed
+
+
+class Guess(Panel):
+    """See `guess`. value: the committed guess, None before."""
+
+    fallback = "A slider for your guess: open this notebook in Jupyter to use it."
+
+    def __init__(self, name, question, low, high, unit, step):
+        if not low < high:
+            raise ValueError(f"guess({name!r}): low must be below high, got low={low}, high={high}")
+        self.name, self.range, self.unit = name, high - low, f" {unit}" if unit else ""
+        whole = all(isinstance(v, int) for v in (low, high, step))
+        self.slider = (W.IntSlider if whole else W.FloatSlider)(
+            min=low, max=high, step=step, description="my guess"
+        )
+        self.slider.value = committed.get(name, low + (high - low) // 2 if whole else (low + high) / 2)
+        self.slider.tooltip = f"{question} Drag, or use the arrow keys"
+        self.button = button("Commit", "check", "Commit this guess", "edgecl-commit")
+        self.answer = say("", css="edgecl-answer")
+        row = W.HBox([tagged(self.slider, "edgecl-guess", "420px"), W.Label(unit), self.button])
+        super().__init__([say(question), row, self.answer], "edgecl-guess-panel")
+        self.button.on_click(lambda _: self.commit())
+        if self.value is not None:
+            self.commit()
+
+    @property
+    def value(self):
+        return committed.get(self.name)
+
+    def commit(self, value=None):
+        """Commit what the slider says (or a value)."""
+        self.slider.value = self.slider.value if value is None else value
+        committed[self.name] = self.slider.value
+        self._say(f"Your guess is {self._text(self.value)}. Now read on.")
+
+    def reveal(self, truth):
+        """Say in words how far the guess was from the truth, in the panel and below this cell."""
+        if self.value is None:
+            text = f"No guess was committed, which is fine: the answer is {self._text(truth)}."
+        else:
+            off = self.value - float(truth)
+            words = ((0.02, "Spot on"), (0.1, "Close"), (0.25, "Not far"), (np.inf, "A surprise"))
+            how = next(word for limit, word in words if abs(off) <= limit * self.range)
+            by = f", {self._text(abs(off))} too {'high' if off > 0 else 'low'}" if how != "Spot on" else ""
+            text = f"{how}: you guessed {self._text(self.value)}{by}; the answer is {self._text(truth)}."
+        self._say(text)
+        print(text)
+
+    def _text(self, value):
+        return number(float(value)) + self.unit
+
+    def _say(self, text):
+        say(text, self.answer, "edgecl-answer", "status")
+
+
+def guess(name, question, low, high, unit="%", step=1):
+    """A question with a slider and a Commit button; `.reveal(truth)` compares. The guess outlives a second
+    run of the cell.
+    """
+    return Guess(name, question, low, high, unit, step)

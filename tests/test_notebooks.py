@@ -1,0 +1,199 @@
+"""Every lesson: how it is stored, whether its prose is true, and whether its solutions are right.
+
+That the stored outputs are still what the cells give is nbval's part (`make test` runs it over notebooks/).
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from lessons import NOTEBOOKS, checks, lessons, read, run, said, solutions, solved, tagged
+
+FIRST = "00_start_here", "01_catastrophic_forgetting", "02_ewc"
+PEAK_MB = 600  # a lesson's memory; its time is only reported, a busy machine must not fail a test
+# What every lesson has, in any wording that the pattern admits (lower case, in headings and bold text).
+BONES = {
+    "what you will be able to do": r"(will )?be able to|you will learn",
+    "what you need to know": r"you need|need to know|before you",
+    "measured time and memory": r"time|takes",
+    "the story of a device": r"story|device",
+    "predict first": r"predict|guess",
+    "see it": r"\bsee\b|watch",
+    "build it": r"build|write it",
+    "explore it": r"explore|slider",
+    "when it fails": r"fail",
+    "what it costs on the device": r"cost|bytes",
+    "exercises": r"exercise",
+    "summary": r"summary|what you take away",
+    "references": r"references",
+}
+START = {
+    "the map of lessons": r"map|lessons",
+    "how to use a lesson": r"how to|use a lesson",
+    "an environment check": r"check|environment|machine",
+    "a taste": r"taste|two minutes|forget",
+}
+
+every_lesson = pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
+
+
+def prose(notebook):
+    """The Markdown text without code, formulas, links, HTML tags and the references section."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    text = re.sub(r"^#+ *references.*?(?=^#|\Z)", "", text, flags=re.S | re.M | re.I)
+    for gone in (
+        r"```.*?```",
+        r"`[^`\n]*`",
+        r"\$\$.*?\$\$",
+        r"\$[^$\n]+\$",
+        r"!?\[[^\]]*\]\([^)]*\)",
+        r"<[^>]+>",
+        r"https?://\S+",
+        r"arXiv:\S+",
+    ):
+        text = re.sub(gone, " ", text, flags=re.S)
+    return text
+
+
+def numbers(text):
+    """[(as written, value, value of half a unit in the last place)] of decimals and percentages in a text."""
+    found = []
+    for match in re.finditer(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)\s?(%)?(?![\w]|\.\d)", text):
+        digits, percent = match.group(1).replace(",", ""), match.group(2)
+        if "." in digits or percent:
+            places = len(digits.partition(".")[2])
+            scale = 0.01 if percent else 1.0
+            found.append((match.group(0).strip(), float(digits) * scale, 0.5 * 10**-places * scale))
+    return found
+
+
+def known_numbers(notebook):
+    """Every number that stands in a code cell or in an output, as floats; a percentage also as a fraction."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    text = "\n".join([cell.source for cell in code] + [said(cell) for cell in code])
+    values = set()
+    for match in re.finditer(r"(\d[\d,_]*(?:\.\d+)?(?:[eE][-+]?\d+)?)\s?(%?)", text):
+        digits = re.sub(r"[,_]", "", match.group(1))
+        values |= {float(digits), float(digits) / 100} if match.group(2) else {float(digits)}
+    return values
+
+
+def test_the_first_lessons_are_there():
+    missing = [name for name in FIRST if not (NOTEBOOKS / f"{name}.ipynb").exists()]
+    assert not missing, f"notebooks/ lacks {missing}"
+
+
+@every_lesson
+def test_stored_form(path):
+    notebook = read(path)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert "widgets" not in notebook.metadata, "metadata.widgets: store outputs with `make notebooks`"
+    assert path.stat().st_size <= 300_000, f"{path.stat().st_size / 1000:.0f} KB, at most 300"
+    ids = [cell.id for cell in notebook.cells]
+    assert len(ids) == len(set(ids))
+    bad = [i for i in ids if re.fullmatch(r"[0-9a-f-]{8,}", i) or not re.search(r"[a-z]{2}", i)]
+    assert not bad, f"cell ids should say what the cell is for, as 'fisher-by-hand' does, not {bad}"
+
+
+@every_lesson
+def test_stored_outputs(path):
+    code = [cell for cell in read(path).cells if cell.cell_type == "code" and cell.source.strip()]
+    counts = [cell.execution_count for cell in code]
+    assert counts == list(range(1, len(code) + 1)), (
+        "not run once from top to bottom: `make notebooks` stores outputs"
+    )
+    for cell in code:
+        for output in cell.outputs:
+            where = f"cell {cell.id}"
+            if output.output_type == "error":
+                assert "raises-exception" in cell.metadata.get("tags", []), f"{where} stores an error"
+                continue
+            assert output.get("name") != "stderr", f"{where} stores text on stderr: {output.text[:200]}"
+            data = output.get("data", {})
+            assert "application/vnd.jupyter.widget-view+json" not in data, (
+                f"{where} stores a widget: `make notebooks`"
+            )
+            if "image/png" in data:
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                assert alt.strip(), f"{where}: a figure without alt text; show it with edgecl_lite.plots.show"
+
+
+@every_lesson
+def test_bones(path):
+    notebook = read(path)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[0].source.startswith("# "), (
+        "a lesson opens with its title and a one-sentence promise"
+    )
+    marked = "\n".join(re.findall(r"^#+ .*|\*\*.+?\*\*|<summary>.*?</summary>", text, re.M)).lower()
+    bones = START if path.stem.startswith("00") else BONES
+    missing = [name for name, pattern in bones.items() if not re.search(pattern, marked)]
+    assert not missing, f"no heading or bold word for: {missing}"
+
+
+@every_lesson
+def test_links(path):
+    notebook = read(path)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    targets = [t for t in re.findall(r"\]\(([^)\s]+)", text) if not re.match(r"[a-z]+:|#", t)]
+    broken = [t for t in targets if not (path.parent / t.partition("#")[0]).exists()]
+    assert not broken, f"links to nowhere: {broken}"
+    course = lessons()
+    here = course.index(path)
+    for neighbour in course[max(here - 1, 0) : here] + course[here + 1 : here + 2]:
+        assert neighbour.name in targets, f"no link to its neighbour {neighbour.name}"
+
+
+@every_lesson
+def test_numbers_in_prose(path):
+    """Each decimal and percentage in the prose is, rounded, a number of the lesson's own code or outputs."""
+    notebook = read(path)
+    known = known_numbers(notebook)
+    unknown = [
+        written
+        for written, value, half in numbers(prose(notebook))
+        if not any(abs(value - other) <= half * 1.001 + 1e-12 for other in known)
+    ]
+    assert not unknown, (
+        f"numbers in the prose that no cell shows: {unknown}; print and assert them in a cell, "
+        "or put them into a code span if they are no result"
+    )
+
+
+@every_lesson
+def test_exercises_have_solutions(path):
+    notebook = read(path)
+    asked, answers = tagged(notebook, "exercise"), solutions(notebook)
+    assert asked.keys() == answers.keys(), f"exercises {sorted(asked)}, solutions {sorted(answers)}"
+    checked = {name for cell in notebook.cells for name in checks(cell)}
+    for name, source in answers.items():
+        assert source, f"solution:{name} has no ```python block"
+        assert "<details" in tagged(notebook, "solution")[name].source, f"solution:{name} is not folded"
+        assert name in checked, f"""no cell calls check("{name}", …)"""
+
+
+@every_lesson
+def test_solutions_are_right(path, record_property):
+    """The whole lesson with its solutions filled in: the checks say Right. Reports time, bounds memory."""
+    notebook = solved(read(path))
+    cost = run(notebook)
+    record_property("lesson", f"{path.stem:32} {cost.seconds:5.1f} s  {cost.peak_mb:4.0f} MB")
+    answered = solutions(notebook)
+    for cell in notebook.cells:
+        expected = [name for name in checks(cell) if name in answered]
+        right = re.findall(r"^Right\b", said(cell), re.M)
+        assert len(right) >= len(expected), f"cell {cell.id} checks {expected} and says: {said(cell)}"
+    assert cost.peak_mb <= PEAK_MB, f"{Path(path).name} took {cost.peak_mb:.0f} MB, at most {PEAK_MB}"
+
+
+def test_what_counts_as_a_number():
+    """The helpers themselves: what is looked up, and how a rounded number finds its source."""
+    assert [w for w, *_ in numbers("from 0.9 to 87 % in 3 steps of 1,400; 1.2.3, v2.0, section 7.")] == [
+        "0.9",
+        "87 %",
+    ]
+    (_, value, half), *_ = numbers("97 %")
+    assert abs(value - 0.9678) <= half
+    assert abs(value - 0.96) > half

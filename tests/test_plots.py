@@ -1,0 +1,238 @@
+"""Plots against hand-made data: sentences say what the data say, what was lost is never a result."""
+
+import io
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from edgecl_lite import metrics, plots
+
+LAM = [0, 0.1, 10.0, 1e5]
+
+
+def hand_made(seeds=3, grid=None, lost=False, reached=2):
+    """Two tasks, four points each. Task 0 is learned to 0.9 and falls to 0.5 (+ 0.1 for each step in λ)."""
+    grid = {"lam": LAM} if grid is None else grid
+    values = len(LAM) if grid else 1
+    a = np.array([0.5, 0.7, 0.8, 0.85, 0.9, 0.8, 0.7, 0.6, 0.5])
+    b = np.array([0.5, 0.5, 0.5, 0.5, 0.5, 0.7, 0.8, 0.9, 1.0])
+    curve = np.stack([a, b], -1) + np.zeros((values, seeds, 1, 1))
+    curve[..., 5:, 0] += 0.1 * np.arange(values)[:, None, None]
+    curve[..., 0] += 0.04 * (np.arange(seeds) - (seeds - 1) / 2)[:, None]
+    if lost:
+        curve[-1, 0, 3:] = np.nan
+    accuracy = curve[..., [4, 8], :].copy()
+    if lost:
+        accuracy[-1, 0] = np.nan
+    points = 9 if reached == 2 else 3
+    shape = () if not grid else (values,)
+    return SimpleNamespace(
+        method="EWC",
+        grid=grid,
+        seeds=list(range(seeds)),
+        scenario="domain",
+        names=["0°", "30°"],
+        steps=np.arange(9)[:points] * 11,
+        task=np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])[:points],
+        curve=curve[:, :, :points].reshape(*shape, seeds, points, 2),
+        accuracy=accuracy.reshape(*shape, seeds, 2, 2),
+        lost={9: "λ = 1e5, seed 0: not finite at step 33; lr·λ·max F = 37 is above 2"} if lost else {},
+        stopped=reached < 2,
+    )
+
+
+@pytest.fixture
+def ax():
+    return plots.figure()[1]
+
+
+def drawn(ax):
+    """Every number on the axes that is drawn in data coordinates."""
+    lines = [
+        y for line in ax.lines for y in np.ravel(line.get_ydata()) if line.get_transform() == ax.transData
+    ]
+    return np.array(lines, float)
+
+
+def test_curves_say_what_happened(ax):
+    assert plots.curves(hand_made(), ax, 0) == (
+        "EWC (λ = 0, mean of 3 seeds): accuracy on 0° goes from 90 % to 50 % between just having learned it "
+        "and the end; on 30°, learned last, it is 100 %."
+    )
+    assert "λ = 10" in plots.curves(hand_made(), ax, (2,)) and "to 70 %" in plots.curves(
+        hand_made(), ax, (2,)
+    )
+
+
+def test_curves_have_means_bands_and_markers(ax):
+    run = hand_made()
+    artists = plots.Curves(ax, run.names, plots.edges_of(run))
+    artists.set(run.steps, run.task, plots.cell_of(run, 0))
+    first, second = artists.after
+    assert np.allclose(first.line.get_ydata(), run.curve[0, :, :, 0].mean(0))
+    edge = first.band.get_paths()[0].vertices
+    assert np.isclose(edge[:, 1].min(), 0.5 - 0.04)  # one standard deviation below the mean
+    assert np.isclose(np.ptp(edge[edge[:, 0] == 0, 1]), 0.08)
+    assert list(second.line.get_xdata()) == [44, 55, 66, 77, 88]  # bold from where its training begins
+    assert (
+        list(artists.before[1].get_xdata()) == [0, 11, 22, 33, 44]
+        and artists.before[1].get_linestyle() == ":"
+    )
+    assert len({line.get_marker() for line in (first.line, second.line)}) == 2
+    assert list(first.line.get_xdata()[first.line.get_markevery()]) == [44, 88]  # the cells of R
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"0°", "30°"}
+
+
+def test_one_seed_has_no_band(ax):
+    run = hand_made(seeds=1, grid={})
+    artists = plots.Curves(ax, run.names, plots.edges_of(run))
+    artists.set(run.steps, run.task, plots.cell_of(run))
+    assert not artists.after[0].band.get_visible()
+    assert "one seed" in plots.curves(run, ax)
+
+
+def test_stopped_run_is_drawn_as_far_as_it_came(ax):
+    run = hand_made(grid={}, reached=1)
+    assert plots.curves(run, ax) == "EWC (mean of 3 seeds): accuracy on 0° is 80 %."
+    assert ax.get_xlim() == (0, 22)
+    ax.figure.canvas.draw()
+
+
+def test_cell_must_fit_the_grid(ax):
+    with pytest.raises(ValueError, match=r"lam \(4 values\)"):
+        plots.curves(hand_made(), ax)
+
+
+def test_lost_lane_is_no_result(ax):
+    text = plots.curves(hand_made(lost=True), ax, 3)
+    assert "1 of 3" in text and "no result" in text
+    assert np.nanmax(drawn(ax)) <= 1 and np.isnan(drawn(ax)).any()
+    sweep = plots.figure()[1]
+    text = plots.sweep_curve(hand_made(lost=True), sweep)
+    assert "Lost in training: λ = 1e5." in text and "best at λ = 10, 85 %" in text
+    (cross,) = (line for line in sweep.lines if line.get_label() == "lost")
+    assert list(cross.get_xdata()) == [5.0] and cross.get_marker() == "x"
+    assert "lost" in [t.get_text() for t in sweep.texts]
+    assert not np.isclose(drawn(sweep), 0.9).any()  # what the surviving seeds would have shown
+
+
+def test_sweep_sentence_band_and_place_of_zero(ax):
+    run = hand_made()
+    text = plots.sweep_curve(run, ax)
+    assert text == "The average accuracy is best at λ = 1e5, 90 % (sd 2); it is 75 % at λ = 0."
+    assert np.allclose(plots.along(run), metrics.average_accuracy(run.accuracy))
+    x, ticks, gap = plots.places(LAM)
+    assert gap and x[0] < x[1] == -1 and x[3] == 5 and ticks[0] == (x[0], "0")
+    assert len(ax.collections[0].get_paths()) == 1  # the band
+    assert "forgetting is best at λ = 1e5" in plots.sweep_curve(
+        run, plots.figure()[1], metric=metrics.forgetting
+    )
+
+
+def test_all_lost_and_stopped_sweeps(ax):
+    run = hand_made()
+    run.accuracy[:] = np.nan
+    assert plots.sweep_curve(run, ax).startswith("There is no average accuracy to show.")
+    with pytest.raises(ValueError, match="stopped at step 22"):
+        plots.sweep_curve(hand_made(reached=1), ax)
+    with pytest.raises(ValueError, match=r"\['lam'\].*'gamma'"):
+        plots.sweep_curve(run, ax, over="gamma")
+
+
+def test_places_without_a_log():
+    assert plots.places(["exact", "sample"])[1] == [(0, "exact"), (1, "sample")]
+    assert list(plots.places([1, 2, 5])[0]) == [1, 2, 5]
+
+
+def test_matrix(ax):
+    R = [[0.9, 0.1], [0.5, 1.0]]
+    assert plots.matrix(R, ax, ["0°", "30°"]) == (
+        "The accuracy matrix R: just after learning a task (the diagonal) accuracy averages 95 %, "
+        "after the last task (the last row) 75 %, lowest on 0° with 50 %."
+    )
+    assert [t.get_text() for t in ax.texts] == ["90", "10", "50", "100"]
+    lit = plots.figure()[1]
+    assert "2 of 4 cells lit, mean 75 %" in plots.matrix([R, R], lit, lit=[[False, False], [True, True]])
+    assert len(lit.patches) == 2
+    assert "filled for 1 of 2" in plots.matrix([[0.9, 0.1], [np.nan] * 2], plots.figure()[1])
+
+
+def test_confusion_and_misread(ax):
+    y, said = [0, 0, 0, 1], [0, 1, 1, 1]
+    text = plots.confusion(y, said, ("zero", "one"), ax)
+    assert text == "50 % of 4 test images are answered correctly; most often zero is read as one (2 times)."
+    assert [t.get_text() for t in ax.texts] == ["33", "67", "", "100"]
+    x = np.random.default_rng(0).random((4, 1, 8, 8))
+    strip = plots.figure()[1]
+    assert plots.misread(x, y, said, ("zero", "one"), strip) == "2 of 2 misread images: zero read as one."
+    assert [t.get_text() for t in strip.texts][:3] == ["zero → one", "zero → one", ""]
+    assert plots.misread(x, y, y, ("zero", "one"), plots.figure()[1]) == "No image is misread."
+    padded = plots.confusion([0, 1], [0, 255], ("a", "b"), plots.figure()[1])
+    assert padded == "100 % of 1 test images are answered correctly."
+
+
+def test_walls_strips_bars(ax):
+    x = torch.rand(5, 1, 8, 8)
+    assert plots.wall(x, ax, titles="abcde", columns=3) == "5 images titled a, b, c, d and e."
+    assert plots.wall(torch.rand(2, 3, 28, 28), plots.figure()[1]) == "2 images."
+    y = torch.tensor([0, 1, 0, 1, 0])
+    stream = [SimpleNamespace(name=n, train=(x, y), classes=(0, 1)) for n in ("first", "second")]
+    assert plots.strip(stream, plots.figure()[1], per_task=3) == (
+        "3 training images of each of 2 tasks: first and second."
+    )
+    text = plots.bars(["EWC", "replay"], [1200, 51.25], plots.figure()[1], unit="kB", sd=[1, 2], log=True)
+    assert text == "EWC: 1200 kB and replay: 51.2 kB."
+
+
+def test_pictures_are_small_and_in_house_style():
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": False, "axes.spines.top": True}):
+        fig, ax = plots.figure()
+        plots.curves(hand_made(), ax, 0)
+        data = plots.png(fig)
+    assert len(data) < 60_000 and Image.open(io.BytesIO(data)).size == (750, 320)
+    assert ax.xaxis.label.get_size() == 10.5 and not ax.spines["top"].get_visible()
+
+
+def test_style_is_only_set_when_asked():
+    with matplotlib.rc_context():
+        before = matplotlib.rcParams["font.size"]
+        plots.figure()
+        assert matplotlib.rcParams["font.size"] == before
+        plots.style(), plots.style()
+        assert matplotlib.rcParams["font.size"] == plots.house.STYLE["font.size"]
+
+
+def test_show_sends_alternative_text(monkeypatch, capsys):
+    fig, ax = plots.figure()
+    sentence = plots.matrix(np.eye(2), ax)
+    plots.show(fig, sentence)  # no kernel: the sentence is all there is
+    assert capsys.readouterr().out == sentence + "\n"
+    sent = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=True))
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: sent.append((data, options)))
+    plots.show(fig, sentence)
+    (data, options), (caption, _) = sent
+    assert sentence in caption["text/html"] and "image/png" not in caption
+    assert options["metadata"] == {"image/png": {"alt": sentence}} and data["text/plain"] == sentence
+    assert data["image/png"].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(0, "0"), (0.1, "0.1"), (63.0957, "63.1"), (1000, "1000"), (1e4, "1e4"), (51200, "51200"), (1e6, "1e6")]
+    + [(np.float64(2.5e-7), "2.5e-7"), (-3, "-3"), ("exact", "exact"), (True, "True"), (float("inf"), "inf")],
+)
+def test_number(value, text):
+    assert plots.number(value) == text
+
+
+def test_no_pyplot():
+    import subprocess
+    import sys
+
+    code = "import edgecl_lite.plots, edgecl_lite.widgets, sys; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

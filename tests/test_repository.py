@@ -1,0 +1,270 @@
+"""The repository itself: pins, Binder, links, licences, size of the module, direction of its imports."""
+
+import ast
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tokenize
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULE = ROOT / "edgecl_lite"
+START = "notebooks/00_start_here.ipynb"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS = PROJECT["urls"]["Repository"]
+SLUG = ADDRESS.removeprefix("https://github.com/")
+BADGE = f"https://mybinder.org/v2/gh/{SLUG}/HEAD?urlpath=lab/tree/{START}"
+OWN_TOOLS = {"nbval"}  # pinned for the learner's own checks; nothing a Binder session needs
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pins(name):
+    """{package: version} of a requirements file; every line that names a package must pin it exactly."""
+    lines = [line.partition("#")[0].strip() for line in read(name).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("-")]
+    loose = [line for line in lines if "==" not in line]
+    assert not loose, f"{name}: not pinned exactly: {loose}"
+    return dict(line.split("==") for line in lines)
+
+
+# ---- what gets installed
+
+
+def test_binder_pins_equal_the_roots():
+    root = {name: pin for name, pin in pins("requirements.txt").items() if name not in OWN_TOOLS}
+    binder = {name: pin.removesuffix("+cpu") for name, pin in pins("binder/requirements.txt").items()}
+    assert binder == root
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+def test_pins_are_what_is_installed(name):
+    wrong = {p: (pin, version(p)) for p, pin in pins(name).items() if version(p).partition("+")[0] != pin}
+    assert not wrong, f"{name} pins one version, another is installed: {wrong}"
+
+
+def test_learner_gets_what_the_module_imports():
+    wanted = {re.split(r"[<>=~! ]", line)[0] for line in PROJECT["dependencies"]}
+    assert wanted <= pins("requirements.txt").keys()
+
+
+# ---- Binder
+
+
+def test_repo2docker_picks_the_binder_folder(tmp_path, monkeypatch):
+    """repo2docker's own detection, as mybinder runs it, on a copy of the checkout."""
+    app = pytest.importorskip("repo2docker.app")
+    copy = tmp_path / "checkout"
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "shots")
+    shutil.copytree(ROOT, copy, ignore=unwanted)
+    monkeypatch.chdir(copy)
+    packs = [pack("ubuntu") for pack in app.Repo2Docker().buildpacks]
+    picked = next(pack for pack in packs if pack.detect())
+    assert type(picked).__name__ == "PythonBuildPack"
+    assert picked.binder_dir == "binder"
+    assert picked.python_version == "3.11"
+    assert "binder/requirements.txt" in picked.get_preassemble_script_files()
+    assert any("binder/requirements.txt" in script for _, script in picked.get_preassemble_scripts())
+    assert picked.get_post_build_scripts() == ["binder/postBuild"]
+    assert not any("pip install" in script for _, script in picked.get_assemble_scripts())
+    start = BADGE.partition("urlpath=lab/tree/")[2]
+    assert (copy / start).exists()
+
+
+def test_post_build_is_a_shell_script():
+    assert os.access(ROOT / "binder/postBuild", os.X_OK) or os.name == "nt"
+    assert "pip install --no-cache-dir --no-deps -e ." in read("binder/postBuild")
+
+
+# ---- one public address
+
+
+def test_every_link_to_this_repository_is_the_projects():
+    assert ADDRESS == f"https://github.com/{SLUG}"
+    assert f"[![Binder](https://mybinder.org/badge_logo.svg)]({BADGE})" in read("README.md")
+    assert f'repository-code: "{ADDRESS}"' in read("CITATION.cff")
+    name = SLUG.partition("/")[2]
+    texts = [
+        *ROOT.glob("*.md"),
+        ROOT / "CITATION.cff",
+        *(ROOT / "notebooks").glob("*.ipynb"),
+        *MODULE.rglob("*.py"),
+    ]
+    for path in texts:
+        text = path.read_text(encoding="utf-8")
+        named = re.findall(
+            rf"(?:github\.com|githubusercontent\.com|mybinder\.org/v2/gh)/([\w.-]+/{name})\b", text
+        )
+        assert set(named) <= {SLUG, f"YOUR-NAME/{name}"}, f"{path.name} links to {set(named)}, not {SLUG}"
+
+
+def test_version_stands_in_one_more_place_only():
+    assert f"version: {PROJECT['version']}" in read("CITATION.cff")
+
+
+# ---- the texts
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_relative_links_resolve(name):
+    text = read(name)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    local = [t for t in targets if not re.match(r"[a-z]+:", t)]
+    headings = {
+        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.M)
+    }
+    broken = [
+        t
+        for t in local
+        if (t[1:] not in headings if t.startswith("#") else not (ROOT / t.partition("#")[0]).exists())
+    ]
+    assert not broken, f"{name} links to nowhere: {broken}"
+
+
+def test_readme_says_why_for_every_dependency():
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (.+?) \|$", read("README.md"), re.M))
+    pinned = pins("requirements.txt") | pins("tests/requirements.txt")
+    assert rows.keys() == pinned.keys()
+    assert all(len(why) > 10 for why in rows.values())
+
+
+def test_readme_maps_every_lesson_and_is_filled_in():
+    text = read("README.md")
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"notebooks/{path.name}" in text, f"the README's map lacks {path.name}: `make measure`"
+    assert "to be measured" not in text, "`make measure` and `make bench` fill in the README's tables"
+
+
+def test_readme_has_the_two_commands_and_the_plain_lines():
+    text = read("README.md")
+    for needed in (
+        "make lab",
+        "make test",
+        "pip install -r requirements.txt",
+        "download.pytorch.org/whl/cpu",
+        "YOUR-NAME",
+    ):
+        assert needed in text, needed
+
+
+def test_licences_are_stated():
+    assert "MIT License" in read("LICENSE")
+    text = " ".join(read("LICENSE-text").split())
+    for needed in ("Creative Commons Attribution 4.0", "Alpaydin", "Kaynak", "10.24432/C50P49"):
+        assert needed in text, needed
+
+
+# ---- the module
+
+
+def code_lines(source):
+    """Lines that hold code: no blanks, comments or docstrings."""
+    documented = set()
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        has_body = (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body
+        )
+        if (
+            has_body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(getattr(body[0].value, "value", None), str)
+        ):
+            documented |= set(range(body[0].lineno, body[0].end_lineno + 1))
+    blank = {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
+    tokens = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type not in blank]
+    return len({line for t in tokens for line in range(t.start[0], t.end[0] + 1)} - documented)
+
+
+def sources():
+    return {
+        path.relative_to(MODULE).as_posix(): path.read_text(encoding="utf-8") for path in MODULE.rglob("*.py")
+    }
+
+
+def test_module_stays_small():
+    """A smoke alarm: when it goes off, take out an idea, not newlines."""
+    lines = {name: code_lines(source) for name, source in sources().items()}
+    assert sum(lines.values()) <= 1800, f"{sum(lines.values())} lines of code: {lines}"
+    long = {name: n for name, n in lines.items() if n > 200}
+    assert not long, f"files over 200 lines of code: {long}"
+
+
+# The order in which modules may build on each other; a module sees those on lines above it, and its own line.
+LAYERS = """
+    arguments
+    data
+    streams
+    models tensors
+    methods metrics
+    run
+    train
+    plots checks
+    environment
+    widgets
+""".strip().splitlines()
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
+
+
+def imports(name, source):
+    """Absolute names of the modules that a module file imports anywhere, functions included."""
+    package = ["edgecl_lite", *name.split("/")[:-1]]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *filter(None, [node.module])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def test_imports_point_one_way():
+    wrong = []
+    for name, source in sources().items():
+        own = name.partition("/")[0].removesuffix(".py")
+        if own == "__init__":
+            continue
+        assert own in RANK, f"edgecl_lite/{name}: say in LAYERS of this test what it may build on"
+        for imported in imports(name, source):
+            parts = imported.split(".")
+            if parts[0] == "edgecl_lite" and len(parts) > 1 and RANK.get(parts[1], -1) > RANK[own]:
+                wrong.append(f"{name} imports {imported}")
+            if parts[0] == "matplotlib" and own != "plots" or parts[0] == "ipywidgets" and own != "widgets":
+                wrong.append(f"{name} imports {imported}")
+    assert not wrong
+
+
+def test_import_is_light():
+    """A board without a display needs only torch and numpy to import edgecl_lite."""
+    heavy = "matplotlib", "ipywidgets", "pandas", "pooch"
+    code = f"import sys, edgecl_lite; print(*[name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+# ---- style
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff(command):
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "."], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
