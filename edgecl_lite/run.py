@@ -59,7 +59,8 @@ class Run:
             np.array([p.ended for p in points]),
             curve.reshape(*map(len, grid.values()), len(seeds), *curve.shape[1:]),
             np.stack([p.predicted for p in points]), last.params, last.state, seconds, stopped,
-            dict(last.lost), {k: v if isinstance(v, int | float | str) else str(v) for k, v in settings.items()},
+            dict(last.lost), {k: v if isinstance(v, int | float | str) else str(v)
+                              for k, v in settings.items()},
         )  # fmt: skip
 
     @property

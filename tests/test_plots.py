@@ -36,7 +36,7 @@ def hand_made(seeds=3, grid=None, lost=False, reached=2):
         seeds=list(range(seeds)),
         scenario="domain",
         names=["0°", "30°"],
-        steps=np.arange(9)[:points] * 11,
+        step=np.arange(9)[:points] * 11,
         task=np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])[:points],
         curve=curve[:, :, :points].reshape(*shape, seeds, points, 2),
         accuracy=accuracy.reshape(*shape, seeds, 2, 2),
@@ -71,7 +71,7 @@ def test_curves_say_what_happened(ax):
 def test_curves_have_means_bands_and_markers(ax):
     run = hand_made()
     artists = plots.Curves(ax, run.names, plots.edges_of(run))
-    artists.set(run.steps, run.task, plots.cell_of(run, 0))
+    artists.set(run.step, run.task, plots.cell_of(run, 0))
     first, second = artists.after
     assert np.allclose(first.line.get_ydata(), run.curve[0, :, :, 0].mean(0))
     edge = first.band.get_paths()[0].vertices
@@ -90,7 +90,7 @@ def test_curves_have_means_bands_and_markers(ax):
 def test_one_seed_has_no_band(ax):
     run = hand_made(seeds=1, grid={})
     artists = plots.Curves(ax, run.names, plots.edges_of(run))
-    artists.set(run.steps, run.task, plots.cell_of(run))
+    artists.set(run.step, run.task, plots.cell_of(run))
     assert not artists.after[0].band.get_visible()
     assert "one seed" in plots.curves(run, ax)
 

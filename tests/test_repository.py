@@ -213,7 +213,7 @@ LAYERS = """
     streams
     models tensors
     methods metrics
-    run
+    run plan
     train
     plots checks
     environment

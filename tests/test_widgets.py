@@ -1,7 +1,7 @@
 """Widgets without a browser: values change pictures, Stop stops, errors are seen, no run is ever lost."""
 
 import asyncio
-import copy
+import dataclasses
 import statistics
 import sys
 import threading
@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from edgecl_lite import EWC, digits, mlp, rotated, split, sweep
+from edgecl_lite import EWC, digits, mlp, rotated, split, sweep, train
 from edgecl_lite.widgets import explore, flip, guess, live
 
 LIVE = sys.modules["edgecl_lite.widgets.live"]  # the module; `edgecl_lite.widgets.live` is the function
@@ -61,13 +61,9 @@ def test_explore_is_quick(run):
 
 
 def test_explore_says_what_was_lost(run):
-    broken = copy.copy(run)
-    broken.curve, broken.accuracy = run.curve.copy(), run.accuracy.copy()
-    broken.curve[2, 1, 3:], broken.accuracy[2, 1], broken.lost = (
-        np.nan,
-        np.nan,
-        {5: "lane 5: lr·λ·max F is above 2"},
-    )
+    curve = run.curve.copy()
+    curve[2, 1, 3:] = np.nan
+    broken = dataclasses.replace(run, curve=curve, lost={5: "lane 5: lr·λ·max F is above 2"})
     panel = explore(broken)
     panel.sliders["lam"].value = 100.0
     assert "lost in training (1 of 2 seeds)" in panel.readout.value
@@ -106,13 +102,13 @@ def test_live_trains_and_travels(stream):
     run = panel.run_blocking()
     assert run is panel.run and run.accuracy.shape == (1, 2, 3, 3) and np.isfinite(run.accuracy).all()
     assert "Finished at step" in panel.status.value and panel.past.layout.visibility == "visible"
-    assert panel.painter.image.value != empty and len(run.steps) > 10
-    assert not panel.time.disabled and panel.time.value == len(run.steps) - 1
+    assert panel.painter.image.value != empty and len(run.step) > 10
+    assert not panel.time.disabled and panel.time.value == len(run.step) - 1
     end, answers, words = panel.painter.image.value, panel.moment.painter.image.value, panel.details.value
     panel.time.value = 2
     assert panel.painter.image.value != end and panel.moment.painter.image.value != answers
-    assert f"At step {run.steps[2]}, learning 0°" in panel.details.value and "Seed 0:" in panel.details.value
-    panel.time.value = len(run.steps) - 1
+    assert f"At step {run.step[2]}, learning 0°" in panel.details.value and "Seed 0:" in panel.details.value
+    panel.time.value = len(run.step) - 1
     assert panel.painter.image.value == end and panel.details.value == words
 
 
@@ -127,9 +123,18 @@ def test_live_keeps_every_run_and_trains_with_the_slider(stream):
 
 
 def test_live_equals_training(stream):
-    a, b = (panel_of(stream, seeds=2, every=7).run_blocking() for _ in range(2))
-    assert np.array_equal(a.curve, b.curve)
-    assert list(a.steps[:3]) == [0, 7, 14]
+    method, options = EWC(mlp(stream, (20,)), lam=10.0), dict(seeds=2, epochs=1, every=7)
+    a, b = live(method, stream, **options).run_blocking(), train(method, stream, progress=False, **options)
+    assert np.array_equal(a.curve, b.curve) and np.array_equal(a.predicted, b.predicted)
+    assert list(a.step[:3]) == [0, 7, 14] and all((a.params[k] == b.params[k]).all() for k in a.params)
+
+
+def test_live_says_when_a_training_is_lost(stream):
+    panel = panel_of(stream, lam=[1e9], optimizer="sgd", lr=0.1)
+    with pytest.raises(FloatingPointError):
+        panel.run_blocking()
+    assert "became non-finite at step" in panel.status.value and panel.run.lost
+    assert "no result" in panel.sentence.value
 
 
 def test_stop_stops_within_half_a_second(stream):

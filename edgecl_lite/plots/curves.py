@@ -81,8 +81,8 @@ class Curves:
 
 def edges_of(run):
     """Steps at which the tasks of a run begin, and its last step; (tasks + 1,), also for a stopped run."""
-    begins = [run.steps[np.argmax(run.task >= t) - 1] for t in range(1, int(run.task[-1]) + 1)]
-    return np.array([0, *begins] + [run.steps[-1]] * (len(run.names) - len(begins)))
+    begins = [run.step[np.argmax(run.task >= t) - 1] for t in range(1, int(run.task[-1]) + 1)]
+    return np.array([0, *begins] + [run.step[-1]] * (len(run.names) - len(begins)))
 
 
 def cell_of(run, cell=()):
@@ -96,7 +96,7 @@ def cell_of(run, cell=()):
 
 def curves(run, ax, cell=()):
     """Forgetting curves of one cell of the grid (an index for each axis): mean and band over seeds."""
-    Curves(ax, run.names, edges_of(run)).set(run.steps, run.task, cell_of(run, cell))
+    Curves(ax, run.names, edges_of(run)).set(run.step, run.task, cell_of(run, cell))
     for text in ax.texts[int(run.task[-1]) + 1 :]:  # tasks that a stopped run never reached
         text.set_visible(False)
     return curves_sentence(run, cell)
@@ -112,7 +112,7 @@ def curves_sentence(run, cell=()):
     lost = int(np.isnan(curve[:, -1]).any(-1).sum())
     if lost:
         return f"{head}: {lost} of {len(curve)} seed(s) lost before the end, so there is no result."
-    ends = np.searchsorted(run.steps, edges_of(run)[1:])
+    ends = np.searchsorted(run.step, edges_of(run)[1:])
     now = [percent(a) for a in curve[:, -1].mean(0)]
     past = [f"on {names[t]} from {percent(curve[:, ends[t], t].mean())} to {now[t]}" for t in range(last)]
     if not past:

@@ -23,7 +23,7 @@ def along(run, over="lam", metric=None, at=None):
         raise ValueError(f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}")
     if run.stopped:
         raise ValueError(
-            f"expected a finished sweep; this one was stopped at step {run.steps[-1]}: run it again"
+            f"expected a finished sweep; this one was stopped at step {run.step[-1]}: run it again"
         )
     at = {name: values[0] for name, values in run.grid.items()} | (at or {})
     index = (slice(None) if k == over else list(values).index(at[k]) for k, values in run.grid.items())

@@ -70,7 +70,7 @@ class Explore(Panel):
         setting = ", ".join(map(chosen, self.sliders.values()))
         lost = np.isnan(value).any()
         curve = plots.cell_of(self.run, cell)
-        self.curves.set(self.run.steps, self.run.task, np.full_like(curve, np.nan) if lost else curve)
+        self.curves.set(self.run.step, self.run.task, np.full_like(curve, np.nan) if lost else curve)
         self.thumb.set_xdata([x, x])
         self.dot.set_data([x], [value.mean()])
         self.words.set_text("lost in training" if lost else "")

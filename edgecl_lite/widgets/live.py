@@ -6,6 +6,7 @@ points shows the accuracies, the confusion matrix and misread images of that mom
 
 import inspect
 import time
+from dataclasses import replace
 
 import ipywidgets as W
 import numpy as np
@@ -78,7 +79,11 @@ class Live(Panel):
         self._say(f"Training{self._setting(' with ')} …")
         self.grid = {name: [slider.value] for name, slider in self.sliders.items()}
         ticks = {"ticks": True} if "ticks" in DEFAULTS else {}
-        return learn(self.method, self.stream, grid=self.grid or None, **self.options, **ticks)
+        kept = self.job.points
+        for point in learn(self.method, self.stream, grid=self.grid or None, **self.options, **ticks):
+            if point is not None and kept:  # only the last moment needs its weights
+                kept[-1] = replace(kept[-1], params=None, state=None)
+            yield point
 
     def _show(self, points):
         total, last = points[-1].total, points[-1]
@@ -95,9 +100,8 @@ class Live(Panel):
         seconds = time.perf_counter() - self.job.begun
         self._busy(False)
         if points:
-            self.run = Run.gather(
-                points, self.method, self.stream, grid=self.grid, seconds=seconds, **self.options
-            )
+            facts = dict(grid=self.grid, seconds=seconds, stopped=self.job.state != "done", **self.options)
+            self.run = Run.gather(points, self.method, self.stream, **facts)
             self.runs.append(self.run)
         if self.run is not None:
             self._remember()
@@ -127,26 +131,26 @@ class Live(Panel):
     def _remember(self):
         """Show the newest run and stand at its end."""
         self.cell = (0,) * len(self.run.grid)
-        self.curves.set(self.run.steps, self.run.task, plots.cell_of(self.run, self.cell))
+        self.curves.set(self.run.step, self.run.task, plots.cell_of(self.run, self.cell))
         say(plots.curves_sentence(self.run, self.cell), self.sentence)
         self.past.layout.visibility, self.time.disabled = "visible", False
-        self.time.max = max(1, len(self.run.steps) - 1)
-        self.time.value = len(self.run.steps) - 1
+        self.time.max = max(1, len(self.run.step) - 1)
+        self.time.value = len(self.run.step) - 1
         self._travel()
 
     def _travel(self):
         """Draw the moment that the time slider points at."""
         if self.run is None or self.job.state == "training":
             return
-        run, i = self.run, min(self.time.value, len(self.run.steps) - 1)
+        run, i = self.run, min(self.time.value, len(self.run.step) - 1)
         accuracy = plots.cell_of(run, self.cell)[:, i].mean(0)
         each = plots.listed(f"{name} {plots.percent(a)}" for name, a in zip(run.names, accuracy, strict=True))
         answers = self.moment.show(run.predicted[i, 0], int(run.task[i]))
         seed = f"Seed {run.seeds[0]}: " if len(run.seeds) > 1 else ""
         text = (
-            f"At step {run.steps[i]}, learning {run.names[run.task[i]]}: accuracy on {each}. {seed}{answers}"
+            f"At step {run.step[i]}, learning {run.names[run.task[i]]}: accuracy on {each}. {seed}{answers}"
         )
-        self.thumb.set(xdata=[run.steps[i]] * 2, visible=True)
+        self.thumb.set(xdata=[run.step[i]] * 2, visible=True)
         self.painter.paint()
         say(text, self.details)
 

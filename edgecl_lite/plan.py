@@ -1,0 +1,153 @@
+"""What a training is going to do, checked before its first step: the lanes, the batches, the optimiser.
+
+Lanes are the cells of the grid × the seeds, seeds innermost. Everything random is drawn per seed, never per
+lane, so that a lane of a sweep sees just what the same training alone would see. Lesson: none, this is
+plumbing.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+
+from .arguments import number, seeds_list, whole
+from .methods.base import Finetune
+from .models import check_fit, initial
+from .streams import Stream
+from .tensors import lane, stack
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Checked arguments of `learn`. cells: the grid's cells, {hyper-parameter: value}; which (lanes,): number
+    of each lane's seed; spans: steps of each task; every: steps between points; shuffles, chances: a
+    generator a seed.
+    """
+
+    method: Finetune
+    stream: Stream
+    cells: list
+    seeds: list
+    which: torch.Tensor
+    spans: list
+    every: int | None
+    batch_size: int
+    lr: float
+    optimizer: object
+    fresh: bool
+    device: object
+    shuffles: list
+    chances: list
+
+    @classmethod
+    def of(cls, method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device):
+        """Check everything. Raises TypeError or ValueError that says what was expected and what came."""
+        if not isinstance(method, Finetune):
+            raise TypeError(f"method must be a method such as Finetune(net), got {type(method).__name__}")
+        if not isinstance(stream, Stream):
+            raise TypeError(f"stream must be a Stream such as rotated(digits()), got {type(stream).__name__}")
+        if stream.outputs > 255:
+            raise ValueError(f"a stream may have at most 255 outputs, got {stream.outputs}")
+        if optimizer not in OPTIMIZERS and not callable(optimizer):
+            raise ValueError(
+                f"optimizer must be 'adam', 'sgd' or a callable(tensors, lr=…), got {optimizer!r}"
+            )
+        check_fit(method.net, stream)
+        epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
+        steps, every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
+        spans = [steps or epochs * -(-len(task.train[1]) // batch_size) for task in stream]
+        cells, seeds, lr = _cells(method, grid or {}), seeds_list(seeds), number("lr", lr, strictly=True)
+        which = torch.arange(len(seeds)).repeat(len(cells))
+        shuffles, chances = (
+            [torch.Generator().manual_seed(seed + first) for seed in seeds] for first in (0, 2**32)
+        )
+        return cls(
+            method, stream, cells, seeds, which, spans, every, batch_size, lr, optimizer, fresh, device,
+            shuffles, chances,
+        )  # fmt: skip
+
+    @property
+    def lanes(self):
+        return len(self.which)
+
+    def start(self):
+        """(params, hyper): the random start of each lane's seed, and its hyper-parameters, {name:
+        (lanes,)}.
+        """
+        params = lane(stack([initial(self.method.net, seed) for seed in self.seeds]), self.which)
+        hyper = {k: [cell[k] for cell in self.cells for _ in self.seeds] for k in self.method.hyper}
+        return self.to(params), {k: torch.tensor(v, device=self.device) for k, v in hyper.items()}
+
+    def to(self, tree):
+        """The dict on the device asked for."""
+        return {k: v.to(self.device) for k, v in tree.items()}
+
+    def rng(self, n):
+        """n uniform numbers in [0, 1) for each lane, equal in lanes of one seed: (lanes, n)."""
+        return torch.stack([torch.rand(n, generator=g) for g in self.chances])[self.which].to(self.device)
+
+    def whole_task(self, t):
+        """The training set of task t as every lane sees it (views, no copies); what begin_task, end_task
+        get.
+        """
+        x, y = (part.to(self.device) for part in self.stream.tasks[t].train)
+        data = {"x": x, "y": y, "active": self.stream.active(t).to(self.device).expand(len(y), -1)}
+        return {"number": t, "rng": self.rng, **{k: v.expand(self.lanes, *v.shape) for k, v in data.items()}}
+
+    def batches(self, task):
+        """The mini-batches of a task, shuffled anew every epoch by each seed: {"x", "y", "active",
+        "epoch"}.
+        """
+        n, epoch = task["y"].shape[1], 0
+        left = self.spans[task["number"]]
+        x, y = task["x"][0], task["y"][0]
+        while left:
+            order = torch.stack([torch.randperm(n, generator=g) for g in self.shuffles])  # (seeds, n)
+            for pick in order.split(self.batch_size, 1)[:left]:
+                pick, left = pick[self.which].to(self.device), left - 1  # (lanes, batch_size)
+                yield {
+                    "x": x[pick],
+                    "y": y[pick],
+                    "active": task["active"][:, : pick.shape[1]],
+                    "epoch": epoch,
+                }
+            epoch += 1
+
+    def pause(self, task):
+        """Steps between two points in this task."""
+        return self.every or -(-task["y"].shape[1] // self.batch_size)
+
+    def optimise(self, params, old):
+        """An optimiser of these params; unless `fresh`, it goes on with the moments of the old one."""
+        make = OPTIMIZERS.get(self.optimizer) if isinstance(self.optimizer, str) else None
+        tensors = list(params.values())
+        new = make(tensors, lr=self.lr, fused=True) if make else self.optimizer(tensors, lr=self.lr)
+        if old is not None and not self.fresh:
+            new.load_state_dict(old.state_dict())
+        return new
+
+    def told(self, i, t, step, state):
+        """What happened to lane i, and what to do about it."""
+        cell = {**self.cells[i // len(self.seeds)], "seed": self.seeds[i % len(self.seeds)]}
+        who = f"{type(self.method).__name__} ({', '.join(f'{k}={v:g}' for k, v in cell.items())})"
+        advice = self.method.advice(state, i, self.lr, self.optimizer)
+        return f"{who} became non-finite at step {step}, in task {self.stream.names[t]!r}. {advice}"
+
+
+def _cells(method, grid):
+    """[{hyper-parameter: value}] of every cell of the grid; what the grid leaves out comes from the
+    constructor.
+    """
+    axes = {}
+    for name, values in grid.items():
+        if name not in method.hyper:
+            known = ", ".join(method.hyper) or "no hyper-parameter"
+            raise TypeError(f"unknown option {name!r}: {type(method).__name__} can sweep {known}")
+        if isinstance(values, str) or not hasattr(values, "__iter__") or not (values := list(values)):
+            raise ValueError(f"{name} must be a list of at least one value to sweep, got {values!r}")
+        axes[name] = [method.ranges[name](f"each of {name}", value) for value in values]
+    return [
+        {**method.hyper, **dict(zip(axes, cell, strict=True))} for cell in itertools.product(*axes.values())
+    ]
