@@ -11,8 +11,8 @@ import time
 from contextlib import closing
 
 SLICE = 0.02  # seconds of work between two looks at the kernel's other business
-FRAME = 1 / 12  # seconds between two pictures
-SHARE = 0.09  # at most this share of the time goes into pictures
+FRAME = 1 / 14  # seconds from picture to picture
+SHARE = 0.1  # at most this share of the time goes into pictures
 
 
 class Job:
@@ -78,8 +78,7 @@ class Job:
                         self.points.append(point)
                     if self.points and now - drawn > max(FRAME, cost / SHARE):
                         self.show(self.points)
-                        drawn = time.perf_counter()
-                        cost = drawn - now
+                        drawn, cost = now, time.perf_counter() - now
                     if self.stopping:
                         break
                     if now - looked > SLICE:

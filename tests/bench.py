@@ -1,0 +1,137 @@
+"""How fast and how small: `make bench` prints ratios measured in one run, one thread, as a Markdown table.
+
+The yardstick is a bare hand-written PyTorch loop (default Adam) that finetunes the same net on the same five rotated
+tasks, 10 epochs each. Every row is timed in turn with the yardstick, and the median ratio of the rounds counts.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+os.environ["TQDM_DISABLE"] = "1"
+
+import torch
+from torch import nn
+
+from edgecl_lite import EWC, Finetune, digits, fisher, mlp, rotated, setup, sweep, train
+from edgecl_lite.models import initial
+from edgecl_lite.tensors import stack
+
+STREAM = rotated(digits())
+NET = mlp(STREAM)
+LAM16 = [10 ** (i * 6 / 15 - 1) for i in range(16)]  # 0.1 … 1e5
+
+
+def bare():
+    """The yardstick: what one would write without this module."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
+    for task in STREAM:
+        x, y = task.train
+        optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
+        for _ in range(10):
+            for pick in torch.randperm(len(x)).split(32):
+                loss = nn.functional.cross_entropy(net(x[pick]), y[pick])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+
+
+def seconds(work):
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def ratio(work, rounds):
+    """Median over rounds of time(work) / time(yardstick), each pair taken back to back."""
+    return statistics.median(1 / (seconds(bare) / seconds(work)) for _ in range(rounds))
+
+
+def exact_fisher_ms(rounds):
+    x = STREAM.tasks[0].train[0][None]  # (1, 1400, 1, 8, 8)
+    params = stack([initial(NET, 0)])
+    return 1e3 * statistics.median(seconds(lambda: fisher(NET, params, x)) for _ in range(5 * rounds))
+
+
+def import_seconds():
+    code = (
+        "import torch, matplotlib, matplotlib.figure, time; t = time.perf_counter(); import edgecl_lite; "
+        "print(time.perf_counter() - t)"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
+    return statistics.median(float(run.stdout) for run in runs)
+
+
+def peak_mb():
+    """Peak resident memory of a fresh process that sweeps 16 λ × 3 seeds."""
+    done = subprocess.run([sys.executable, __file__, "--peak"], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def explore_ms():
+    from edgecl_lite import explore
+
+    panel = explore(sweep(EWC(NET), STREAM, seeds=3, lam=LAM16, epochs=2))
+    slider, times = panel.slider, []
+    for _ in range(3):
+        for value in [option[1] if isinstance(option, tuple) else option for option in slider.options]:
+            times.append(seconds(lambda value=value: setattr(slider, "value", value)))
+    return 1e3 * statistics.median(times)
+
+
+def live_share(rounds):
+    """(pictures a second, share of the training time that drawing takes) of a live panel."""
+    from edgecl_lite import live
+
+    shares, rates = [], []
+    for _ in range(rounds):
+        panel = live(Finetune(NET), STREAM, seeds=3, epochs=40)
+        whole = seconds(panel.run_blocking)
+        drawing, pictures = panel.drawing  # seconds, number
+        shares.append(drawing / (whole - drawing))
+        rates.append(pictures / whole)
+    return statistics.median(rates), statistics.median(shares)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    setup()
+    if options.peak:
+        sweep(EWC(NET), STREAM, seeds=3, lam=LAM16)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    bare()
+    n = options.rounds
+    yard = statistics.median(seconds(bare) for _ in range(n))
+    pictures, share = live_share(2)
+    rows = [
+        ("`train(Finetune)`, one evaluation an epoch", f"{ratio(lambda: train(Finetune(NET), STREAM), n):.2f} ×", "1.4 ×"),
+        ("`train(EWC)`", f"{ratio(lambda: train(EWC(NET), STREAM), n):.2f} ×", "2.2 ×"),
+        ("`sweep` over 16 λ", f"{ratio(lambda: sweep(EWC(NET), STREAM, lam=LAM16), max(1, n - 2)):.1f} ×", "7 ×"),
+        (
+            "`sweep` over 16 λ × 3 seeds",
+            f"{ratio(lambda: sweep(EWC(NET), STREAM, seeds=3, lam=LAM16), max(1, n - 2)):.1f} ×",
+            "18 ×",
+        ),
+        ("peak memory of that sweep", f"{peak_mb():.0f} MB", "600 MB"),
+        ("exact Fisher, 1,400 samples", f"{exact_fisher_ms(n):.0f} ms", "50 ms"),
+        ("`import edgecl_lite` after torch and matplotlib", f"{import_seconds():.2f} s", "0.3 s"),
+        ("`explore`: key press to picture, in the kernel", f"{explore_ms():.1f} ms", "15 ms"),
+        ("`live`: pictures a second", f"{pictures:.0f}", "at least 10"),
+        ("`live`: drawing, share of the training time", f"{share:.0%}", "10 %"),
+    ]
+    print(f"Yardstick: a bare PyTorch loop, {yard:.2f} s for 2,200 steps here.\n")
+    print("| what | measured | at most |\n| --- | ---: | ---: |")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+if __name__ == "__main__":
+    main()
