@@ -6,6 +6,8 @@ product. Lesson: 01_catastrophic_forgetting. No BatchNorm and no Dropout: their 
 lanes together.
 """
 
+import copy
+
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
@@ -40,6 +42,7 @@ def initial(net, seed):
     """The network's own random start for this seed, without a lane axis; the global generator is left
     alone.
     """
+    net = copy.deepcopy(net)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for part in net.modules():

@@ -50,7 +50,7 @@ class Plan:
             raise TypeError(f"stream must be a Stream such as rotated(digits()), got {type(stream).__name__}")
         if stream.outputs > 255:
             raise ValueError(f"a stream may have at most 255 outputs, got {stream.outputs}")
-        if optimizer not in OPTIMIZERS and not callable(optimizer):
+        if not callable(optimizer) and optimizer not in tuple(OPTIMIZERS):
             raise ValueError(
                 f"optimizer must be 'adam', 'sgd' or a callable(tensors, lr=…), got {optimizer!r}"
             )

@@ -18,7 +18,7 @@ from .data import Dataset, check_samples
 SCENARIOS = ("task", "domain", "class")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """One task. train, test: (x (n, channels, height, width) float32 in 0..1, y (n,) int64 output indices).
 
@@ -43,8 +43,11 @@ class Task:
                 )
         object.__setattr__(self, "labels", tuple(self.labels or map(str, self.classes)))
 
+    def __repr__(self):
+        return f"Task({self.name!r}, train {tuple(self.train[0].shape)}, test {tuple(self.test[0].shape)})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Stream:
     """Tasks in order of arrival. scenario: "task", "domain" or "class"; outputs: width of the output layer.
 
@@ -69,6 +72,9 @@ class Stream:
         top = max(c for task in self for c in task.classes)
         if top >= whole("outputs", self.outputs):
             raise ValueError(f"outputs must exceed the largest class {top}, got {self.outputs}")
+
+    def __repr__(self):
+        return f"Stream({self.scenario}-incremental: {', '.join(self.names)}; {self.outputs} outputs)"
 
     def __iter__(self):
         return iter(self.tasks)

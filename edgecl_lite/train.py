@@ -46,15 +46,16 @@ class Point:
 
 def learn(
     method, stream, seeds=1, grid=None, *, epochs=10, batch_size=32, lr=1e-3, optimizer="adam",
-    fresh=True, steps=None, every=None, device=None,
+    fresh=True, steps=None, every=None, device=None, ticks=False,
 ):  # fmt: skip
     """Train on the tasks in turn; yield a `Point` before the first step, every `every` steps, after each
     task.
 
     seeds: a count or a list. grid: {hyper-parameter: values}; lanes are its cells × seeds, seeds innermost.
     steps: steps per task, instead of epochs. every: default once an epoch. optimizer: "adam", "sgd" or a
-    callable taking (tensors, lr=…). fresh: a new optimiser for every task. Same seed, same result, bit for
-    bit. Raises ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
+    callable taking (tensors, lr=…). fresh: a new optimiser for every task. ticks: yield None after the other
+    steps, for whoever may want to stop there. Same seed, same result, bit for bit.
+    Raises ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
     plan = Plan.of(
         method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device
@@ -94,6 +95,8 @@ def learn(
                 yield point(t, ended=step == last)
                 if len(lost) == plan.lanes:
                     raise Diverged(" ".join(lost.values()))
+            elif ticks:
+                yield None
 
 
 def train(method, stream, seeds=1, *, progress=True, **options):

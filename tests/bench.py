@@ -1,7 +1,8 @@
 """How fast and how small: `make bench` prints ratios measured in one run, one thread, as a Markdown table.
 
-The yardstick is a bare hand-written PyTorch loop (default Adam) that finetunes the same net on the same five rotated
-tasks, 10 epochs each. Every row is timed in turn with the yardstick, and the median ratio of the rounds counts.
+The yardstick is a bare hand-written PyTorch loop (default Adam) that finetunes the same net on the same five
+rotated tasks, 10 epochs each. Every row is timed in turn with the yardstick, and the median ratio of the
+rounds counts.
 """
 
 import argparse
@@ -62,7 +63,10 @@ def import_seconds():
         "import torch, matplotlib, matplotlib.figure, time; t = time.perf_counter(); import edgecl_lite; "
         "print(time.perf_counter() - t)"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(5)
+    ]
     return statistics.median(float(run.stdout) for run in runs)
 
 
@@ -112,9 +116,17 @@ def main():
     yard = statistics.median(seconds(bare) for _ in range(n))
     pictures, share = live_share(2)
     rows = [
-        ("`train(Finetune)`, one evaluation an epoch", f"{ratio(lambda: train(Finetune(NET), STREAM), n):.2f} ×", "1.4 ×"),
+        (
+            "`train(Finetune)`, one evaluation an epoch",
+            f"{ratio(lambda: train(Finetune(NET), STREAM), n):.2f} ×",
+            "1.4 ×",
+        ),
         ("`train(EWC)`", f"{ratio(lambda: train(EWC(NET), STREAM), n):.2f} ×", "2.2 ×"),
-        ("`sweep` over 16 λ", f"{ratio(lambda: sweep(EWC(NET), STREAM, lam=LAM16), max(1, n - 2)):.1f} ×", "7 ×"),
+        (
+            "`sweep` over 16 λ",
+            f"{ratio(lambda: sweep(EWC(NET), STREAM, lam=LAM16), max(1, n - 2)):.1f} ×",
+            "7 ×",
+        ),
         (
             "`sweep` over 16 λ × 3 seeds",
             f"{ratio(lambda: sweep(EWC(NET), STREAM, seeds=3, lam=LAM16), max(1, n - 2)):.1f} ×",

@@ -1,0 +1,130 @@
+"""`diagnose` says in plain words what is wrong and how to mend it; `setup` makes a notebook ready."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+import torch
+
+from edgecl_lite import diagnose, environment, setup
+from edgecl_lite.plots.house import STYLE
+
+ROOT = Path(__file__).resolve().parent.parent
+WELL = dict(installed=dict(environment.NEEDED), python=(3, 11), memory=2e9)
+
+
+def wrong(**changes):
+    """What is wrong where all is well but for the changes."""
+    return diagnose(**WELL | changes)
+
+
+def without(name, **others):
+    return {**WELL["installed"], name: None, **others}
+
+
+def test_all_is_well():
+    assert wrong() == []
+
+
+def test_the_least_that_is_needed_is_enough():
+    assert wrong(memory=600e6) == [] and wrong(memory=599e6) != []
+
+
+def test_here_everything_is_installed():
+    assert diagnose(memory=2e9) == []
+
+
+@pytest.mark.parametrize("name", environment.NEEDED)
+def test_missing_package(name):
+    (sentence,) = wrong(installed=without(name))
+    assert sentence.startswith(f"{name} is missing: ")
+    assert "pip install -r requirements.txt" in sentence and "restart the kernel" in sentence
+
+
+def test_package_that_was_not_looked_for_is_missing():
+    assert len(wrong(installed={})) == len(environment.NEEDED)
+
+
+@pytest.mark.parametrize(
+    "name, old, least",
+    [
+        ("torch", "2.12.1+cpu", "2.13"),
+        ("ipykernel", "6.31.0", "7.1"),
+        ("ipykernel", "7.0.1", "7.1"),
+        ("matplotlib", "3.9.4", "3.10"),  # 9 < 10, though "9" > "10"
+        ("numpy", "1.26.4", "2"),
+    ],
+)
+def test_old_package(name, old, least):
+    (sentence,) = wrong(installed=without(name, **{name: old}))
+    assert sentence.startswith(f"{name} is {old}; the course needs {least} or newer: ")
+    assert "pip install -r requirements.txt" in sentence
+
+
+@pytest.mark.parametrize("new", ["2.13.0", "2.13.0+cpu", "2.14", "3.0.0rc1", "10.0"])
+def test_new_enough(new):
+    assert wrong(installed=without("torch", torch=new)) == []
+
+
+def test_old_python():
+    (sentence,) = wrong(python=(3, 10))
+    assert sentence == "This is Python 3.10; the course needs 3.11 or newer: install that first."
+    assert wrong(python=(3, 13)) == []
+
+
+def test_little_memory():
+    (sentence,) = wrong(memory=250e6)
+    assert sentence.startswith("Only 250 MB of memory are free; a lesson may take 600 MB: ")
+    assert "Shut Down All Kernels" in sentence
+
+
+def test_unknown_memory_is_no_complaint(monkeypatch):
+    monkeypatch.setattr(environment, "_free_memory", lambda: None)
+    assert diagnose(**WELL | {"memory": None}) == []
+
+
+def test_free_memory_is_in_bytes():
+    free = environment._free_memory()
+    assert free is None or 1e6 < free < 1e14
+
+
+def test_everything_at_once_is_told_in_order():
+    sentences = wrong(installed=without("torch", numpy="1.26.4"), python=(3, 9), memory=1e6)
+    assert [sentence.split()[0] for sentence in sentences] == ["This", "torch", "numpy", "Only"]
+
+
+def test_asked_versions_are_no_newer_than_the_pins():
+    """A learner who installed what requirements.txt pins must never be told that it is too old."""
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.partition("#")[0].strip().split("==") for line in lines if "==" in line)
+    assert wrong(installed={name: pins[name] for name in environment.NEEDED}) == []
+
+
+def test_setup_sets_one_thread_and_the_style():
+    threads, before = torch.get_num_threads(), dict(matplotlib.rcParams)
+    try:
+        torch.set_num_threads(2)
+        matplotlib.rcParams["axes.grid"] = False
+        setup()
+        assert torch.get_num_threads() == 1
+        assert matplotlib.rcParams["axes.grid"] is STYLE["axes.grid"] is True
+    finally:
+        torch.set_num_threads(threads)
+        dict.update(matplotlib.rcParams, before)
+
+
+def test_setup_without_matplotlib():
+    """A board without a display needs no matplotlib to set one thread."""
+    code = """if True:
+        import importlib.util, sys
+        sys.modules["matplotlib"] = None
+        find = importlib.util.find_spec
+        importlib.util.find_spec = lambda name, *rest: None if name == "matplotlib" else find(name, *rest)
+        import edgecl_lite, torch
+        torch.set_num_threads(2)
+        edgecl_lite.setup()
+        print(torch.get_num_threads())"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
