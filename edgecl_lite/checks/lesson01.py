@@ -16,7 +16,7 @@ from . import Wrong, exercise
 
 
 def finetune(net, stream, shuffle, epochs=10, batch_size=32, lr=1e-3, *, mistake=None):
-    """The loop of the lesson, with one of the mistakes of LOOPS. Returns R, the accuracies after each task."""
+    """The loop of the lesson, with one of the mistakes of LOOPS. Returns R as a list of rows."""
     R, optimiser = [], torch.optim.Adam(net.parameters(), lr=lr)
     for task in stream:
         x, y = task.train
@@ -42,7 +42,7 @@ LOOPS = {
     "gradients pile up": "`backward` adds to the gradients that are there. What must happen before it?",
     "gradients thrown away": "The weights have not moved. What is left for `step` if `zero_grad` comes last?",
     "softmax twice": "`cross_entropy` takes the logits as they are: it has a softmax of its own.",
-    "one optimiser": "A fair choice too (`fresh=False` in `train`), but here every task begins with a new Adam.",
+    "one optimiser": "A fair choice (`fresh=False` in `train`), but here every task has a new Adam.",
     "one epoch": "Each task is seen once only. Which loop is missing around the batches?",
 }  # fmt: skip
 
@@ -89,17 +89,18 @@ def overwriting(R):
 FORGETTING = [
     ("just learned minus last", partial(loss, was=np.diagonal),
      "That is backward transfer with its sign turned. Which accuracy was the best before the end?"),
-    ("divided by T", partial(loss, over=4), "The last task had no time to be forgotten: what is left to average over?"),
+    ("divided by T", partial(loss, over=4), "Forgetting of the last task is not counted: how many are left?"),
     ("the last row counts as best", partial(loss, was=lambda R: R.max(0)),
      "With the last row among the candidates, forgetting could never be negative."),
     ("sign turned", partial(loss, over=-3), "Forgetting is a loss: positive where accuracy fell."),
-    ("changes its argument", overwriting, "The numbers are right, but R is another one afterwards. Which line writes into it?"),
-    ("mean of all of R", partial(loss, average=np.mean), "Average accuracy asks about the end of the stream: which row is that?"),
+    ("changes its argument", overwriting,
+     "The numbers are right, but R is another one afterwards. Which line writes into it?"),
+    ("mean of all of R", partial(loss, average=np.mean), "Average accuracy asks about the end: which row is that?"),
     ("mean of the diagonal", partial(loss, average=lambda R: R.diagonal().mean()),
      "The diagonal is what was just learned. What is left of it at the end?"),
 ]  # fmt: skip
 TRANSFER = [
-    ("divided by T", partial(transfer, over=4), "The last task always gives 0 and does not count: how many terms are left?"),
+    ("divided by T", partial(transfer, over=4), "The last task always gives 0: how many terms are left?"),
     ("sign turned", partial(transfer, over=-3), "Negative means forgetting here: the end comes first."),
     ("last minus best", partial(transfer, was=lambda R: R[:-1].max(0)),
      "That is forgetting with its sign turned. Backward transfer asks about the diagonal."),

@@ -11,7 +11,7 @@ from torch import nn
 from torch.func import functional_call, vjp, vmap
 
 from ..arguments import choice, number, whole
-from ..models import layers
+from ..models import apply, layers
 from ..tensors import zeros
 from .base import Finetune, cross_entropy, masked
 
@@ -91,16 +91,14 @@ class EWC(Finetune):
 
 
 def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, batch=32):
-    """Diagonal Fisher information of each lane, a dict shaped like params: mean over x of (∂ log p(y|x) /
-    ∂θ)².
+    """Diagonal Fisher information of each lane, shaped like params: mean over x of (∂ log p(y|x) / ∂θ)².
 
-    params, x (lanes, n, …), y (lanes, n), active (lanes, n, outputs) bool or None (all outputs): with lane
-    axis. labels says which y: "exact" takes the expectation over the model's own answer, Σ_c p_c (∂ log
-    p_c)²; "sample" draws one answer per sample, from `rng(n)` -> (lanes, n); "empirical" takes the true
-    label; "batched" squares the gradient of the mean loss of `batch` samples, which is no Fisher but is
-    widely used. Martens 2020, sec. 5 and 11; van de Ven 2025 compares all four. Works through lanes and
-    samples in chunks of at most 50 MB. Raises ValueError where labels, y or rng are missing or unknown, or x
-    is empty.
+    params, x (lanes, n, …), y (lanes, n), active (lanes, n, outputs) bool or None for all: with lane axis.
+    labels says which y.  "exact": the expectation over the model's own answer, Σ_c p_c (∂ log p_c)².
+    "sample": one answer per sample, drawn from p with `rng(n)` -> (lanes, n) in 0..1.  "empirical": the true
+    label.  "batched": squares the gradient of the mean loss of `batch` samples: no Fisher, but widely used.
+    Martens 2020, sec. 5 and 11; van de Ven 2025 compares them. Tables stay under 50 MB: it goes through lanes
+    and samples in chunks. Raises ValueError where labels is unknown, y or rng is missing, or x is empty.
     """
     choice("labels", labels, LABELS)
     lanes, n = x.shape[:2]
@@ -108,95 +106,72 @@ def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, bat
         raise ValueError(f"fisher needs at least one sample, got x of shape {tuple(x.shape)}")
     if (labels in ("empirical", "batched") and y is None) or (labels == "sample" and rng is None):
         raise ValueError(f"labels={labels!r} needs {'rng' if labels == 'sample' else 'y'}, got None")
-    params = {k: p.detach() for k, p in params.items()}
+    active = torch.ones(1, dtype=torch.bool, device=x.device) if active is None else active
+    active = active.expand(lanes, n, -1)
     if labels == "batched":
         return _batched(net, params, x, y, active, whole("batch", batch))
-
-    with torch.no_grad():
-        one = {k: p[:1] for k, p in params.items()}
-        walk = [(own, out[0, 0].numel()) for *_, own, _, out in layers(net, one, x[:1, :1])]
-        outputs = walk[-1][1]
-        active = torch.ones(outputs, dtype=torch.bool, device=x.device) if active is None else active
-        active = active.expand(lanes, n, outputs)
-        u = rng(n) if labels == "sample" else x.new_zeros(lanes, n)
-        y = torch.zeros(lanes, n, dtype=torch.long, device=x.device) if y is None else y
-        answers = outputs if labels == "exact" else 1
-        widest = max(size + sum(p[0].numel() for p in own.values() if p.dim() != 3) for own, size in walk)
-        room = max(
-            1, int(TEMPORARY / (4 * 4 * answers * widest))
-        )  # samples at a time: 4 tables of 4-byte floats
-        total = zeros(params)
-        for i in range(0, lanes, max(1, room // n)):
-            some = slice(i, i + max(1, room // n))
-            for j in range(0, n, room):
-                part = (some, slice(j, j + room))
-                own = {k: p[some] for k, p in params.items()}
-                squares = _squares(net, own, x[part], y[part], u[part], active[part], labels)
-                for k, square in squares.items():
-                    total[k][some] += square / n
+    total, u = zeros(params), rng(n) if labels == "sample" else None
+    for part in _chunks(net, params, x):
+        theta = {k: p[part[0]].detach().requires_grad_() for k, p in params.items()}
+        walk = list(layers(net, theta, x[part]))
+        logp = masked(walk[-1][-1], active[part]).log_softmax(-1)  # (lanes, n, outputs)
+        learned = [step for step in walk if step[2]]
+        for answer, weight in _answers(labels, logp.detach().exp(), y, u, part):
+            score = logp.gather(-1, answer.unsqueeze(-1)).sum()  # of all samples: each δ is its own
+            deltas = torch.autograd.grad(score, [out for *_, out in learned], retain_graph=True)
+            for (prefix, layer, own, h, _), delta in zip(learned, deltas, strict=True):
+                for k, square in _squares(layer, own, h.detach(), delta, weight).items():
+                    total[prefix + k][part[0]] += square / n
     return total
 
 
-def _squares(net, params, x, y, u, active, labels):
-    """Σ over samples and answers c of weight_c (∂ log p_c / ∂θ)², backwards through the layers.
-
-    For a linear layer y = W h + b and δ_c = ∂(−log p_c)/∂y the sum has a closed form, Σ_c w_c (δ_c²)ᵀ h².
-    """
-    walk = list(layers(net, params, x))
-    p = masked(walk[-1][-1], active).softmax(-1)  # (lanes, n, outputs)
-    eye = torch.eye(p.shape[-1], device=x.device)
+def _answers(labels, p, y, u, part):
+    """Pairs (answer, weight), (lanes, n) each, over which the squared scores are summed."""
     if labels == "exact":
-        delta, weight = (
-            p.unsqueeze(2) - eye,
-            p.unsqueeze(-1),
-        )  # (lanes, n, answers, outputs), (lanes, n, answers, 1)
-    else:
-        if labels == "sample":
-            y = (u.unsqueeze(-1) * p.sum(-1, keepdim=True) >= p.cumsum(-1)).sum(-1).clamp_max(p.shape[-1] - 1)
-        delta, weight = (p - eye[y]).unsqueeze(2), torch.ones_like(p[..., :1, None])
-    squares, left = {}, sum(bool(own) for _, _, own, *_ in walk)
-    for prefix, layer, own, h, _ in reversed(walk):
-        left -= bool(own)
-        if isinstance(layer, nn.Linear) and "bias" in own:
-            delta2 = (weight * delta**2).sum(2)  # (lanes, n, out)
-            squares[prefix + "weight"], squares[prefix + "bias"] = delta2.mT @ h**2, delta2.sum(1)
-            delta = (delta.flatten(1, 2) @ own["weight"]).unflatten(1, delta.shape[1:3]) if left else None
-        elif isinstance(layer, nn.ReLU):
-            delta = delta * (h > 0).unsqueeze(2)
-        elif left or own:
-            each = vmap(vmap(_pull_back(layer), in_dims=(None, 0, 0)))
-            grads, delta = each(own, h, delta)
-            for k, g in grads.items():
-                w = weight.view(*weight.shape[:3], *[1] * (g.dim() - 3))
-                squares[prefix + k] = (w * g**2).sum((1, 2))
-        if not left:
-            return squares
+        return [(torch.full_like(p[..., c], c).long(), p[..., c]) for c in range(p.shape[-1])]
+    drawn = y[part] if labels == "empirical" else (u[part].unsqueeze(-1) >= p.cumsum(-1)[..., :-1]).sum(-1)
+    return [(drawn, torch.ones_like(p[..., 0]))]
 
 
-def _pull_back(layer):
-    """Function of one sample: own, h (…), delta (answers, …) -> gradients of own and of h, each with
-    answers.
+def _squares(layer, own, h, delta, weight):
+    """Σ over samples of weight (∂ score / ∂ own)², given the layer's input h and δ = ∂ score / ∂ output.
+
+    A linear layer y = W h + b has ∂/∂W = δ hᵀ, so that the sum of squares is (weight δ²)ᵀ h², in closed form.
     """
+    if isinstance(layer, nn.Linear) and "bias" in own:
+        delta2 = weight.unsqueeze(-1) * delta**2  # (lanes, n, out)
+        return {"weight": delta2.mT @ h**2, "bias": delta2.sum(1)}
 
-    def pull(own, h, delta):
-        _, back = vjp(lambda p, z: functional_call(layer, p, (z[None],))[0], own, h)
-        return vmap(back)(delta)
+    def of_one_sample(own, h, delta):
+        return vjp(lambda p: functional_call(layer, p, (h[None],))[0], own)[1](delta)[0]
 
-    return pull
+    own = {k: p.detach() for k, p in own.items()}
+    grads = vmap(vmap(of_one_sample, in_dims=(None, 0, 0)))(own, h, delta)  # {name: (lanes, n, …)}
+    return {k: torch.einsum("ln,ln...->l...", weight, g**2) for k, g in grads.items()}
 
 
 def _batched(net, params, x, y, active, batch):
     """Mean over batches of (∂ mean loss / ∂θ)²."""
     total, starts = zeros(params), range(0, x.shape[1], batch)
-    for i in starts:
-        theta = {k: p.clone().requires_grad_() for k, p in params.items()}
-        *_, (*_, logits) = layers(net, theta, x[:, i : i + batch])
-        if active is not None:
-            logits = masked(logits, active.expand(*x.shape[:2], -1)[:, i : i + batch])
-        loss = cross_entropy(logits, y[:, i : i + batch]).sum()
-        for k, g in zip(theta, torch.autograd.grad(loss, list(theta.values())), strict=True):
+    for j in starts:
+        part = slice(None), slice(j, j + batch)
+        theta = {k: p.detach().requires_grad_() for k, p in params.items()}
+        loss = cross_entropy(masked(apply(net, theta, x[part]), active[part]), y[part])  # (lanes,)
+        for k, g in zip(theta, torch.autograd.grad(loss.sum(), list(theta.values())), strict=True):
             total[k] += g**2 / len(starts)
     return total
+
+
+def _chunks(net, params, x):
+    """Slices (lanes, samples) whose tables stay under TEMPORARY bytes."""
+    (lanes, n), floats = x.shape[:2], 0
+    for _, layer, own, _, out in layers(net, {k: p[:1].detach() for k, p in params.items()}, x[:1, :1]):
+        floats += out.numel() + (0 if isinstance(layer, nn.Linear) else sum(p.numel() for p in own.values()))
+    room = max(1, int(TEMPORARY / (4 * 4 * floats)))  # samples at a time: four tables of 4-byte floats
+    rows = max(1, room // n)
+    return [
+        (slice(i, i + rows), slice(j, j + room)) for i in range(0, lanes, rows) for j in range(0, n, room)
+    ]
 
 
 def _named(prefix, tree):
