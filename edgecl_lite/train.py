@@ -69,9 +69,8 @@ def learn(
         accuracy, predicted = evaluate(method, params, state, stream, t)
         accuracy[[*lost]], predicted[[*lost]] = np.nan, 255
         losses.clear()
-        return Point(
-            step, sum(plan.spans), t, ended, accuracy, predicted, copied(params), {**state}, {**lost}
-        )
+        now, total = (copied(params), {**state}, {**lost}), sum(plan.spans)
+        return Point(step, total, t, ended, accuracy, predicted, *now)
 
     yield point(0)
     for t in range(len(stream)):

@@ -42,6 +42,9 @@ SETTINGS = {
         "doNotDisturbMode": True,
     },
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+    "@jupyterlab/notebook-extension:tracker": {
+        "windowingMode": "none"
+    },  # cells out of sight stay in the page
 }
 
 

@@ -222,6 +222,25 @@ LAYERS = """
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 
 
+EWC_END_TO_END = {
+    "train.py": ["learn"],
+    "methods/base.py": ["masked", "cross_entropy", "Finetune"],
+    "methods/ewc.py": ["Quadratic", "EWC", "fisher", "_squares"],
+}
+
+
+def test_ewc_is_read_in_three_files_and_150_lines():
+    total = 0
+    for name, wanted in EWC_END_TO_END.items():
+        source = (MODULE / name).read_text(encoding="utf-8")
+        found = {node.name: node for node in ast.parse(source).body if getattr(node, "name", None) in wanted}
+        assert found.keys() == set(wanted)
+        lines = source.splitlines()
+        for node in found.values():
+            total += code_lines("\n".join(lines[node.lineno - 1 : node.end_lineno]))
+    assert total <= 150
+
+
 def imports(name, source):
     """Absolute names of the modules that a module file imports anywhere, functions included."""
     package = ["edgecl_lite", *name.split("/")[:-1]]

@@ -92,12 +92,13 @@ def test_lanes_of_a_sweep_equal_the_runs_alone():
 
 
 def test_lanes_of_a_convolutional_net_equal_the_runs_alone():
-    net = cnn(STREAM, channels=(4, 4))
-    whole = train(EWC(net), STREAM, seeds=2, steps=8)
+    """With plain SGD: Adam would blow a rounding difference of a tiny gradient up to a whole step."""
+    net, options = cnn(STREAM, channels=(4, 4)), dict(steps=8, optimizer="sgd", lr=0.1)
+    whole = train(EWC(net), STREAM, seeds=2, **options)
     for seed in range(2):
-        alone = train(EWC(net), STREAM, seeds=[seed], steps=8)
+        alone = train(EWC(net), STREAM, seeds=[seed], **options)
         for k in alone.params:
-            torch.testing.assert_close(whole.params[k][seed], alone.params[k][0], rtol=2e-3, atol=2e-4)
+            torch.testing.assert_close(whole.params[k][seed], alone.params[k][0], rtol=1e-3, atol=1e-5)
 
 
 def test_sweep_over_two_hyper_parameters():

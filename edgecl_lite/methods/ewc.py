@@ -67,8 +67,8 @@ class EWC(Finetune):
         for k, theta in params.items():
             old = state[f"fisher.{k}"]
             if "gamma" in state:
-                total[k] = state["gamma"].view(-1, *[1] * (old.dim() - 1)) * old + new[k]
-                anchor[k] = theta
+                gamma = state["gamma"].view(-1, *[1] * (old.dim() - 1))
+                total[k], anchor[k] = gamma * old + new[k], theta
             else:
                 total[k] = old + new[k]
                 mean = (old * state[f"anchor.{k}"] + new[k] * theta) / total[k]
@@ -80,14 +80,13 @@ class EWC(Finetune):
         return {k: v[lane] for k, v in state.items() if k.startswith(("fisher.", "anchor."))}
 
     def advice(self, state, lane, lr, optimizer):
+        lam = state["lam"][lane].item()
         stiffest = max(v[lane].max().item() for k, v in state.items() if k.startswith("fisher."))
-        bound, lam = lr * state["lam"][lane].item() * stiffest, state["lam"][lane].item()
-        if optimizer != "sgd" or not bound >= 2:
+        if optimizer != "sgd" or lr * lam * stiffest < 2:
             return super().advice(state, lane, lr, optimizer)
-        return (
-            f"Plain SGD holds a spring only while lr·λ·max F < 2; here {lr:g} · {lam:g} · {stiffest:.3g} = "
-            f"{bound:.3g}. Lower lam or lr, or use optimizer='adam'."
-        )
+        sizes = f"{lr:g} · {lam:g} · {stiffest:.3g} = {lr * lam * stiffest:.3g}"
+        rule = "Plain SGD holds a spring only while lr·λ·max F < 2"
+        return f"{rule}; here {sizes}. Lower lam or lr, or use 'adam'."
 
 
 def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, batch=32):
