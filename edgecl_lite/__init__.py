@@ -1,6 +1,4 @@
-"""Continual learning on edge devices: a small module behind a course of notebooks, in the order of its
-lessons.
-"""
+"""Continual learning on edge devices: the small module behind a course of notebooks."""
 
 from importlib import import_module
 

@@ -1,8 +1,6 @@
-"""Checks of arguments, so that every error of the module reads alike: what was expected, what came, what to
-do.
+"""Checks of arguments, so that all errors read alike: what was expected, what came, what to do.
 
-Each function takes the argument's name and value, and hands back the value in its plain Python type.
-Used by every other file; derived in no lesson.
+Each takes the argument's name and its value, and hands the value back in its plain Python type.
 """
 
 import math
@@ -10,9 +8,7 @@ from numbers import Integral, Real
 
 
 def whole(name, value, least=1):
-    """A whole number >= least, as int. Raises TypeError for another type (bool included), ValueError
-    below.
-    """
+    """A whole number >= least, as int. TypeError for other types (bool too), ValueError for other values."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a whole number >= {least}, got {value!r}")
     if not math.isfinite(value) or value != int(value) or value < least:
@@ -21,9 +17,7 @@ def whole(name, value, least=1):
 
 
 def number(name, value, least=0.0, most=math.inf, strictly=False):
-    """A finite number in [least, most], as float; strictly: least itself is refused. Raises as `whole`
-    does.
-    """
+    """A finite number in [least, most], or above least if strictly, as float. Errors as in `whole`."""
     span = f"a finite number {'>' if strictly else '>='} {least:g}" + (
         f" and <= {most:g}" if most < math.inf else ""
     )

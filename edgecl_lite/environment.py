@@ -13,9 +13,7 @@ HELP = "run `pip install -r requirements.txt` in the folder of the course, then 
 
 
 def setup():
-    """One thread for torch (at these sizes two can be ten times slower than one), and the style of the
-    figures.
-    """
+    """One torch thread (at these sizes two can be ten times slower), and the style of the figures."""
     import torch
 
     torch.set_num_threads(1)
@@ -26,10 +24,9 @@ def setup():
 
 
 def diagnose(installed=None, python=None, memory=None):
-    """What is wrong here, as a list of sentences that say how to mend it; an empty list where all is well.
+    """What is wrong here: sentences that say how to mend it, an empty list where all is well.
 
-    installed: {package: version or None}, python: (major, minor), memory: free bytes; each found out if not
-    given.
+    installed {package: version or None}, python (major, minor), memory (free bytes): found out if not given.
     """
     installed = {name: _version(name) for name in NEEDED} if installed is None else installed
     python = sys.version_info[:2] if python is None else python

@@ -54,8 +54,7 @@ def backward_transfer(R):
 def forward_transfer(R, chance):
     """Mean over all tasks but the first of (accuracy just before learning it − chance), (…).
 
-    chance: a number, or the accuracy of the untrained network on each task (…, T). Lopez-Paz & Ranzato 2017,
-    eq. 4.
+    chance: a number, or the untrained network's accuracy on each task (…, T). Lopez-Paz 2017, eq. 4.
     """
     R = matrix(R)
     if R.shape[-1] == 1:
@@ -68,10 +67,9 @@ def forward_transfer(R, chance):
 
 
 def intransigence(R, joint):
-    """Mean over tasks of (joint training's accuracy on task k after k tasks − ours), (…).
+    """Mean over tasks of (joint accuracy on task k after k tasks − ours), (…). Positive: it cannot learn.
 
-    joint: R of `Joint` on the same stream. Chaudhry et al. 2018, sec. 3, there per task. Positive: unable to
-    learn.
+    joint: R of `Joint` on the same stream. Chaudhry et al. 2018, sec. 3, define it for each task.
     """
     R, joint = matrix(R), matrix(joint)
     if R.shape[-1] != joint.shape[-1]:

@@ -1,9 +1,8 @@
 """Networks, and how to run many copies of one at once.
 
-A network here is only a structure: a plain `torch.nn.Module` whose weights live outside it, in a dict
-`params` with a lane axis. `layers` walks it for all lanes; a linear layer is y = x Wᵀ + b as one batched
-product. Lesson: 01_catastrophic_forgetting. No BatchNorm and no Dropout: their hidden state would tie the
-lanes together.
+A network here is only a structure: a plain `torch.nn.Module` whose weights live outside, in a dict `params`
+with a lane axis. `layers` walks it for all lanes; a linear layer y = x Wᵀ + b is one batched product.
+No BatchNorm, no Dropout: their hidden state would tie the lanes together. Lesson: 01_catastrophic_forgetting.
 """
 
 import copy
@@ -25,9 +24,7 @@ def mlp(stream, hidden=(100,)):
 
 
 def cnn(stream, channels=(16, 32)):
-    """Small convolutional net: per entry of channels a 3×3 convolution, ReLU and 2×2 max-pooling; a linear
-    layer.
-    """
+    """Small convolutional net: for each of channels a 3×3 convolution, ReLU, 2×2 max-pooling; then linear."""
     widths = [stream.shape[0], *(whole("each of channels", width) for width in channels)]
     body = []
     for i, o in zip(widths, widths[1:], strict=False):
@@ -39,9 +36,7 @@ def cnn(stream, channels=(16, 32)):
 
 
 def initial(net, seed):
-    """The network's own random start for this seed, without a lane axis; the global generator is left
-    alone.
-    """
+    """The net's own random start for this seed, {name: tensor}, no lanes. Leaves net and torch alone."""
     net = copy.deepcopy(net)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -82,9 +77,7 @@ def apply(net, params, x):
 
 
 def check_net(net):
-    """Raises TypeError where `net` is no module, has no weights, or keeps state that would tie lanes
-    together.
-    """
+    """Raises TypeError where net is no module, has no weights, or has state that would tie lanes together."""
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be a torch.nn.Module such as mlp(stream), got {type(net).__name__}")
     if not any(True for _ in net.parameters()):

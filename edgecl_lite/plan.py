@@ -1,8 +1,7 @@
 """What a training is going to do, checked before its first step: the lanes, the batches, the optimiser.
 
-Lanes are the cells of the grid × the seeds, seeds innermost. Everything random is drawn per seed, never per
-lane, so that a lane of a sweep sees just what the same training alone would see. Lesson: none, this is
-plumbing.
+Lanes are the cells of the grid × the seeds, seeds innermost. All that is random is drawn per seed, never per
+lane: a lane of a sweep sees just what the same training alone would see. Plumbing; no lesson derives it.
 """
 
 import itertools
@@ -21,8 +20,8 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 @dataclass(frozen=True)
 class Plan:
-    """Checked arguments of `learn`. cells: the grid's cells, {hyper-parameter: value}; which (lanes,): number
-    of each lane's seed; spans: steps of each task; every: steps between points; shuffles, chances: a
+    """Checked arguments of `learn`. cells: [{hyper-parameter: value}] of the grid; which (lanes,): the
+    number of a lane's seed; spans: steps of each task; every: steps between points; shuffles, chances: a
     generator a seed.
     """
 
@@ -73,9 +72,7 @@ class Plan:
         return len(self.which)
 
     def start(self):
-        """(params, hyper): the random start of each lane's seed, and its hyper-parameters, {name:
-        (lanes,)}.
-        """
+        """(params, hyper): every lane's random start, and its hyper-parameters {name: (lanes,)}."""
         params = lane(stack([initial(self.method.net, seed) for seed in self.seeds]), self.which)
         hyper = {k: [cell[k] for cell in self.cells for _ in self.seeds] for k in self.method.hyper}
         return self.to(params), {k: torch.tensor(v, device=self.device) for k, v in hyper.items()}
@@ -89,17 +86,13 @@ class Plan:
         return torch.stack([torch.rand(n, generator=g) for g in self.chances])[self.which].to(self.device)
 
     def whole_task(self, t):
-        """The training set of task t as every lane sees it (views, no copies); what begin_task, end_task
-        get.
-        """
+        """Task t as begin_task and end_task get it: its training set with a lane axis (views, no copies)."""
         x, y = (part.to(self.device) for part in self.stream.tasks[t].train)
         data = {"x": x, "y": y, "active": self.stream.active(t).to(self.device).expand(len(y), -1)}
         return {"number": t, "rng": self.rng, **{k: v.expand(self.lanes, *v.shape) for k, v in data.items()}}
 
     def batches(self, task):
-        """The mini-batches of a task, shuffled anew every epoch by each seed: {"x", "y", "active",
-        "epoch"}.
-        """
+        """Mini-batches of a task, each epoch shuffled anew by each seed: x, y, active (lanes, n, …), epoch"""
         n, epoch = task["y"].shape[1], 0
         left = self.spans[task["number"]]
         x, y = task["x"][0], task["y"][0]
@@ -137,9 +130,7 @@ class Plan:
 
 
 def _cells(method, grid):
-    """[{hyper-parameter: value}] of every cell of the grid; what the grid leaves out comes from the
-    constructor.
-    """
+    """[{hyper-parameter: value}] for every cell of the grid; the constructor's value where it is silent."""
     axes = {}
     for name, values in grid.items():
         if name not in method.hyper:

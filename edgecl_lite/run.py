@@ -47,9 +47,7 @@ class Run:
 
     @classmethod
     def gather(cls, points, method, stream, seeds=1, grid=None, seconds=math.nan, stopped=False, **settings):
-        """A Run from the points of `learn` and the arguments it was given. Only the last point needs its
-        params.
-        """
+        """A Run from the points of `learn` and its arguments; only the last point needs params and state."""
         seeds, grid = seeds_list(seeds), {k: list(v) for k, v in (grid or {}).items()}
         curve = np.stack([p.accuracy for p in points], 1)  # (lanes, points, on)
         last = points[-1]
@@ -77,9 +75,7 @@ class Run:
         return R
 
     def table(self):
-        """pandas DataFrame, a row per lane: grid values, seed, final accuracy on each task, their mean,
-        forgetting.
-        """
+        """pandas DataFrame, a row a lane: grid, seed, final accuracy on each task, their mean, forgetting."""
         import itertools
 
         import pandas as pd
@@ -93,12 +89,10 @@ class Run:
         return table
 
     def save(self, path):
-        """Write one safetensors file, facts as JSON in its header (no pickle). `.safetensors` is added if
-        missing.
-        """
+        """Write one safetensors file, the facts as JSON in its header: no pickle. Returns the path."""
         from safetensors.torch import save_file
 
-        path = Path(path).with_suffix(".safetensors")
+        path = _file(path)
         trees = {"params": self.params, "state": self.state}
         tensors = {f"{tree}/{k}": v.clone().contiguous() for tree, d in trees.items() for k, v in d.items()}
         tensors |= {f"array/{k}": torch.tensor(getattr(self, k)) for k in ARRAYS}
@@ -108,12 +102,10 @@ class Run:
 
     @classmethod
     def load(cls, path):
-        """Read what `save` wrote; predictions from it are bit-equal. Raises ValueError where it is no such
-        file.
-        """
+        """Read what `save` wrote: predictions are bit-equal. Raises ValueError where it is no such file."""
         from safetensors import SafetensorError, safe_open
 
-        path = Path(path).with_suffix(".safetensors")
+        path = _file(path)
         if not path.exists():
             raise FileNotFoundError(f"no run saved at {path}; Run.save(path) writes one")
         try:
@@ -128,3 +120,8 @@ class Run:
         }
         arrays = {k: v.numpy() for k, v in trees.pop("array").items()}
         return cls(**facts | {"lost": dict(facts["lost"])}, **trees, **arrays)
+
+
+def _file(path):
+    """The path, with .safetensors at its end."""
+    return Path(path) if str(path).endswith(".safetensors") else Path(f"{path}.safetensors")

@@ -98,11 +98,7 @@ class Stream:
         return [task.name for task in self]
 
     def active(self, now, on=None):
-        """Which outputs may answer for a sample of task `on` (default: `now`) while the stream is at task
-        `now`.
-
-        (outputs,) bool.
-        """
+        """Outputs that may answer for a sample of task `on` (default: now) at task `now`, (outputs,) bool."""
         on = now if on is None else on
         if self.scenario == "domain" or (self.scenario == "class" and self.rule == "all"):
             return torch.ones(self.outputs, dtype=torch.bool)

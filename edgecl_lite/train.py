@@ -48,8 +48,7 @@ def learn(
     method, stream, seeds=1, grid=None, *, epochs=10, batch_size=32, lr=1e-3, optimizer="adam",
     fresh=True, steps=None, every=None, device=None, ticks=False,
 ):  # fmt: skip
-    """Train on the tasks in turn; yield a `Point` before the first step, every `every` steps, after each
-    task.
+    """Train on the tasks in turn; yield a `Point` at the start, every `every` steps and after each task.
 
     seeds: a count or a list. grid: {hyper-parameter: values}; lanes are its cells × seeds, seeds innermost.
     steps: steps per task, instead of epochs. every: default once an epoch. optimizer: "adam", "sgd" or a
@@ -108,8 +107,7 @@ def train(method, stream, seeds=1, *, progress=True, **options):
 
 
 def sweep(method, stream, seeds=1, *, progress=True, **options):
-    """`train` over a grid, in one pass: every option that is a hyper-parameter of the method is a list of
-    values.
+    """`train` over a grid, in one pass: options that are hyper-parameters of the method are lists of values.
 
     sweep(EWC(net), stream, seeds=3, lam=[0, 1, 10]) -> a Run whose arrays begin with axes (lam, seeds). Lanes
     that become non-finite are NaN and told in `Run.lost`; the others go on as if alone. Raises TypeError for

@@ -281,7 +281,8 @@ def test_save_and_load_are_bit_equal(tmp_path):
 def test_save_keeps_what_was_lost_and_joint_too(tmp_path):
     with pytest.warns(UserWarning):
         run = sweep(EWC(NET), STREAM, lam=[0, 1e9], optimizer="sgd", lr=0.1, epochs=1)
-    back = Run.load(run.save(tmp_path / "a.b"))
+    assert run.save(tmp_path / "a.b").name == "a.b.safetensors"
+    back = Run.load(tmp_path / "a.b")
     assert back.lost == run.lost and np.isnan(back.curve).sum() == np.isnan(run.curve).sum()
     joint = train(Joint(NET), STREAM, seeds=2, steps=3)
     assert same_state(

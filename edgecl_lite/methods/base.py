@@ -1,10 +1,9 @@
-"""What every method differs from: plain finetuning. And its opposite, joint training on all tasks seen so
-far.
+"""What every method differs from, plain finetuning; and its opposite, joint training on all that was seen.
 
-A method object holds the network's structure and its hyper-parameters and never changes. `params`, `state`
+A method object holds the network's structure and its hyper-parameters, and never changes. `params`, `state`
 and `batch` are plain dicts of tensors with a lane axis in front, passed in and handed back. Six verbs, each
-doing nothing here, say what a method adds to   loss = cross entropy of the new data.   Lesson:
-01_catastrophic_forgetting.
+doing nothing here, say where a method may differ from   loss = cross entropy of the new data.
+Lesson: 01_catastrophic_forgetting.
 """
 
 import math
@@ -44,9 +43,7 @@ class Finetune:
         return dict(hyper)
 
     def begin_task(self, params, state, task):
-        """What may move? task: {"number": int, "x", "y", "active": its training set, "rng"}, each with
-        lanes.
-        """
+        """What may move? task: number, training set x, y, active (with lanes), and rng as in `draw`."""
         return params, state
 
     def draw(self, state, batch, rng):
@@ -59,9 +56,7 @@ class Finetune:
         return cross_entropy(masked(logits, batch["active"]), batch["y"])
 
     def after_step(self, params, state, batch):
-        """What do I remember of this batch? Copy what you keep of params: the optimiser moves them in
-        place.
-        """
+        """What do I remember of this batch? Copy what you keep of params: they are moved in place."""
         return state
 
     def end_task(self, params, state, task):
@@ -69,9 +64,7 @@ class Finetune:
         return state
 
     def predict(self, params, state, x, task=None):
-        """How do I answer? x (n, channels, height, width), the same for all lanes -> logits (lanes, n,
-        outputs).
-        """
+        """How do I answer? x (n, channels, height, width) for all lanes -> logits (lanes, n, outputs)."""
         return apply(self.net, params, x.expand(lanes_of(params), *x.shape))
 
     def keeps(self, state, lane=0):
@@ -84,9 +77,7 @@ class Finetune:
 
 
 class Joint(Finetune):
-    """The upper bound: every batch is drawn evenly from all tasks seen so far. No device can keep them
-    all.
-    """
+    """The upper bound: every batch is drawn evenly from all tasks so far. No device can keep them all."""
 
     def start(self, params, stream, hyper):
         n = lanes_of(params)
