@@ -95,7 +95,8 @@ FORGETTING = [
     ("sign turned", partial(loss, over=-3), "Forgetting is a loss: positive where accuracy fell."),
     ("changes its argument", overwriting,
      "The numbers are right, but R is another one afterwards. Which line writes into it?"),
-    ("mean of all of R", partial(loss, average=np.mean), "Average accuracy asks about the end: which row is that?"),
+    ("mean of all of R", partial(loss, average=np.mean),
+     "Average accuracy asks about the end: which row is that?"),
     ("mean of the diagonal", partial(loss, average=lambda R: R.diagonal().mean()),
      "The diagonal is what was just learned. What is left of it at the end?"),
 ]  # fmt: skip

@@ -5,6 +5,7 @@ A task here is (centre, curvature) of a quadratic loss ½ (θ − centre)ᵀ H (
 
 import numpy as np
 from matplotlib.patches import Ellipse
+from matplotlib.ticker import PercentFormatter
 
 from .curves import spread
 from .house import COLOURS, INK, MARKERS, number
@@ -22,7 +23,7 @@ def valleys(ax, a, b, stiffness, path, here=None, title=""):
     a, b: tasks; stiffness (2,): the diagonal of the spring; path (λ, 2): minima; here: index of one to mark.
     """
     grid = np.stack(np.meshgrid(np.linspace(-2.2, 4.2, 120), np.linspace(-1.6, 2.9, 100)), -1)
-    levels = [0.15, 0.6, 1.5, 3.0]
+    levels = [0.2, 0.8, 2.2]
     for task, line, colour in ((a, "dashed", COLOURS[0]), (b, "solid", COLOURS[1])):
         ax.contour(*grid.T, loss(grid, *task).T, levels, linestyles=line, colors=colour, linewidths=1.0)
     width, height = 2 * np.sqrt(2 * levels[1] / np.asarray(stiffness))
@@ -41,8 +42,11 @@ def valleys(ax, a, b, stiffness, path, here=None, title=""):
 
 
 def lines(ax, x, values, xlabel, ylabel, log=True):
-    """{name: (points, seeds)} over x (or {name: x}): means with bands of one standard deviation, each peak
-    ringed. Returns {name: (x, mean) of its peak}.
+    """{name: (points, seeds)} over x (or {name: x}): means with bands of one standard deviation.
+
+    log: x is a hyper-parameter on a logarithmic axis and values are accuracies.
+    Returns {name: (x, mean)} of the peaks, x from a parabola through the best point and its neighbours, in
+    log x.
     """
     peaks = {}
     for i, (name, value) in enumerate(values.items()):
@@ -51,15 +55,21 @@ def lines(ax, x, values, xlabel, ylabel, log=True):
         ax.fill_between(at, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
         ax.plot(at, mean, color=colour, marker=MARKERS[i % len(MARKERS)], markersize=5, label=name)
         best = int(mean.argmax())
-        ax.plot(at[best], mean[best], "o", markersize=12, fillstyle="none", color=colour)
-        peaks[name] = (at[best], mean[best])
+        if log and 0 < best < len(at) - 1:
+            near = slice(best - 1, best + 2)
+            bend, slope, _ = np.polyfit(np.log(at[near]), mean[near], 2)
+            peaks[name] = (np.exp(-slope / (2 * bend)), mean[best])
+        else:
+            peaks[name] = (at[best], mean[best])
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     if log:
         ax.set_xscale("log")
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+        ax.xaxis.set_major_formatter(lambda at, _: number(at))
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     ax.legend(frameon=False)
     return peaks
 
 
 def said(peaks):
     """The peaks in words."""
-    return "; ".join(f"{name}: best {100 * y:.0f} % at λ = {number(x)}" for name, (x, y) in peaks.items())
+    return "; ".join(f"{name}: best {100 * y:.0f} % near λ = {x:.1f}" for name, (x, y) in peaks.items())
