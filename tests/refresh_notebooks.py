@@ -1,7 +1,7 @@
 """Run every lesson and store its outputs:  python tests/refresh_notebooks.py [--measure] [NAME ...]
 
-Stores text and static figures only: no widget state, no timestamps; a control panel is stored as one line of
-text, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
+Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
+that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
 --measure changes no lesson: it writes the measured time and memory into the map of lessons in the README.
 NAME picks lessons by the beginning of their file name: python tests/refresh_notebooks.py 02
 """
@@ -13,7 +13,6 @@ import sys
 import nbformat
 from lessons import ROOT, lessons, read, run, title
 
-PANEL = "(a control panel: run this cell to use it)"  # nbval_sanitize.cfg turns a live panel's repr into this
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -30,7 +29,7 @@ def clean(notebook):
             cell.metadata.pop(key, None)
         for output in cell.get("outputs", []):
             if WIDGET in output.get("data", {}):
-                output["data"] = nbformat.from_dict({"text/plain": PANEL})
+                output["data"] = nbformat.from_dict({"text/plain": output["data"]["text/plain"]})
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("data") != {} and o.get("text") != ""]
     notebook.nbformat, notebook.nbformat_minor = 4, 5

@@ -27,9 +27,8 @@ def finetune(net, stream, shuffle, epochs=10, batch_size=32, lr=1e-3, *, mistake
                 logits = net(x[pick])
                 if mistake != "gradients pile up":
                     optimiser.zero_grad()
-                cross_entropy(
-                    logits.softmax(-1) if mistake == "softmax twice" else logits, y[pick]
-                ).backward()
+                logits = logits.softmax(-1) if mistake == "softmax twice" else logits
+                cross_entropy(logits, y[pick]).backward()
                 if mistake == "gradients thrown away":
                     optimiser.zero_grad()
                 optimiser.step()
@@ -55,7 +54,7 @@ def _trained(loop):
     net = mlp(stream, hidden=(4,))
     net.load_state_dict(initial(net, 0))
     R = loop(net, stream, torch.Generator().manual_seed(1), epochs=3, batch_size=5, lr=0.05)
-    return [torch.cat([p.detach().flatten() for p in net.parameters()]), R]
+    return torch.cat([*(p.detach().flatten() for p in net.parameters()), torch.tensor(R).flatten()])
 
 
 exercise(
@@ -67,9 +66,10 @@ exercise(
 
 
 def _of_R(function):
-    """Result, and R afterwards: column 0 has an early peak, column 2 is best in the last row."""
+    """Results, and how far R was changed: column 0 has an early peak, column 2 is best in the last row."""
     R = np.array([[0.8, 0.3, 0.1, 0.0], [0.9, 0.7, 0.2, 0.1], [0.5, 0.6, 0.6, 0.3], [0.4, 0.2, 0.65, 0.95]])
-    return [function(R), R]
+    kept = R.copy()
+    return [*np.atleast_1d(function(R)), np.abs(R - kept).max()]
 
 
 def loss(R, was=lambda R: R[:-1].max(0), over=3, average=lambda R: R[-1].mean()):
@@ -106,8 +106,12 @@ TRANSFER = [
     ("last minus best", partial(transfer, was=lambda R: R[:-1].max(0)),
      "That is forgetting with its sign turned. Backward transfer asks about the diagonal."),
 ]  # fmt: skip
-for name, right, wrong in (("forgetting", loss, FORGETTING), ("backward transfer", transfer, TRANSFER)):
-    exercise(f"01 {name}", right, probe=_of_R, wrong=[Wrong(*w) for w in wrong])
+for name, right, wrong, value in (
+    ("forgetting", loss, FORGETTING, "A = 0.55, F = 0.3167"),
+    ("backward transfer", transfer, TRANSFER, "BWT = -0.2833"),
+):
+    expects = f"{value}, and last 0 (how far R itself was changed), for the R that was tried"
+    exercise(f"01 {name}", right, probe=_of_R, wrong=[Wrong(*w) for w in wrong], expects=expects)
 
 SCENARIOS = ("class", "domain", "task")
 STORIES = {
