@@ -4,7 +4,6 @@ Lesson: 00_start_here.
 """
 
 import importlib.util
-import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -63,6 +62,7 @@ def _numbers(text):
 
 def _free_memory():
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # not told on Windows and macOS
+        with open("/proc/meminfo") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):  # not told on Windows and macOS
         return None

@@ -2,7 +2,7 @@
 
 Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
 that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
---measure changes no lesson: it writes the measured time and memory into the map of lessons in the README.
+--measure stores no outputs: it writes the measured time and memory into the maps of README and lesson 00.
 NAME picks lessons by the beginning of their file name: python tests/refresh_notebooks.py 02
 """
 
@@ -45,6 +45,22 @@ def table(costs):
     return "\n".join(["| lesson | Run All | peak memory |", "| --- | ---: | ---: |", *rows])
 
 
+def fill_maps(costs):
+    """Write the measured costs into the README and into the map in lesson 00 (last two columns of its rows)."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    pattern = r"(?<=<!-- lessons:begin -->\n).*?(?=\n<!-- lessons:end -->)"
+    readme.write_text(re.sub(pattern, lambda _: table(costs), text, flags=re.S), encoding="utf-8")
+    start = lessons()[0]
+    notebook = read(start)
+    cell = next(cell for cell in notebook.cells if cell.id == "map")
+    for path, (_, cost) in costs.items():
+        name = r"\*\*00 Start here\*\*" if path == start else rf"[^|]*\({path.name}\)"
+        row = rf"(?m)^(\| {name} \|[^|]*\|)[^|]*\|[^|]*\|$"
+        cell.source = re.sub(row, rf"\g<1> {cost.seconds:.0f} s | {cost.peak_mb:.0f} MB |", cell.source)
+    nbformat.write(notebook, start)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -52,9 +68,7 @@ def main():
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="beginning of a lesson's file name; default all"
     )
-    parser.add_argument(
-        "--measure", action="store_true", help="only measure, and fill in the map in the README"
-    )
+    parser.add_argument("--measure", action="store_true", help="only measure, and fill in the maps")
     options = parser.parse_args()
     chosen = [path for path in lessons() if not options.names or path.name.startswith(tuple(options.names))]
     if not chosen:
@@ -71,11 +85,8 @@ def main():
             nbformat.write(clean(notebook), path)
     print("\n" + table(costs))
     if options.measure and not options.names:
-        readme = ROOT / "README.md"
-        text = readme.read_text(encoding="utf-8")
-        pattern = r"(?<=<!-- lessons:begin -->\n).*?(?=\n<!-- lessons:end -->)"
-        readme.write_text(re.sub(pattern, lambda _: table(costs), text, flags=re.S), encoding="utf-8")
-        print("\nwritten into README.md")
+        fill_maps(costs)
+        print("\nwritten into README.md and lesson 00")
 
 
 if __name__ == "__main__":

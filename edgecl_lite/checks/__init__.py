@@ -12,21 +12,21 @@ them:
              wrong=[Wrong("last minus diagonal", metrics.backward_transfer, hint)])
 """
 
-import functools
 import html
 import importlib
-import linecache
 import pkgutil
 import re
+import traceback
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 exercises = {}  # name -> Exercise, filled when the lessons' files are loaded
-NUMBERS = "biufc"  # numpy's kinds of numbers
 COLOURS = {"right": "#009E73", "not attempted": "#999999", "misconception": "#E69F00", "wrong": "#D55E00"}
+EMPTY = "Not attempted yet: the answer is still empty. Take your time."
+NOTHING = "Not attempted yet: it gives back nothing. If you have written it, is there a `return`?"
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,19 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Exercise:
-    """See `exercise`."""
+    """right, and `answer` of each `Wrong`, are what a learner could hand in.
+
+    probe: answer -> numbers, tensors, words, or tuples, lists, dicts of them (default: the answer itself).
+    tolerance: how far numbers may be off, as a share of the largest. expects: said in place of the value.
+    """
 
     name: str
     right: object
-    wrong: list = field(default_factory=list)
+    wrong: list = ()
     probe: Callable | None = None
     tolerance: float = 1e-4
     expects: str = ""
     praise: str = ""
-
-    def value(self, answer):
-        """What the probe makes of an answer (raises what the answer raises)."""
-        return self.probe(_watched(answer)) if self.probe else answer
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,18 @@ class Verdict:
         return display({"text/plain": self.text, "text/html": page}, raw=True)
 
 
-def exercise(name, right, *, wrong=(), probe=None, tolerance=1e-4, expects="", praise=""):
-    """Register an exercise. right, and `answer` of each `Wrong`, are what a learner could hand in.
-
-    probe: answer -> numbers, tensors, words, or tuples, lists, dicts of them (default: the answer itself).
-    tolerance: how far numbers may be off, as a share of the largest. expects: said in place of the value.
-    """
+def exercise(name, right, **options):
+    """Register an `Exercise`; options are its other fields."""
     if name in exercises:
         raise ValueError(f"exercise names must differ; got {name!r} twice")
-    exercises[name] = Exercise(name, right, list(wrong), probe, tolerance, expects, praise)
+    exercises[name] = Exercise(name, right, **options)
     return exercises[name]
+
+
+def load():
+    """Import the file of every lesson."""
+    for module in pkgutil.iter_modules(__path__, __name__ + "."):
+        importlib.import_module(module.name)
 
 
 def check(name, answer=...):
@@ -108,13 +110,29 @@ def judge(name, answer=...):
             return _not_yet(f"there is no exercise named {_short(name)}. The names are: {known}.")
         return _judge(exercises[name], answer)
     except BaseException as problem:  # also an answer that interrupts, exits or misbehaves when looked at
-        return _not_yet(f"looking at the answer gave {type(problem).__name__}: {_message(problem)}.")
+        return _not_yet(f"looking at the answer gave {type(problem).__name__}.")
 
 
-def load():
-    """Import the file of every lesson."""
-    for module in pkgutil.iter_modules(__path__, __name__ + "."):
-        importlib.import_module(module.name)
+def _judge(task, answer):
+    if _empty(answer):
+        return Verdict("not attempted", EMPTY)
+    probe = task.probe or (lambda answer: answer)
+    try:
+        got = probe(_watched(answer))
+    except NotImplementedError:
+        return Verdict("not attempted", NOTHING)
+    except BaseException as problem:
+        return _not_yet(f"your answer stopped with {_quoted(problem, answer)}.")
+    want = probe(task.right)
+    if same(got, want, task.tolerance):
+        return Verdict("right", f"Right. {task.praise}".strip())
+    for wrong in task.wrong:
+        if same(got, probe(wrong.answer), task.tolerance):
+            text = f"Not quite: this looks like “{wrong.name}”. {wrong.hint}"
+            return Verdict("misconception", text, wrong.name)
+    shapes = [v.shape for v in map(_numbers, (got, want)) if v is not None]
+    shape = f" The shape is {shapes[0]}, it should be {shapes[1]}." if len(set(shapes)) == 2 else ""
+    return _not_yet(f"expected {task.expects or _short(want)}; got {_short(got)}.{shape}")
 
 
 def _not_yet(text):
@@ -123,47 +141,18 @@ def _not_yet(text):
 
 def _empty(value):
     """None, ..., or a tuple of nothing else: what stands in an exercise before it is attempted."""
-    return (
-        value is None
-        or value is ...
-        or (isinstance(value, tuple) and bool(value) and all(map(_empty, value)))
-    )
-
-
-def _judge(task, answer):
-    if _empty(answer):
-        return Verdict("not attempted", "Not attempted yet: the answer is still empty. Take your time.")
-    try:
-        got = task.value(answer)
-    except (NotAttempted, NotImplementedError):
-        text = "Not attempted yet: it gives back nothing. If you have written it, is there a `return`?"
-        return Verdict("not attempted", text)
-    except BaseException as problem:
-        return _not_yet(f"your answer stopped with {_quoted(problem, answer)}")
-    want = task.value(task.right)
-    if same(got, want, task.tolerance):
-        return Verdict("right", f"Right. {task.praise}".strip())
-    for wrong in task.wrong:
-        if same(got, task.value(wrong.answer), task.tolerance):
-            text = f"Not quite: this looks like “{wrong.name}”. {wrong.hint}"
-            return Verdict("misconception", text, wrong.name)
-    return _not_yet(f"expected {task.expects or _short(want)}; got {_short(got)}.{_shapes(got, want)}")
-
-
-class NotAttempted(Exception):
-    """A learner's function gave back nothing."""
+    return value is None or value is ... or (isinstance(value, tuple) and value and all(map(_empty, value)))
 
 
 def _watched(answer):
     """A learner's function that says so when it gives back nothing; classes and values stay as they are."""
-    if not isinstance(answer, types.FunctionType | types.MethodType):
+    if not isinstance(answer, types.FunctionType):
         return answer
 
-    @functools.wraps(answer, updated=())
     def call(*args, **options):
         result = answer(*args, **options)
         if _empty(result):
-            raise NotAttempted
+            raise NotImplementedError
         return result
 
     return call
@@ -171,69 +160,41 @@ def _watched(answer):
 
 def same(a, b, tolerance=1e-4):
     """Equal in shape and, up to a share of the largest, in value: numbers, tensors, words, nests of them."""
+    x, y = _numbers(a), _numbers(b)
+    if y is not None:
+        scale = np.abs(y[np.isfinite(y)]).max(initial=0) or 1
+        equal = x is not None and x.shape == y.shape
+        return equal and bool(np.allclose(x, y, rtol=0, atol=tolerance * scale))
     if isinstance(b, dict):
         return isinstance(a, dict) and a.keys() == b.keys() and all(same(a[k], b[k], tolerance) for k in b)
-    x, y = _array(a), _array(b)
-    if y is None and isinstance(b, tuple | list):
+    if isinstance(b, tuple | list):
         lists = isinstance(a, tuple | list) and len(a) == len(b)
-        return lists and all(same(v, w, tolerance) for v, w in zip(a, b, strict=True))
-    if x is None or y is None or x.shape != y.shape:
-        return x is y is None and type(a) is type(b) and bool(a == b)
-    if not (x.dtype.kind in NUMBERS and y.dtype.kind in NUMBERS):
-        return x.dtype.kind == y.dtype.kind and bool((x == y).all())
-    scale = np.abs(y[np.isfinite(y)]).max(initial=0) or 1
-    return bool(np.allclose(x, y, rtol=0, atol=tolerance * scale))
+        return lists and all(same(v, w, tolerance) for v, w in zip(a, b))
+    return type(a) is type(b) and bool(a == b)
 
 
-def _array(value):
-    """As numpy; None for what is no data, or a nest of unequal parts."""
+def _numbers(value):
+    """Numbers, tensors and lists of them as an array, anything else as None."""
     try:
-        if hasattr(value, "detach"):
-            value = value.detach().cpu().numpy()
-        if isinstance(value, tuple | list):
-            value = [_array(v) for v in value]
-        array = np.asarray(value)
+        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     except (ValueError, TypeError, RuntimeError):
         return None
-    return None if array.dtype.kind == "O" else array
+    return array if array.dtype.kind in "biufc" else None
 
 
 def _short(value, most=90):
     """A value in a few words."""
-    array = None if isinstance(value, dict) else _array(value)
-    if array is not None and array.dtype.kind in NUMBERS:
-        if array.ndim == 0 and array.dtype.kind in "fc":
-            return f"{array.item():.4g}"
-        with np.printoptions(precision=3, suppress=True, threshold=12, edgeitems=2):
-            text = " ".join(str(array).split())
-        return text if len(text) <= most else f"numbers of shape {array.shape}"
-    text = f"something named {value.__name__}" if hasattr(value, "__name__") else repr(value)
-    text = re.sub(" at 0x[0-9a-fA-F]+", "", text)
+    array = _numbers(value)
+    with np.printoptions(precision=4, suppress=True, threshold=12, edgeitems=2):
+        text = repr(value) if array is None else f"{array:.4g}" if array.ndim == 0 else str(array)
+    text = re.sub(r" at 0x\w+|\s+", lambda gap: "" if "0x" in gap[0] else " ", text)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _shapes(got, want):
-    got, want = (None if isinstance(v, dict) else _array(v) for v in (got, want))
-    if got is None or want is None or got.shape == want.shape:
-        return ""
-    return f" The shape is {got.shape}, it should be {want.shape}."
-
-
-def _message(problem):
-    try:
-        return str(problem)[:200].rstrip(".") or "(no message)"
-    except BaseException:
-        return "(no message)"
-
-
 def _quoted(problem, answer):
-    """The exception and the line of the learner's own code where it came from."""
-    where, trace = None, problem.__traceback__
-    own = getattr(getattr(answer, "__code__", None), "co_filename", None)
-    while trace:
-        file = trace.tb_frame.f_code.co_filename
-        if file == own or "ipykernel_" in file:  # the answer's own file, or a cell of the notebook
-            where = linecache.getline(file, trace.tb_lineno).strip()
-        trace = trace.tb_next
-    line = f", in the line `{where}`" if where else ""
-    return f"{type(problem).__name__}: {_message(problem)}{line}."
+    """The exception and the line of the learner's own code where it came from: the answer's, or a cell's."""
+    own = getattr(getattr(answer, "__code__", None), "co_filename", "ipykernel_")
+    frames = traceback.extract_tb(problem.__traceback__)
+    lines = [frame.line for frame in frames if frame.filename == own or "ipykernel_" in frame.filename]
+    where = f", in the line `{lines[-1]}`" if lines else ""
+    return f"{type(problem).__name__}: {problem}"[:200].rstrip(".") + where

@@ -65,7 +65,7 @@ def lines(ax, x, values, xlabel, ylabel, log=True):
     if log:
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(lambda at, _: number(at))
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.legend(frameon=False)
     return peaks
 

@@ -1,8 +1,7 @@
+# ruff: noqa: F401
 """Widgets: each a thin wrapper around a plot. Nothing else knows ipywidgets."""
 
 from .explore import explore
 from .flip import flip
 from .guess import guess
 from .live import live
-
-__all__ = ["explore", "flip", "guess", "live"]

@@ -20,78 +20,52 @@ class Explore(Panel):
         plots.along(run, over, metric)  # refuses what cannot be shown, before anything is drawn
         self.run, self.over, self.metric, self.note = run, over, metric, note
         self.sliders = {name: value_slider(name, list(values)) for name, values in run.grid.items()}
-        self.fig, (self.left, self.right) = plots.figure(2, width=7.6, height=3.3, width_ratios=(1, 1.25))
-        with plots.styled():
-            self.curves = plots.Curves(self.right, run.names, plots.edges_of(run))
-            self.words = self.right.text(
-                0.5, 0.5, "", transform=self.right.transAxes, ha="center", va="center", fontsize=12
-            )
-        self._whole_range()
-        self.painter = Painter(self.fig, self._moving())
-        self.readout, self.sentence, self.beside = (
-            say("", css="edgecl-readout"),
-            say(""),
-            say("", css="edgecl-note"),
-        )
-        row = W.HBox([self.sliders[over], self.beside], layout=W.Layout(flex_flow="row wrap"))
-        others = [slider for name, slider in self.sliders.items() if name != over]
-        super().__init__([row, *others, self.painter.image, self.readout, self.sentence], "edgecl-explore")
+        self.slider = self.sliders[over]
+        fig, (self.left, right) = plots.figure(2, width=7.6, height=3.3, width_ratios=(1, 1.25))
+        self.curves = plots.Curves(right, run.names, plots.edges_of(run))
+        self.words = right.text(0.5, 0.5, "", transform=right.transAxes, ha="center", fontsize=12)
+        self.painter, self.readout, self.sentence, self.beside = Painter(fig), say(""), say(""), say("")
+        controls = W.HBox([*self.sliders.values(), self.beside], layout=dict(flex_flow="row wrap"))
+        super().__init__([controls, self.painter.image, self.readout, self.sentence], "edgecl-explore")
         for name, slider in self.sliders.items():
-            slider.observe(self._changed if name == over else self._other, "value")
-        self._changed()
+            slider.observe(self._here if name == over else self._range, "value")
+        self._range()
 
-    def _whole_range(self):
-        """The left picture, for the values of the other sliders."""
-        at = {name: slider.value for name, slider in self.sliders.items() if name != self.over}
-        with plots.styled():
-            self.left.clear()
-            self.range = plots.sweep_curve(self.run, self.left, self.over, self.metric, at)
-            self.left.grid(True, axis="y")
-            self.left.tick_params(axis="x", labelsize=8.5)
-            self.thumb = self.left.axvline(0, color="#333333", lw=1.4, alpha=0.55)
-            self.dot = self.left.plot([], [], "o", color="#333333", markersize=8)[0]
-        self.values, self.places = (
-            plots.along(self.run, self.over, self.metric, at),
-            plots.places(self.run.grid[self.over])[0],
-        )
+    @plots.styled()
+    def _range(self, _=None):
+        """Draw the whole range for the values of the other sliders, left, and then the thumb's place."""
+        at = {name: slider.value for name, slider in self.sliders.items()}
+        self.values = plots.along(self.run, self.over, self.metric, at)  # (values, seeds)
+        self.left.clear()
+        self.range = plots.sweep_curve(self.run, self.left, self.over, self.metric, at)
+        self.left.tick_params(axis="x", labelsize=8.5)
+        self.thumb = self.left.axvline(self.slider.value, color=plots.INK, lw=1.4, alpha=0.55)
+        (self.dot,) = self.left.plot([], [], "o", color=plots.INK, markersize=8)
+        self.painter.use([self.thumb, self.dot, *self.curves.moving, self.words])
+        self._here()
 
-    def _moving(self):
-        return [self.thumb, self.dot, *self.curves.moving, self.words]
-
-    def _other(self, _):
-        self._whole_range()
-        self.painter.use(self.fig, self._moving())
-        self._changed()
-
-    def _changed(self, _=None):
-        cell = tuple(slider.index for slider in self.sliders.values())
-        here = self.sliders[self.over].index
-        value, x = self.values[here], self.places[here]  # (seeds,)
-        setting = ", ".join(map(chosen, self.sliders.values()))
-        lost = np.isnan(value).any()
-        curve = plots.cell_of(self.run, cell)
-        self.curves.set(self.run.step, self.run.task, np.full_like(curve, np.nan) if lost else curve)
-        self.thumb.set_xdata([x, x])
-        self.dot.set_data([x], [value.mean()])
+    def _here(self, _=None):
+        """All that the thumb's place changes."""
+        cell, value = tuple(slider.index for slider in self.sliders.values()), self.slider.value
+        result, curve = self.values[self.slider.index], plots.cell_of(self.run, cell)
+        mean, sd, lost = result.mean(), plots.spread(result), np.isnan(result).sum()
+        self.curves.set(self.run.step, np.full_like(curve, np.nan) if lost else curve)
+        self.thumb.set_xdata([value, value])
+        self.dot.set_data([value], [mean])
         self.words.set_text("lost in training" if lost else "")
         if lost:
-            text = f"{setting}: {self._what_happened(cell)}"
+            lanes = np.arange(self.run.lanes).reshape(*map(len, self.run.grid.values()), -1)[cell]
+            why = next((self.run.lost[lane] for lane in lanes if lane in self.run.lost), "")
+            many = f" ({lost} of {len(lanes)} seeds)" if len(lanes) > 1 else ""
+            text = f"lost in training{many}, so there is no result. {why}"
         else:
-            spread = f" ± {100 * value.std():.1f}" if len(value) > 1 else ""
-            text = f"{setting}: {self.left.get_ylabel()} {100 * value.mean():.1f}{spread} %."
-        say(text, self.readout, "edgecl-readout", role="status")
+            band = f" ± {100 * sd:.1f}" if len(result) > 1 else ""
+            text = f"{self.left.get_ylabel()} {100 * mean:.1f}{band} %."
+        setting = ", ".join(map(chosen, self.sliders.values()))
+        say(f"{setting}: {text}", self.readout, "edgecl-readout", role="status")
         say(f"{plots.curves_sentence(self.run, cell)} {self.range}", self.sentence)
-        if self.note:
-            say(str(self.note(self.sliders[self.over].value)), self.beside, "edgecl-note")
+        say(str(self.note(value)) if self.note else "", self.beside, "edgecl-note")
         self.painter.paint()
-
-    def _what_happened(self, cell):
-        shape = [len(values) for values in self.run.grid.values()] + [len(self.run.seeds)]
-        lanes = [int(np.ravel_multi_index((*cell, seed), shape)) for seed in range(shape[-1])]
-        messages = [self.run.lost[lane] for lane in lanes if lane in self.run.lost]
-        lost = np.isnan(self.values[self.sliders[self.over].index]).sum()
-        many = f" ({lost} of {len(lanes)} seeds)" if len(lanes) > 1 else ""
-        return f"lost in training{many}, so there is no result. {' '.join(messages[:1])}".strip()
 
 
 def explore(run, over="lam", metric=None, note=None):

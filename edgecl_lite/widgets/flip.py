@@ -1,11 +1,9 @@
-"""`flip`: leaf through the pictures of any drawing function with sliders and buttons; each is drawn once and
-kept.
-"""
+"""`flip`: leaf through the pictures of a drawing function; each is drawn once and kept. Lessons 01, 02."""
 
 import ipywidgets as W
 
 from .. import plots
-from .painter import Panel, image, say, tagged, value_slider
+from .painter import Panel, image, say, value_slider
 
 
 class Flip(Panel):
@@ -27,17 +25,14 @@ class Flip(Panel):
             raise ValueError(f"flip(..., {name}=) must hold values to choose from, got none")
         if len(values) > 6 or not all(isinstance(v, str | bool) for v in values):
             return value_slider(name, values)
-        options, word = (
-            [(plots.number(v), v) for v in values],
-            plots.SYMBOLS.get(name, name.replace("_", " ")),
-        )
-        return tagged(W.ToggleButtons(options=options, description=word), f"edgecl-{name}")
+        word, options = name.replace("_", " "), [(str(v), v) for v in values]
+        return W.ToggleButtons(options=options, description=word).add_class(f"edgecl-{name}")
 
     def _changed(self, _=None):
         key = tuple(control.index for control in self.controls.values())
         if key not in self.kept:
-            fig = plots.canvas(*self.size)
             with plots.styled():
+                fig = plots.canvas(*self.size)
                 sentence = self.draw(fig, **{name: control.value for name, control in self.controls.items()})
             self.kept[key] = plots.png(fig), str(sentence or "")
         self.image.value, sentence = self.kept[key]
@@ -47,7 +42,7 @@ class Flip(Panel):
 def flip(draw, *, width=7.5, height=3.2, **choices):
     """Leaf through pictures: `draw(fig, **values)` fills a figure (inches) and returns its sentence.
 
-    Each choice is a list: numbers become a slider, up to six words a row of buttons. `flip(draw, lam=[0, 1,
-    10])`.
+    Each choice is a list: numbers become a slider, up to six words a row of buttons:
+    `flip(draw, lam=[0, 1, 10])`.
     """
     return Flip(draw, choices, width, height)

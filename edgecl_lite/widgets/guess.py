@@ -1,12 +1,12 @@
 """`guess`: predict first. Commit a guess before you see the number, then `reveal` says how far off it was."""
 
 import ipywidgets as W
-import numpy as np
 
 from ..plots import number
-from .painter import Panel, button, say, tagged
+from .painter import Panel, say
 
 committed = {}  # name -> guess; kept here so that a cell that is run again does not forget what was guessed
+WORDS = {0.02: "Spot on", 0.1: "Close", 0.25: "Not far", float("inf"): "A surprise"}  # off by which share
 
 
 class Guess(Panel):
@@ -18,17 +18,15 @@ class Guess(Panel):
         if not low < high:
             raise ValueError(f"guess({name!r}): low must be below high, got low={low}, high={high}")
         self.name, self.range, self.unit = name, high - low, f" {unit}" if unit else ""
-        whole = all(isinstance(v, int) for v in (low, high, step))
-        self.slider = (W.IntSlider if whole else W.FloatSlider)(
-            min=low, max=high, step=step, description="my guess"
-        )
-        self.slider.value = committed.get(name, low + (high - low) // 2 if whole else (low + high) / 2)
-        self.slider.tooltip = f"{question} Drag, or use the arrow keys"
-        self.button = button("Commit", "check", "Commit this guess", "edgecl-commit")
+        slider = W.IntSlider if isinstance(step, int) else W.FloatSlider
+        self.slider = slider(min=low, max=high, step=step, description="my guess").add_class("edgecl-guess")
+        self.slider.value = committed.get(name, (low + high) / 2)
+        self.slider.layout.width, self.slider.tooltip = "420px", f"{question} Drag, or use the arrow keys"
+        self.button = W.Button(description="Commit", icon="check", tooltip="Commit this guess")
+        self.button.add_class("edgecl-commit").on_click(lambda _: self.commit())
         self.answer = say("", css="edgecl-answer")
-        row = W.HBox([tagged(self.slider, "edgecl-guess", "420px"), W.Label(unit), self.button])
+        row = W.HBox([self.slider, W.Label(self.unit), self.button])
         super().__init__([say(question), row, self.answer], "edgecl-guess-panel")
-        self.button.on_click(lambda _: self.commit())
         if self.value is not None:
             self.commit()
 
@@ -36,9 +34,8 @@ class Guess(Panel):
     def value(self):
         return committed.get(self.name)
 
-    def commit(self, value=None):
-        """Commit what the slider says (or a value)."""
-        self.slider.value = self.slider.value if value is None else value
+    def commit(self):
+        """Commit what the slider says."""
         committed[self.name] = self.slider.value
         self._say(f"Your guess is {self._text(self.value)}. Now read on.")
 
@@ -48,8 +45,7 @@ class Guess(Panel):
             text = f"No guess was committed, which is fine: the answer is {self._text(truth)}."
         else:
             off = self.value - float(truth)
-            words = ((0.02, "Spot on"), (0.1, "Close"), (0.25, "Not far"), (np.inf, "A surprise"))
-            how = next(word for limit, word in words if abs(off) <= limit * self.range)
+            how = next(word for share, word in WORDS.items() if abs(off) <= share * self.range)
             by = f", {self._text(abs(off))} too {'high' if off > 0 else 'low'}" if how != "Spot on" else ""
             text = f"{how}: you guessed {self._text(self.value)}{by}; the answer is {self._text(truth)}."
         self._say(text)

@@ -2,29 +2,29 @@
 
 Between two slices the kernel sees to its other business, so that Stop and other cells work meanwhile; a
 thread would starve it. Callbacks of buttons may come from another thread with a loop of its own (the
-"subshell" of ipykernel 7), so they only hand a call to the loop on which the job was made, and Stop only sets
-a flag.
+"subshell" of ipykernel 7): they only hand a call to the loop on which the job was made, and Stop only sets a
+flag.
 """
 
 import asyncio
 import time
-from contextlib import closing
 
 SLICE = 0.02  # seconds of work between two looks at the kernel's other business
 FRAME = 1 / 14  # seconds from picture to picture
-SHARE = 0.1  # at most this share of the time goes into pictures
+SHARE = 0.09  # at most this share of the time goes into pictures
 
 
 class Job:
-    """make() -> a generator of points (None: nothing to draw); show(points) draws; done(points, error) ends
-    it.
+    """work() -> a generator, which yields None where there is nothing new to show; show() draws, done(error)
+    ends it.
 
-    state: "idle", "training", "stopped", "done" or "failed"; task: the asyncio task, None without a loop.
+    state: "idle", "training", "stopped", "done" or "failed"; task: the asyncio task, None without a loop;
+    drawing: seconds spent in `show`, and how often.
     """
 
-    def __init__(self, make, show, done):
-        self.make, self.show, self.done = make, show, done
-        self.state, self.task, self.stopping, self.points, self.begun = "idle", None, False, [], 0.0
+    def __init__(self, work, show, done):
+        self.work, self.show, self.done = work, show, done
+        self.state, self.task, self.stopping, self.drawing = "idle", None, False, (0.0, 0)
         try:
             self.loop = asyncio.get_running_loop()  # that of the cell, in the kernel's main thread
         except RuntimeError:
@@ -38,57 +38,47 @@ class Job:
             function()
 
     def start(self):
-        """Begin where the job lives; nothing happens while it is running."""
+        """Begin beside the living kernel, in a `call`; nothing happens while it is running."""
         if self.state != "training":
-            if self.loop and self.loop.is_running():
-                self.state, self.task = "training", self.loop.create_task(self._run())
-            else:
-                self.run_blocking()
+            self.state, self.task = "training", self.loop.create_task(self._run())
 
     def stop(self):
         """Stop at the next step and keep what there is."""
         self.stopping = True
 
+    async def _run(self):
+        for _ in self._slices():
+            await asyncio.sleep(0)
+
     def run_blocking(self):
-        """Run to the end in this call, for tests and scripts; an interrupt stops it as the button would."""
+        """Run to the end in this call, for tests and scripts."""
         if self.state == "training":
             raise RuntimeError("this panel is training already: wait until it is done, or press Stop")
-        with closing(self._slices()) as slices:
-            try:
-                for _ in slices:
-                    pass
-            except KeyboardInterrupt:
-                pass
-
-    async def _run(self):
-        with closing(self._slices()) as slices:
-            for _ in slices:
-                await asyncio.sleep(0)
+        for _ in self._slices():
+            pass
 
     def _slices(self):
-        """Do the work; yields after every slice."""
-        self.state, self.stopping, self.points, error, cost = "training", False, [], None, 0.0
-        self.begun = looked = drawn = time.perf_counter()
+        """Do the work; yields after every slice. An interrupt of the kernel stops it as the button would."""
+        self.state, self.stopping, self.drawing, error = "training", False, (0.0, 0), None
+        looked = due = 0.0
         try:
-            yield
-            with closing(self.make()) as points:
-                for point in points:
-                    now = time.perf_counter()
-                    if point is not None:
-                        self.points.append(point)
-                    if self.points and now - drawn > max(FRAME, cost / SHARE):
-                        self.show(self.points)
-                        drawn, cost = now, time.perf_counter() - now
-                    if self.stopping:
-                        break
-                    if now - looked > SLICE:
-                        yield
-                        looked = time.perf_counter()
+            for seen in self.work():
+                now = time.perf_counter()
+                if seen is not None and now > due:
+                    self.show()
+                    cost = time.perf_counter() - now
+                    due = now + max(FRAME, cost / SHARE)
+                    self.drawing = self.drawing[0] + cost, self.drawing[1] + 1
+                if self.stopping:
+                    break
+                if now > looked + SLICE:
+                    yield
+                    looked = time.perf_counter()
             self.state = "stopped" if self.stopping else "done"
+        except (KeyboardInterrupt, GeneratorExit):
+            self.state = "stopped"
         except Exception as problem:
             self.state, error = "failed", problem
             raise
         finally:
-            if self.state == "training":  # an interrupt, or the task was cancelled
-                self.state = "stopped"
-            self.done(self.points, error)
+            self.done(error)

@@ -1,8 +1,8 @@
 """One recorded moment of a training, seen closely: the confusion matrix over the tasks seen so far, a few
-misread images.
+misread images. Used by `live` for its time travel (lesson 01).
 
 Answers are named by what they mean: in a domain-incremental stream output 0 means "0" in one task and "2" in
-the next. Used by `live` for its time travel (lesson 01).
+the next.
 """
 
 import numpy as np
@@ -16,36 +16,36 @@ class Moment:
 
     def __init__(self, stream):
         self.stream = list(stream)
-        pairs = [
-            (c, label) for task in self.stream for c, label in zip(task.classes, task.labels, strict=True)
-        ]
-        self.names = list(dict.fromkeys(str(label) for _, label in pairs))
-        anywhere = {int(c): self.names.index(str(label)) for c, label in reversed(pairs)}
+        own = [dict(zip(task.classes, task.labels)) for task in self.stream]  # {output: what it means}
+        anywhere = {output: label for means in reversed(own) for output, label in means.items()}
+        self.names = list(dict.fromkeys(label for means in own for label in means.values()))
         self.meaning = np.full(
-            (len(self.stream), 256), 255, np.uint8
-        )  # (task, output) -> index into names; 255 is padding
-        for row, task in zip(self.meaning, self.stream, strict=True):
-            own = {
-                int(c): self.names.index(str(label))
-                for c, label in zip(task.classes, task.labels, strict=True)
-            }
-            for output, name in (anywhere | own).items():
-                row[output] = name
-        fig, (left, right) = plots.figure(2, width=7.5, height=3.2, width_ratios=(1, 1.15))
-        with plots.styled():
-            self.confusion = plots.Confusion(left, self.names)
-            self.misread = plots.Misread(right, self.names, np.shape(self.stream[0].test[0])[1:], most=12)
-        self.painter = Painter(fig, [*self.confusion.moving, *self.misread.moving], "edgecl-moment")
+            (len(own), 256), 255, np.uint8
+        )  # (task, output) -> index into names, or padding
+        for row, means in zip(self.meaning, own):
+            for output, label in (anywhere | means).items():
+                row[output] = self.names.index(label)
+        fig, self.axes = plots.figure(2, width=7.5, height=3.2, width_ratios=(1, 1.15))
+        self.painter = Painter(fig, "edgecl-moment")
+        self._draw(self.stream[0].test[0][:0], [], [])
+        self.painter.use(self.painter.moving)
+
+    @plots.styled()
+    def _draw(self, x, y, said):
+        for artist in self.painter.moving:
+            artist.remove()
+        answers = plots.confusion(y, said, self.names, self.axes[0])
+        images = plots.misread(x, y, said, self.names, self.axes[1], most=12)
+        self.axes[1].apply_aspect()
+        self.painter.moving = [a for ax in self.axes for a in (*ax.images, *ax.patches, *ax.texts)]
+        return f"{answers} {images}"
 
     def show(self, predicted, seen):
         """predicted (on, n) uint8 of one lane, tasks 0..seen; returns the two sentences."""
-        x, y, said = [], [], []
-        for on, task in enumerate(self.stream[: seen + 1]):
-            images, labels = (np.asarray(v) for v in task.test)
-            x.append(images)
-            y.append(self.meaning[on][labels])
-            said.append(self.meaning[on][predicted[on, : len(labels)]])
-        x, y, said = map(np.concatenate, (x, y, said))
-        sentence = f"{self.confusion.set(y, said)} {self.misread.set(x, y, said)}"
+        tests = [task.test for task in self.stream[: seen + 1]]
+        x = np.concatenate([images for images, _ in tests])
+        y = np.concatenate([means[labels] for means, (_, labels) in zip(self.meaning, tests)])
+        said = [means[p[: len(y)]] for means, p, (_, y) in zip(self.meaning, predicted, tests)]
+        sentence = self._draw(x, y, np.concatenate(said))
         self.painter.paint()
         return sentence
