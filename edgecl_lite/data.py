@@ -19,18 +19,7 @@ import torch
 DIGITS = tuple("0123456789")
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
             "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")  # fmt: skip
-CHECKSUMS = """
-digits.npz 23487d4a82bb9f0e34ce3b5853bab02df90c4d62ed6e0e24f9c653c14b62f700
-mnist/train-images-idx3-ubyte.gz 440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609
-mnist/train-labels-idx1-ubyte.gz 3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c
-mnist/t10k-images-idx3-ubyte.gz 8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6
-mnist/t10k-labels-idx1-ubyte.gz f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6
-fashion_mnist/train-images-idx3-ubyte.gz 3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84
-fashion_mnist/train-labels-idx1-ubyte.gz a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845
-fashion_mnist/t10k-images-idx3-ubyte.gz 346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073
-fashion_mnist/t10k-labels-idx1-ubyte.gz 67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5
-"""
-SHA256 = dict(line.split() for line in CHECKSUMS.strip().splitlines())
+SHA256 = dict(map(str.split, Path(__file__).with_name("checksums.txt").read_text().splitlines()))
 MIRRORS = (  # tried in this order; plain http does no harm, the checksum decides
     ("mnist", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
     ("mnist", "https://storage.googleapis.com/cvdf-datasets/mnist/"),

@@ -46,7 +46,7 @@ def table(costs):
 
 
 def fill_maps(costs):
-    """Write the measured costs into the README and into the map in lesson 00 (last two columns of its rows)."""
+    """Write the costs into the README and into the map in lesson 00 (last two columns of its rows)."""
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     pattern = r"(?<=<!-- lessons:begin -->\n).*?(?=\n<!-- lessons:end -->)"

@@ -149,10 +149,6 @@ def test_error_is_quoted_with_its_line(area):
     assert "AttributeError" in text and "`return x.nonsense`" in text
 
 
-def test_shape_is_named(area):
-    assert "shape is (2,), it should be ()" in judge(area.name, lambda x: x).text
-
-
 def test_unknown_name_lists_the_known(area):
     for name in ("nonsense", None, 3, [], Rude()):
         assert judge(name, 1).status == "wrong"

@@ -25,8 +25,6 @@ import numpy as np
 
 exercises = {}  # name -> Exercise, filled when the lessons' files are loaded
 COLOURS = {"right": "#009E73", "not attempted": "#999999", "misconception": "#E69F00", "wrong": "#D55E00"}
-EMPTY = "Not attempted yet: the answer is still empty. Take your time."
-NOTHING = "Not attempted yet: it gives back nothing. If you have written it, is there a `return`?"
 
 
 @dataclass(frozen=True)
@@ -115,12 +113,13 @@ def judge(name, answer=...):
 
 def _judge(task, answer):
     if _empty(answer):
-        return Verdict("not attempted", EMPTY)
+        return Verdict("not attempted", "Not attempted yet: the answer is still empty. Take your time.")
     probe = task.probe or (lambda answer: answer)
     try:
         got = probe(_watched(answer))
     except NotImplementedError:
-        return Verdict("not attempted", NOTHING)
+        text = "Not attempted yet: it gives back nothing. If you have written it, is there a `return`?"
+        return Verdict("not attempted", text)
     except BaseException as problem:
         return _not_yet(f"your answer stopped with {_quoted(problem, answer)}.")
     want = probe(task.right)
@@ -130,9 +129,7 @@ def _judge(task, answer):
         if same(got, probe(wrong.answer), task.tolerance):
             text = f"Not quite: this looks like “{wrong.name}”. {wrong.hint}"
             return Verdict("misconception", text, wrong.name)
-    shapes = [v.shape for v in map(_numbers, (got, want)) if v is not None]
-    shape = f" The shape is {shapes[0]}, it should be {shapes[1]}." if len(set(shapes)) == 2 else ""
-    return _not_yet(f"expected {task.expects or _short(want)}; got {_short(got)}.{shape}")
+    return _not_yet(f"expected {task.expects or _short(want)}; got {_short(got)}.")
 
 
 def _not_yet(text):
@@ -187,7 +184,7 @@ def _short(value, most=90):
     array = _numbers(value)
     with np.printoptions(precision=4, suppress=True, threshold=12, edgeitems=2):
         text = repr(value) if array is None else f"{array:.4g}" if array.ndim == 0 else str(array)
-    text = re.sub(r" at 0x\w+|\s+", lambda gap: "" if "0x" in gap[0] else " ", text)
+    text = " ".join(re.sub(r" at 0x\w+", "", text).split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -8,11 +8,8 @@ drawn as a result. Lessons 00 to 02.
 
 import numpy as np
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
 
 from .house import COLOURS, INK, MARKERS, SYMBOLS, listed, number, percent, styled
-
-PERCENT = PercentFormatter(1, decimals=0, symbol=" %")
 
 
 def spread(y):
@@ -45,7 +42,7 @@ class Curves:
         self.moving = [artist for task in self.tasks for artist in task]
         ax.set(xlim=(0, max(1, self.edges[-1])), ylim=(-0.02, 1.02))
         ax.set(xlabel="training step", ylabel="accuracy")
-        ax.yaxis.set_major_formatter(PERCENT)
+        ax.yaxis.set_major_formatter(lambda v, _: percent(v))
         ax.grid(axis="x", visible=False)
         ax.legend(title="accuracy on", loc="upper left", bbox_to_anchor=(1.0, 1.03), alignment="left")
 
@@ -141,9 +138,8 @@ def matrix(R, ax, names=None, lit=None):
             ax.add_patch(Rectangle((on - 0.46, after - 0.46), 0.92, 0.92, **box))
     ax.set(xlabel="accuracy on (%)", ylabel="after learning")
     if lit is not None:
-        return (
-            f"The accuracy matrix R: {bright.sum()} of {R.size} cells lit, mean {percent(R[bright].mean())}."
-        )
+        mean = percent(R[bright].mean())
+        return f"The accuracy matrix R: {bright.sum()} of {R.size} cells lit, mean {mean}."
     if np.isnan(R).any():
         return f"The accuracy matrix R, filled for {np.isfinite(R).all(1).sum()} of {len(R)} tasks."
     worst = f"lowest on {names[R[-1].argmin()]} with {percent(R[-1].min())}"

@@ -48,15 +48,17 @@ def figure(ncols=1, nrows=1, width=7.5, height=3.2, **options):
 
 
 def png(fig, redraw=True):
-    """The figure as the bytes of a small PNG with a palette: a third of the size, to the eye the same.
+    """The figure as the bytes of a small PNG with a palette: a fifth of the size, to the eye the same.
 
-    redraw=False takes what is on the canvas already, with a coarser palette: 3 ms instead of 60.
+    redraw=False takes what is on the canvas already: 4 ms instead of 50.
     """
     if redraw:
         with styled():
             fig.canvas.draw()
     picture, file = Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB"), io.BytesIO()
-    picture = picture.quantize(160) if redraw else picture.quantize(method=Image.Quantize.FASTOCTREE)
+    picture = picture.quantize(method=Image.Quantize.FASTOCTREE)
+    palette, paper = picture.getpalette(), 3 * picture.getpixel((0, 0))
+    picture.putpalette([*palette[:paper], 255, 255, 255, *palette[paper + 3 :]])  # paper stays white
     picture.save(file, "PNG", optimize=redraw, compress_level=1)
     return file.getvalue()
 

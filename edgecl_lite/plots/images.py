@@ -22,12 +22,12 @@ def wall(x, ax, titles=None, columns=8):
     _, down, across = tiles.shape
     sheet = tiles.reshape(rows, columns, down, across).swapaxes(1, 2).reshape(rows * down, columns * across)
     ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, interpolation="antialiased")
+    frame = dict(fill=False, edgecolor="#BBBBBB", linewidth=0.8, clip_on=False)
     for i in range(n):
         left, top = i % columns * across + gap - 0.5, i // columns * down + room + gap - 0.5
-        ax.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor="#BBBBBB", linewidth=0.8))
+        ax.add_patch(Rectangle((left, top), width, height, **frame))
         if titles is not None:
-            above = (left + width / 2, top - gap / 2)
-            ax.text(*above, titles[i], ha="center", va="bottom", fontsize=9.5)
+            ax.text(left + width / 2, top - gap / 2, titles[i], ha="center", va="bottom", fontsize=9.5)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)

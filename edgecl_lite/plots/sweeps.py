@@ -7,7 +7,7 @@ seed is a cross at the bottom, whatever its other seeds did: a mean of the survi
 import numpy as np
 
 from ..metrics import average_accuracy
-from .curves import PERCENT, spread
+from .curves import spread
 from .house import COLOURS, INK, SYMBOLS, listed, number, percent, styled
 
 LOWER_IS_BETTER = ("forgetting", "intransigence")
@@ -21,9 +21,7 @@ def along(run, over="lam", metric=None, at=None):
     if over not in run.grid:
         raise ValueError(f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}")
     if run.stopped:
-        raise ValueError(
-            f"expected a finished sweep; this one was stopped at step {run.step[-1]}: run it again"
-        )
+        raise ValueError(f"expected a finished sweep, got one stopped at step {run.step[-1]}: run it again")
     at = {name: values[0] for name, values in run.grid.items()} | (at or {})
     index = (slice(None) if k == over else list(values).index(at[k]) for k, values in run.grid.items())
     R = np.asarray(run.accuracy)[tuple(index)]
@@ -53,7 +51,7 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
     ax.set(xlabel=symbol, ylabel=name)
     ax.margins(y=0.16)
     ax.grid(axis="x", visible=False)
-    ax.yaxis.set_major_formatter(PERCENT)
+    ax.yaxis.set_major_formatter(lambda v, _: percent(v))
     gone = ""
     if lost.any():
         low = ax.get_xaxis_transform()  # x in data, y in axes: 0 is the bottom
@@ -66,8 +64,8 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
     ax.plot(x[best], mean[best], "o", markersize=11, fillstyle="none", color=COLOURS[1], markeredgewidth=1.8)
     label = dict(textcoords="offset points", ha="right" if best > len(x) / 2 else "left", color=COLOURS[1])
     ax.annotate(f"{words[best]}: {percent(mean[best])}", (x[best], mean[best]), (0, 10), **label)
-    first, *_, last = [*np.flatnonzero(~lost)[:1], *np.flatnonzero(~lost)]
-    others = [f"{percent(mean[i])} at {words[i]}" for i in dict.fromkeys((first, last)) if i != best]
+    kept = np.flatnonzero(~lost)
+    others = [f"{percent(mean[i])} at {words[i]}" for i in np.unique(kept[[0, -1]]) if i != best]
     band = f" (sd {100 * sd[best]:.0f})" if value.shape[1] > 1 else ""
     ends = f"; it is {listed(others)}" if others else ""
     return f"The {name} is best at {words[best]}, {percent(mean[best])}{band}{ends}.{gone}"

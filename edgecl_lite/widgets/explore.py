@@ -4,7 +4,6 @@ Left the whole range with its band and the thumb's place, right the forgetting c
 a lane says what happened and is never drawn as a result. Lesson 02.
 """
 
-import ipywidgets as W
 import numpy as np
 
 from .. import plots
@@ -12,7 +11,11 @@ from .painter import Painter, Panel, chosen, say, value_slider
 
 
 class Explore(Panel):
-    """See `explore`."""
+    """A slider over a finished sweep, one more for each further axis; nothing is trained.
+
+    metric: function of R (default `metrics.average_accuracy`). note: function of the value, its text stands
+    beside the slider.
+    """
 
     fallback = "A slider over a finished sweep: open this notebook in Jupyter to use it."
 
@@ -25,8 +28,8 @@ class Explore(Panel):
         self.curves = plots.Curves(right, run.names, plots.edges_of(run))
         self.words = right.text(0.5, 0.5, "", transform=right.transAxes, ha="center", fontsize=12)
         self.painter, self.readout, self.sentence, self.beside = Painter(fig), say(""), say(""), say("")
-        controls = W.HBox([*self.sliders.values(), self.beside], layout=dict(flex_flow="row wrap"))
-        super().__init__([controls, self.painter.image, self.readout, self.sentence], "edgecl-explore")
+        controls = [*self.sliders.values(), self.beside]
+        super().__init__("edgecl-explore", controls, self.painter.image, self.readout, self.sentence)
         for name, slider in self.sliders.items():
             slider.observe(self._here if name == over else self._range, "value")
         self._range()
@@ -57,7 +60,7 @@ class Explore(Panel):
             lanes = np.arange(self.run.lanes).reshape(*map(len, self.run.grid.values()), -1)[cell]
             why = next((self.run.lost[lane] for lane in lanes if lane in self.run.lost), "")
             many = f" ({lost} of {len(lanes)} seeds)" if len(lanes) > 1 else ""
-            text = f"lost in training{many}, so there is no result. {why}"
+            text = f"lost in training{many}, so there is no result. {why}".strip()
         else:
             band = f" ± {100 * sd:.1f}" if len(result) > 1 else ""
             text = f"{self.left.get_ylabel()} {100 * mean:.1f}{band} %."
@@ -68,10 +71,4 @@ class Explore(Panel):
         self.painter.paint()
 
 
-def explore(run, over="lam", metric=None, note=None):
-    """A slider over a finished sweep, one more for each further axis; nothing is trained.
-
-    metric: function of R (default `metrics.average_accuracy`). note: function of the value, its text stands
-    beside the slider.
-    """
-    return Explore(run, over, metric, note)
+explore = Explore

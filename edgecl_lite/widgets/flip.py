@@ -7,15 +7,19 @@ from .painter import Panel, image, say, value_slider
 
 
 class Flip(Panel):
-    """See `flip`."""
+    """Leaf through pictures: `draw(fig, **values)` fills a figure (inches) and returns its sentence.
+
+    Each choice is a list: numbers become a slider, up to six words a row of buttons:
+    `flip(draw, lam=[0, 1, 10])`.
+    """
 
     fallback = "Pictures to leaf through: open this notebook in Jupyter to use it."
 
-    def __init__(self, draw, choices, width, height):
+    def __init__(self, draw, *, width=7.5, height=3.2, **choices):
         self.draw, self.size, self.kept = draw, (width, height), {}
         self.controls = {name: self._control(name, list(values)) for name, values in choices.items()}
         self.image, self.sentence = image(round(100 * width), round(100 * height), "edgecl-flip"), say("")
-        super().__init__([*self.controls.values(), self.image, self.sentence], "edgecl-flip-panel")
+        super().__init__("edgecl-flip-panel", *self.controls.values(), self.image, self.sentence)
         for control in self.controls.values():
             control.observe(self._changed, "value")
         self._changed()
@@ -39,10 +43,4 @@ class Flip(Panel):
         say(sentence, self.sentence, role="status")
 
 
-def flip(draw, *, width=7.5, height=3.2, **choices):
-    """Leaf through pictures: `draw(fig, **values)` fills a figure (inches) and returns its sentence.
-
-    Each choice is a list: numbers become a slider, up to six words a row of buttons:
-    `flip(draw, lam=[0, 1, 10])`.
-    """
-    return Flip(draw, choices, width, height)
+flip = Flip

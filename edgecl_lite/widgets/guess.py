@@ -10,11 +10,13 @@ WORDS = {0.02: "Spot on", 0.1: "Close", 0.25: "Not far", float("inf"): "A surpri
 
 
 class Guess(Panel):
-    """See `guess`. value: the committed guess, None before."""
+    """A question with a slider and a Commit button; `.reveal(truth)` compares. `value`: the committed guess,
+    None before; it outlives a second run of the cell.
+    """
 
     fallback = "A slider for your guess: open this notebook in Jupyter to use it."
 
-    def __init__(self, name, question, low, high, unit, step):
+    def __init__(self, name, question, low, high, unit="%", step=1):
         if not low < high:
             raise ValueError(f"guess({name!r}): low must be below high, got low={low}, high={high}")
         self.name, self.range, self.unit = name, high - low, f" {unit}" if unit else ""
@@ -25,8 +27,8 @@ class Guess(Panel):
         self.button = W.Button(description="Commit", icon="check", tooltip="Commit this guess")
         self.button.add_class("edgecl-commit").on_click(lambda _: self.commit())
         self.answer = say("", css="edgecl-answer")
-        row = W.HBox([self.slider, W.Label(self.unit), self.button])
-        super().__init__([say(question), row, self.answer], "edgecl-guess-panel")
+        controls = [self.slider, W.Label(self.unit), self.button]
+        super().__init__("edgecl-guess-panel", say(question), controls, self.answer)
         if self.value is not None:
             self.commit()
 
@@ -58,8 +60,4 @@ class Guess(Panel):
         say(text, self.answer, "edgecl-answer", "status")
 
 
-def guess(name, question, low, high, unit="%", step=1):
-    """A question with a slider and a Commit button; `.reveal(truth)` compares. The guess outlives a second
-    run of the cell.
-    """
-    return Guess(name, question, low, high, unit, step)
+guess = Guess

@@ -60,12 +60,14 @@ class Job:
     def _slices(self):
         """Do the work; yields after every slice. An interrupt of the kernel stops it as the button would."""
         self.state, self.stopping, self.drawing, error = "training", False, (0.0, 0), None
-        looked = due = 0.0
+        looked, due, news = 0.0, 0.0, False
         try:
             for seen in self.work():
                 now = time.perf_counter()
-                if seen is not None and now > due:
+                news = news or seen is not None
+                if news and now > due:
                     self.show()
+                    news = False
                     cost = time.perf_counter() - now
                     due = now + max(FRAME, cost / SHARE)
                     self.drawing = self.drawing[0] + cost, self.drawing[1] + 1

@@ -20,16 +20,19 @@ from .painter import Painter, Panel, chosen, say, value_slider
 
 
 class Live(Panel):
-    """See `live`. run: the newest Run, None before the first; runs: all of them."""
+    """A panel that trains `method` on `stream` before your eyes: Train, Stop, then a slider through time.
+
+    Options are those of `learn` (epochs, lr, every, ...). Any other is a list of values of a hyper-parameter
+    and becomes a slider for the next training: `live(EWC(net), stream, seeds=3, lam=[0, 1, 10, 100])`.
+    `run` is the newest Run, None before the first; `runs` all of them.
+    """
 
     fallback = "A live panel: open this notebook in Jupyter to use it."
 
-    def __init__(self, method, stream, seeds=1, **options):
+    def __init__(self, method, stream, *, seeds=1, **options):
         defaults = {name: value for name, value in learn.__kwdefaults__.items() if name != "ticks"}
         choices = {name: options.pop(name) for name in list(options) if name not in defaults}
-        plan = Plan.of(
-            method, stream, seeds, choices, **(defaults | options)
-        )  # refuses what cannot be trained
+        plan = Plan.of(method, stream, seeds, choices, **(defaults | options))  # refuses what makes no sense
         often = plan.spans[0] // max(40, 4 * options.get("epochs", defaults["epochs"]))  # four times an epoch
         self.options = {"seeds": seeds, "every": max(1, often)} | options
         self.method, self.stream, self.points, self.run, self.runs = method, stream, [], None, []
@@ -49,11 +52,12 @@ class Live(Panel):
         self.thumb = ax.axvline(0, color=plots.INK, lw=1.2)
         self.painter, self.moment = Painter(fig), Moment(stream)
         self.painter.use([*self.curves.moving, self.thumb])
-        self.past = W.VBox([self.time, self.moment.painter.image])
-        controls = W.HBox([*self.sliders.values(), self.train_button, self.stop_button])
-        controls.layout.flex_flow, self.past.layout.visibility = "row wrap", "hidden"  # its room is kept
-        pictures = [self.painter.image, self.sentence, self.details, self.past]
-        super().__init__([controls, self.status, *pictures], "edgecl-live")
+        controls = [*self.sliders.values(), self.train_button, self.stop_button]
+        curve, past = (
+            [self.painter.image, self.sentence],
+            [self.details, self.time, self.moment.painter.image],
+        )
+        super().__init__("edgecl-live", controls, self.status, *curve, *past)
         self.train_button.on_click(lambda _: self.job.call(self.job.start))
         self.stop_button.on_click(lambda _: self.job.stop())
         self.time.observe(lambda _: self.job.call(self._travel), "value")
@@ -106,9 +110,8 @@ class Live(Panel):
             self.runs.append(self.run)
             word = "Stopped" if self.job.state == "stopped" else "Finished"
             text = f"{word} at step {points[-1].step} of {points[-1].total} after {seconds:.1f} s."
-            self._say(
-                f"{text} Lost: {'; '.join(self.run.lost.values())}." if self.run.lost else text, "status"
-            )
+            lost = f" Lost: {'; '.join(self.run.lost.values())}." if self.run.lost else ""
+            self._say(text + lost, "status")
         if error:
             self._say(f"The training failed: {type(error).__name__}: {error}", "alert")
         if self.run:
@@ -118,13 +121,11 @@ class Live(Panel):
 
     def _remember(self):
         """Show the newest run and stand at its end."""
-        run, cell = self.run, (0,) * len(self.run.grid)
-        self.curve = plots.cell_of(run, cell)  # (seeds, points, on)
-        self.curves.set(run.step, self.curve)
-        say(plots.curves_sentence(run, cell), self.sentence)
-        self.past.layout.visibility, self.time.disabled = "visible", False
-        self.time.max = max(1, len(run.step) - 1)
-        self.time.value = len(run.step) - 1
+        cell, last = (0,) * len(self.run.grid), len(self.run.step) - 1
+        self.curve = plots.cell_of(self.run, cell)  # (seeds, points, on)
+        self.curves.set(self.run.step, self.curve)
+        say(plots.curves_sentence(self.run, cell), self.sentence)
+        self.time.max, self.time.value, self.time.disabled = max(1, last), last, False
         self._travel()
 
     def _travel(self):
@@ -159,11 +160,4 @@ class Live(Panel):
         say(text, self.status, "edgecl-status", role)
 
 
-def live(method, stream, *, seeds=1, **options):
-    """A panel that trains `method` on `stream` before your eyes: Train, Stop, then a slider through time.
-
-    Options are those of `learn` (epochs, lr, every, ...). Any other is a list of values of a hyper-parameter
-    and becomes a slider for the next training: `live(EWC(net), stream, seeds=3, lam=[0, 1, 10, 100])`.
-    `panel.run` is the Run, `panel.runs` all of them.
-    """
-    return Live(method, stream, seeds=seeds, **options)
+live = Live

@@ -29,6 +29,7 @@ class Moment:
         self.painter = Painter(fig, "edgecl-moment")
         self._draw(self.stream[0].test[0][:0], [], [])
         self.painter.use(self.painter.moving)
+        self.painter.paint()
 
     @plots.styled()
     def _draw(self, x, y, said):

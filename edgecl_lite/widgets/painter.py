@@ -40,8 +40,11 @@ class Panel(W.VBox):
 
     fallback = "A panel with controls: open this notebook in Jupyter to use it."
 
-    def __init__(self, children, css):
-        super().__init__(children, layout=dict(overflow="visible"))
+    def __init__(self, css, *rows):
+        """Each row is a widget or a list of widgets side by side."""
+        wrap = dict(flex_flow="row wrap")
+        rows = [W.HBox(row, layout=wrap) if isinstance(row, list) else row for row in rows]
+        super().__init__(rows, layout=dict(overflow="visible"))
         self.add_class(css)
 
     def __repr__(self):
