@@ -5,7 +5,6 @@ lane: a lane of a sweep sees just what the same training alone would see. Plumbi
 """
 
 import itertools
-from dataclasses import dataclass
 
 import torch
 
@@ -18,31 +17,16 @@ from .tensors import lane, stack
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
-@dataclass(frozen=True)
 class Plan:
-    """Checked arguments of `learn`. cells: [{hyper-parameter: value}] of the grid; which (lanes,): the
-    number of a lane's seed; spans: steps of each task; every: steps between points; shuffles, chances: a
-    generator a seed.
+    """Arguments of `learn`, checked. TypeError or ValueError says what was expected and what came.
+
+    cells: [{hyper-parameter: value}] of the grid; which (lanes,): a lane's seed number; spans: steps of
+    each task; shuffles, chances: a random generator for each seed.
     """
 
-    method: Finetune
-    stream: Stream
-    cells: list
-    seeds: list
-    which: torch.Tensor
-    spans: list
-    every: int | None
-    batch_size: int
-    lr: float
-    optimizer: object
-    fresh: bool
-    device: object
-    shuffles: list
-    chances: list
-
-    @classmethod
-    def of(cls, method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device):
-        """Check everything. Raises TypeError or ValueError that says what was expected and what came."""
+    def __init__(
+        self, method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device
+    ):
         if not isinstance(method, Finetune):
             raise TypeError(f"method must be a method such as Finetune(net), got {type(method).__name__}")
         if not isinstance(stream, Stream):
@@ -50,22 +34,18 @@ class Plan:
         if stream.outputs > 255:
             raise ValueError(f"a stream may have at most 255 outputs, got {stream.outputs}")
         if not callable(optimizer) and optimizer not in tuple(OPTIMIZERS):
-            raise ValueError(
-                f"optimizer must be 'adam', 'sgd' or a callable(tensors, lr=…), got {optimizer!r}"
-            )
+            known = "'adam', 'sgd' or a callable(tensors, lr=…)"
+            raise ValueError(f"optimizer must be {known}, got {optimizer!r}")
         check_fit(method.net, stream)
-        epochs, batch_size = whole("epochs", epochs), whole("batch_size", batch_size)
-        steps, every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
-        spans = [steps or epochs * -(-len(task.train[1]) // batch_size) for task in stream]
-        cells, seeds, lr = _cells(method, grid or {}), seeds_list(seeds), number("lr", lr, strictly=True)
-        which = torch.arange(len(seeds)).repeat(len(cells))
-        shuffles, chances = (
-            [torch.Generator().manual_seed(seed + first) for seed in seeds] for first in (0, 2**32)
-        )
-        return cls(
-            method, stream, cells, seeds, which, spans, every, batch_size, lr, optimizer, fresh, device,
-            shuffles, chances,
-        )  # fmt: skip
+        self.method, self.stream, self.fresh, self.device = method, stream, fresh, device
+        self.optimizer, self.lr = optimizer, number("lr", lr, strictly=True)
+        self.batch_size, epochs = whole("batch_size", batch_size), whole("epochs", epochs)
+        steps, self.every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
+        self.spans = [steps or epochs * -(-len(task.train[1]) // self.batch_size) for task in stream]
+        self.cells, self.seeds = _cells(method, grid or {}), seeds_list(seeds)
+        self.which = torch.arange(len(self.seeds)).repeat(len(self.cells))
+        self.shuffles = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+        self.chances = [torch.Generator().manual_seed(seed + 2**32) for seed in self.seeds]
 
     @property
     def lanes(self):

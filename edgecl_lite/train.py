@@ -56,9 +56,7 @@ def learn(
     steps, for whoever may want to stop there. Same seed, same result, bit for bit.
     Raises ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
-    plan = Plan.of(
-        method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device
-    )
+    plan = Plan(method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device)
     params, hyper = plan.start()
     state, opt, losses, lost, step = method.start(params, stream, hyper), None, [], {}, 0
 

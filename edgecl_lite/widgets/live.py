@@ -32,7 +32,7 @@ class Live(Panel):
     def __init__(self, method, stream, *, seeds=1, **options):
         defaults = {name: value for name, value in learn.__kwdefaults__.items() if name != "ticks"}
         choices = {name: options.pop(name) for name in list(options) if name not in defaults}
-        plan = Plan.of(method, stream, seeds, choices, **(defaults | options))  # refuses what makes no sense
+        plan = Plan(method, stream, seeds, choices, **(defaults | options))  # refuses what makes no sense
         often = plan.spans[0] // max(40, 4 * options.get("epochs", defaults["epochs"]))  # four times an epoch
         self.options = {"seeds": seeds, "every": max(1, often)} | options
         self.method, self.stream, self.points, self.run, self.runs = method, stream, [], None, []
