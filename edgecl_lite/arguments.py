@@ -3,29 +3,37 @@
 Each takes the argument's name and its value, and hands the value back in its plain Python type.
 """
 
-import math
-from numbers import Integral, Real
+from numbers import Real
+
+LARGEST = 3.4e38  # of float32, in which all tensors are
 
 
 def whole(name, value, least=1):
     """A whole number >= least, as int. TypeError for other types (bool too), ValueError for other values."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a whole number >= {least}, got {value!r}")
-    if not math.isfinite(value) or value != int(value) or value < least:
+    if not least <= value <= LARGEST or value != int(value):
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
     return int(value)
 
 
-def number(name, value, least=0.0, most=math.inf, strictly=False):
+def number(name, value, least=0.0, most=LARGEST, strictly=False):
     """A finite number in [least, most], or above least if strictly, as float. Errors as in `whole`."""
-    span = f"a finite number {'>' if strictly else '>='} {least:g}" + (
-        f" and <= {most:g}" if most < math.inf else ""
-    )
+    top = f" and <= {most:g}" if most < LARGEST else ""
+    span = f"a finite number {'>' if strictly else '>='} {least:g}{top}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {span}, got {value!r}")
-    if not math.isfinite(value) or not least <= value <= most or (strictly and value == least):
+    if not least <= value <= most or (strictly and value == least):
         raise ValueError(f"{name} must be {span}, got {value!r}")
     return float(value)
+
+
+def several(name, values):
+    """The values as a list (of an array: as plain numbers). Raises ValueError where there is none."""
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(values, str) or not hasattr(values, "__iter__") or not (values := list(values)):
+        raise ValueError(f"{name} must be a list of at least one value, got {values!r}")
+    return values
 
 
 def choice(name, value, known):
@@ -37,9 +45,9 @@ def choice(name, value, known):
 
 def seeds_list(seeds):
     """`3` -> [0, 1, 2]; a list of different whole numbers >= 0 stays itself."""
-    if isinstance(seeds, (Integral, Real, str)) or not hasattr(seeds, "__iter__"):
+    if not hasattr(seeds, "__iter__") or isinstance(seeds, str):
         return list(range(whole("seeds", seeds)))
-    seeds = [whole("each of seeds", seed, least=0) for seed in seeds]
-    if not seeds or len(set(seeds)) < len(seeds):
+    seeds = [whole("each of seeds", seed, least=0) for seed in several("seeds", seeds)]
+    if len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be a count or a list of different whole numbers, got {seeds!r}")
     return seeds

@@ -11,21 +11,22 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from .arguments import whole
+from .arguments import several, whole
 
 HIDDEN_STATE = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
 def mlp(stream, hidden=(100,)):
     """Multi-layer perceptron with ReLU, sized from the stream: pixels -> hidden… -> stream.outputs."""
-    widths = [stream.pixels, *(whole("each of hidden", width) for width in hidden), stream.outputs]
+    hidden = [whole("each of hidden", width) for width in several("hidden", hidden)]
+    widths = [stream.pixels, *hidden, stream.outputs]
     body = [part for i, o in zip(widths, widths[1:], strict=False) for part in (nn.Linear(i, o), nn.ReLU())]
     return nn.Sequential(nn.Flatten(), *body[:-1])
 
 
 def cnn(stream, channels=(16, 32)):
     """Small convolutional net: for each of channels a 3×3 convolution, ReLU, 2×2 max-pooling; then linear."""
-    widths = [stream.shape[0], *(whole("each of channels", width) for width in channels)]
+    widths = [stream.shape[0], *(whole("each of channels", width) for width in several("channels", channels))]
     body = []
     for i, o in zip(widths, widths[1:], strict=False):
         body += [nn.Conv2d(i, o, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
@@ -39,7 +40,7 @@ def initial(net, seed):
     """The net's own random start for this seed, {name: tensor}, no lanes. Leaves net and torch alone."""
     net = copy.deepcopy(net)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         for part in net.modules():
             if hasattr(part, "reset_parameters"):
                 part.reset_parameters()
@@ -47,27 +48,34 @@ def initial(net, seed):
 
 
 def layers(net, params, x):
-    """Walk the network: yield (name, layer, its params, input, output); x (lanes, n, …).
+    """Walk the network: yield (prefix of its names, layer, its params, input, output); x (lanes, n, …).
 
     Linear layers broadcast over the lanes, layers without weights do not see them, and any other layer
     (Conv2d, GroupNorm, a module with a `forward` of its own) goes through `vmap`.
     """
-    parts = net.named_children() if isinstance(net, nn.Sequential) else [("", net)]
-    for name, layer in parts:
+    for name, layer in net._modules.items() if type(net) is nn.Sequential else [("", net)]:
         prefix = f"{name}." if name else ""
         own = {key[len(prefix) :]: p for key, p in params.items() if key.startswith(prefix)}
-        if isinstance(layer, nn.Linear) and "bias" in own:
+        if type(layer) is nn.Sequential:
+            for inner, *step in layers(layer, own, x):
+                yield prefix + inner, *step
+            x = step[-1]
+            continue
+        if is_linear(layer, own, x):
             out = torch.baddbmm(own["bias"].unsqueeze(1), x, own["weight"].mT)  # (lanes, n, out)
-        elif isinstance(layer, nn.Flatten):
-            out = x.flatten(2)
-        elif isinstance(layer, nn.ReLU):
+        elif type(layer) is nn.ReLU:
             out = x.relu()
-        elif not own:
-            out = layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        else:
+        elif own:
             out = vmap(lambda p, z, layer=layer: functional_call(layer, p, (z,)))(own, x)
+        else:
+            out = layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         yield prefix, layer, own, x, out
         x = out
+
+
+def is_linear(layer, own, x):
+    """Whether the layer is y = W x + b of rows x (lanes, n, in), for which closed forms hold."""
+    return type(layer) is nn.Linear and "bias" in own and x.dim() == 3
 
 
 def apply(net, params, x):
@@ -82,24 +90,27 @@ def check_net(net):
         raise TypeError(f"net must be a torch.nn.Module such as mlp(stream), got {type(net).__name__}")
     if not any(True for _ in net.parameters()):
         raise TypeError(f"net must have weights to learn, got {net} with none")
+    if len([*net.parameters()]) < len([*net.named_parameters(remove_duplicate=False)]):
+        raise TypeError("net must use each layer with weights once, got one that stands in two places")
     for name, part in net.named_modules():
+        what = f"got {type(part).__name__} as layer {name!r}"
         if isinstance(part, HIDDEN_STATE):
-            raise TypeError(
-                f"net must keep no state between samples, got {type(part).__name__} as layer {name!r}: "
-                "use GroupNorm instead of BatchNorm, and no Dropout"
-            )
+            hint = "no Dropout, and GroupNorm instead of BatchNorm"
+            raise TypeError(f"net must keep no state between samples, {what}: {hint}")
+        if [*part.parameters(recurse=False)] and not hasattr(part, "reset_parameters"):
+            raise TypeError(f"net must draw its start anew for every seed, {what} without reset_parameters()")
     return net
 
 
 def check_fit(net, stream):
     """Raises ValueError where the net does not take the stream's inputs or give its number of outputs."""
-    x = torch.zeros(1, *stream.shape)
-    want = f"a net for inputs {tuple(stream.shape)} and {stream.outputs} outputs, such as mlp(stream)"
-    params = {name: p.detach()[None] for name, p in net.named_parameters()}
+    x = torch.linspace(0, 1, 2 * stream.pixels).view(2, *stream.shape)
+    want = f"a net for inputs {stream.shape} and {stream.outputs} outputs, such as mlp(stream)"
+    params = {name: p.detach().cpu()[None] for name, p in net.named_parameters()}
     try:
         with torch.no_grad():
-            got = tuple(apply(net, params, x[None]).shape[2:])
+            logits = apply(net, params, x[None])[0]
     except RuntimeError as error:
         raise ValueError(f"expected {want}; this one fails on them: {error}") from None
-    if got != (stream.outputs,):
-        raise ValueError(f"expected {want}; this one gives {got} per sample")
+    if logits.shape[1:] != (stream.outputs,):
+        raise ValueError(f"expected {want}; this one gives {tuple(logits.shape[1:])} per sample")

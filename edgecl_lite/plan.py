@@ -8,7 +8,7 @@ import itertools
 
 import torch
 
-from .arguments import number, seeds_list, whole
+from .arguments import number, seeds_list, several, whole
 from .methods.base import Finetune
 from .models import check_fit, initial
 from .streams import Stream
@@ -20,15 +20,14 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 class Plan:
     """Arguments of `learn`, checked. TypeError or ValueError says what was expected and what came.
 
-    cells: [{hyper-parameter: value}] of the grid; which (lanes,): a lane's seed number; spans: steps of
-    each task; shuffles, chances: a random generator for each seed.
+    cells: [{hyper-parameter: value}] of the grid, in C order; which (lanes,): a lane's seed number; spans:
+    steps of each task; shuffles, chances: a random generator for each seed.
     """
 
     def __init__(
         self, method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device
     ):
-        if not isinstance(method, Finetune):
-            raise TypeError(f"method must be a method such as Finetune(net), got {type(method).__name__}")
+        self.grid = axes(method, grid or {})
         if not isinstance(stream, Stream):
             raise TypeError(f"stream must be a Stream such as rotated(digits()), got {type(stream).__name__}")
         if stream.outputs > 255:
@@ -42,7 +41,9 @@ class Plan:
         self.batch_size, epochs = whole("batch_size", batch_size), whole("epochs", epochs)
         steps, self.every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
         self.spans = [steps or epochs * -(-len(task.train[1]) // self.batch_size) for task in stream]
-        self.cells, self.seeds = _cells(method, grid or {}), seeds_list(seeds)
+        cells = itertools.product(*self.grid.values())
+        self.cells = [{**method.hyper, **dict(zip(self.grid, cell, strict=True))} for cell in cells]
+        self.seeds = seeds_list(seeds)
         self.which = torch.arange(len(self.seeds)).repeat(len(self.cells))
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.chances = [torch.Generator().manual_seed(seed + 2**32) for seed in self.seeds]
@@ -105,20 +106,22 @@ class Plan:
         """What happened to lane i, and what to do about it."""
         cell = {**self.cells[i // len(self.seeds)], "seed": self.seeds[i % len(self.seeds)]}
         who = f"{type(self.method).__name__} ({', '.join(f'{k}={v:g}' for k, v in cell.items())})"
-        advice = self.method.advice(state, i, self.lr, self.optimizer)
+        optimizer = "sgd" if self.optimizer is torch.optim.SGD else self.optimizer
+        advice = self.method.advice(state, i, self.lr, optimizer)
         return f"{who} became non-finite at step {step}, in task {self.stream.names[t]!r}. {advice}"
 
 
-def _cells(method, grid):
-    """[{hyper-parameter: value}] for every cell of the grid; the constructor's value where it is silent."""
-    axes = {}
-    for name, values in grid.items():
+def axes(method, grid):
+    """The grid checked: {hyper-parameter: [plain numbers]}. TypeError where the method has no such name."""
+    if not isinstance(method, Finetune):
+        raise TypeError(f"method must be a method such as Finetune(net), got {type(method).__name__}")
+    kind = type(method).__name__
+    for name in grid:
         if name not in method.hyper:
-            known = ", ".join(method.hyper) or "no hyper-parameter"
-            raise TypeError(f"unknown option {name!r}: {type(method).__name__} can sweep {known}")
-        if isinstance(values, str) or not hasattr(values, "__iter__") or not (values := list(values)):
-            raise ValueError(f"{name} must be a list of at least one value to sweep, got {values!r}")
-        axes[name] = [method.ranges[name](f"each of {name}", value) for value in values]
-    return [
-        {**method.hyper, **dict(zip(axes, cell, strict=True))} for cell in itertools.product(*axes.values())
-    ]
+            known = f"{kind} can sweep {', '.join(method.hyper) or 'no hyper-parameter'}"
+            first = f"; give it a value first: {kind}(net, {name}=…)" if name in method.ranges else ""
+            raise TypeError(f"unknown option {name!r}: {known}{first}")
+    return {
+        name: [method.ranges[name](f"each of {name}", v) for v in several(name, values)]
+        for name, values in grid.items()
+    }

@@ -57,8 +57,8 @@ class Run:
             np.array([p.ended for p in points]),
             curve.reshape(*map(len, grid.values()), len(seeds), *curve.shape[1:]),
             np.stack([p.predicted for p in points]), last.params, last.state, seconds, stopped,
-            dict(last.lost), {k: v if isinstance(v, int | float | str) else str(v)
-                              for k, v in settings.items()},
+            dict(last.lost), {k: v if isinstance(v, int | float | str | None) else str(v)
+                              for k, v in {**vars(method), **settings}.items() if k not in ("net", "hyper")},
         )  # fmt: skip
 
     @property
@@ -82,8 +82,8 @@ class Run:
 
         R = self.accuracy.reshape(self.lanes, len(self.names), len(self.names))
         rows = list(itertools.product(*self.grid.values(), self.seeds))
-        table = pd.DataFrame(rows, columns=[*self.grid, "seed"])
-        table[[f"on {name}" for name in self.names]] = R[:, -1]
+        final = pd.DataFrame(R[:, -1], columns=[f"on {name}" for name in self.names])
+        table = pd.concat([pd.DataFrame(rows, columns=[*self.grid, "seed"]), final], axis=1)
         table["average accuracy"] = R[:, -1].mean(1)
         table["forgetting"] = [np.nan if np.isnan(r).any() else metrics.forgetting(r) for r in R]
         return table
@@ -94,9 +94,11 @@ class Run:
 
         path = _file(path)
         trees = {"params": self.params, "state": self.state}
-        tensors = {f"{tree}/{k}": v.clone().contiguous() for tree, d in trees.items() for k, v in d.items()}
+        flat = {f"{tree}/{k}": v for tree, d in trees.items() for k, v in d.items()}
+        one = [k for k, v in flat.items() if len(v) > 1 and v.stride(0) == 0]  # equal in all lanes
+        tensors = {k: (v[:1] if k in one else v).clone().contiguous() for k, v in flat.items()}
         tensors |= {f"array/{k}": torch.tensor(getattr(self, k)) for k in ARRAYS}
-        facts = {k: getattr(self, k) for k in FACTS} | {"lost": list(self.lost.items())}
+        facts = {k: getattr(self, k) for k in (*FACTS, "lanes")} | {"lost": [*self.lost.items()], "one": one}
         save_file(tensors, path, {"edgecl": json.dumps(facts)})
         return path
 
@@ -111,15 +113,16 @@ class Run:
         try:
             with safe_open(path, "pt") as file:
                 facts = json.loads(file.metadata()["edgecl"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                one, lanes, lost = facts.pop("one"), facts.pop("lanes"), dict(facts.pop("lost"))
+                trees = {"params": {}, "state": {}, "array": {}}
+                for name in file.keys():  # noqa: SIM118
+                    tree, _, key = name.partition("/")
+                    value = file.get_tensor(name)
+                    trees[tree][key] = value.expand(lanes, *value.shape[1:]) if name in one else value
+            arrays = {k: v.numpy() for k, v in trees.pop("array").items()}
+            return cls(**facts, lost=lost, **trees, **arrays)
         except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} is damaged or was not written by Run.save: {error!r}") from None
-        trees = {
-            tree: {k.removeprefix(f"{tree}/"): v for k, v in tensors.items() if k.startswith(f"{tree}/")}
-            for tree in ("params", "state", "array")
-        }
-        arrays = {k: v.numpy() for k, v in trees.pop("array").items()}
-        return cls(**facts | {"lost": dict(facts["lost"])}, **trees, **arrays)
 
 
 def _file(path):

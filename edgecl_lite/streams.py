@@ -1,9 +1,11 @@
 """Streams: a data set cut into tasks that arrive one after the other, in one of three scenarios.
 
-task-incremental   the task is known when it answers: only its own outputs are active domain-incremental every
-task uses the same outputs; what changes is the input class-incremental  the task is not known: all classes
-(seen so far, or all from the start) compete van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental
-learning". Lesson: 01_catastrophic_forgetting.
+    task-incremental     the task is told when it answers: only its own outputs are active
+    domain-incremental   every task uses the same outputs; what changes is the input
+    class-incremental    the task is not told: all classes (seen so far, or all from the start) compete
+
+van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning".
+Lesson: 01_catastrophic_forgetting.
 """
 
 import math
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from .arguments import choice, number, whole
+from .arguments import LARGEST, choice, number, several, whole
 from .data import Dataset, check_samples
 
 SCENARIOS = ("task", "domain", "class")
@@ -33,6 +35,8 @@ class Task:
     labels: tuple = ()
 
     def __post_init__(self):
+        if not self.classes:
+            raise ValueError(f"task {self.name!r} must have at least one class, got none")
         for part in ("train", "test"):
             x, y = getattr(self, part)
             check_samples(f"{part} of task {self.name!r}", x, y, max(self.classes) + 1)
@@ -42,6 +46,8 @@ class Task:
                     f"{part} of task {self.name!r}: expected labels in {self.classes}, got also {strange}"
                 )
         object.__setattr__(self, "labels", tuple(self.labels or map(str, self.classes)))
+        if len(self.labels) != len(self.classes):
+            raise ValueError(f"task {self.name!r} has {len(self.classes)} classes, got labels {self.labels}")
 
     def __repr__(self):
         return f"Task({self.name!r}, train {tuple(self.train[0].shape)}, test {tuple(self.test[0].shape)})"
@@ -64,10 +70,10 @@ class Stream:
         object.__setattr__(self, "tasks", tuple(self.tasks))
         choice("scenario", self.scenario, SCENARIOS)
         choice("active", self.rule, ("seen", "all"))
-        if not self.tasks:
-            raise ValueError("a stream needs at least one task, got none")
-        shapes = {task.name: tuple(part[0].shape[1:]) for task in self for part in (task.train, task.test)}
-        if len(set(shapes.values())) > 1:
+        if not self.tasks or not all(isinstance(task, Task) for task in self):
+            raise ValueError(f"a stream needs at least one task, and only Tasks, got {self.tasks!r}")
+        shapes = [(task.name, *part[0].shape[1:]) for task in self for part in (task.train, task.test)]
+        if len({tuple(shape) for _, *shape in shapes}) > 1:
             raise ValueError(f"all tasks of a stream must have images of one shape, got {shapes}")
         top = max(c for task in self for c in task.classes)
         if top >= whole("outputs", self.outputs):
@@ -119,8 +125,8 @@ def split(data, per_task=2, scenario="class", active="seen", order=None):
     n, per_task = len(_dataset(data).classes), whole("per_task", per_task)
     if n % per_task:
         raise ValueError(f"per_task must divide the {n} classes of {data.name!r}, got {per_task}")
-    order = list(range(n)) if order is None else [whole("each of order", c, least=0) for c in order]
-    if sorted(order) != list(range(n)):
+    order = several("order", range(n) if order is None else order)
+    if sorted(map(str, order)) != sorted(map(str, range(n))):
         raise ValueError(f"order must hold each class 0..{n - 1} once, got {order}")
     tasks = []
     for start in range(0, n, per_task):
@@ -149,9 +155,7 @@ def permuted(data, tasks=5, scenario="domain", seed=0):
 
 def rotated(data, degrees=(0, 30, 60, 90, 120), scenario="domain"):
     """Every task turns the images by so many degrees, counter-clockwise: a camera that slips in its mount."""
-    degrees = [number("each of degrees", d, least=-math.inf) for d in degrees]
-    if not degrees:
-        raise ValueError("degrees must name at least one angle, got none")
+    degrees = [number("each of degrees", d, least=-LARGEST) for d in several("degrees", degrees)]
     return _transformed(
         data, scenario, [f"{d:g}°" for d in degrees], [lambda x, d=d: _turn(x, d) for d in degrees]
     )

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from .arguments import seeds_list
 from .methods.base import masked
-from .plan import Plan
+from .plan import Plan, axes
 from .run import Run
 from .tensors import copied, lanes_of
 
@@ -60,22 +61,23 @@ def learn(
     params, hyper = plan.start()
     state, opt, losses, lost, step = method.start(params, stream, hyper), None, [], {}, 0
 
-    def point(t, ended=False):
+    def watch(t):
         for i, first in gone(losses, params, step).items():
             lost.setdefault(i, plan.told(i, t, first, state))
+        losses.clear()
+
+    def point(t, ended=False):
         accuracy, predicted = evaluate(method, params, state, stream, t)
         accuracy[[*lost]], predicted[[*lost]] = np.nan, 255
-        losses.clear()
         now, total = (copied(params), {**state}, {**lost}), sum(plan.spans)
         return Point(step, total, t, ended, accuracy, predicted, *now)
 
     yield point(0)
     for t in range(len(stream)):
-        task = plan.whole_task(t)
+        task, begun = plan.whole_task(t), step
         params, state = method.begin_task(params, state, task)
         params = {k: p.requires_grad_() for k, p in copied(params).items()}
         opt = plan.optimise(params, opt)
-        last = step + plan.spans[t]
         for batch in plan.batches(task):
             batch = method.draw(state, {**batch, "step": step}, plan.rng)
             loss = method.loss(params, state, batch)  # (lanes,)
@@ -84,15 +86,19 @@ def learn(
             opt.step()
             state, step = method.after_step(params, state, batch), step + 1
             losses.append(loss.detach())
-            if step == last:
+            ended = step == begun + plan.spans[t]
+            due = ended or (step - begun) % plan.pause(task) == 0
+            if due or len(losses) == 100:
+                watch(t)
+            if ended:
                 params = {k: p.detach() for k, p in params.items()}
                 state = method.end_task(params, state, task)
-            if step == last or (plan.spans[t] - last + step) % plan.pause(task) == 0:
-                yield point(t, ended=step == last)
-                if len(lost) == plan.lanes:
-                    raise Diverged(" ".join(lost.values()))
+            if due or len(lost) == plan.lanes:
+                yield point(t, ended)
             elif ticks:
                 yield None
+            if len(lost) == plan.lanes:
+                raise Diverged(" ".join(lost.values()))
 
 
 def train(method, stream, seeds=1, *, progress=True, **options):
@@ -113,26 +119,28 @@ def sweep(method, stream, seeds=1, *, progress=True, **options):
     """
     grid = {k: options.pop(k) for k in list(options) if k not in learn.__kwdefaults__}
     if not grid:
-        known = ", ".join(getattr(method, "hyper", ())) or "no hyper-parameter"
-        raise ValueError(
-            f"sweep needs a list of values to try ({type(method).__name__} has {known}), got none"
-        )
+        known = f"{type(method).__name__} has {', '.join(method.hyper) or 'none'}"
+        raise ValueError(f"sweep needs a list of values for a hyper-parameter ({known}), got none")
     return _collect(method, stream, seeds, grid, progress, options)
 
 
 def _collect(method, stream, seeds, grid, progress, options):
     from tqdm.auto import tqdm
 
+    for name in options.keys() - learn.__kwdefaults__.keys():
+        raise TypeError(f"unknown option {name!r}; to try values of a hyper-parameter: sweep(…, {name}=[…])")
+    grid, seeds = axes(method, grid), seeds_list(seeds)
     points, stopped, begun, failure = [], False, time.perf_counter(), None
     quiet = not progress or "TQDM_DISABLE" in os.environ
     bar = tqdm(desc=type(method).__name__, unit="step", delay=1, leave=False, disable=quiet)
     try:
-        for seen in learn(method, stream, seeds, grid, **options):
-            bar.total = seen.total
-            bar.update(seen.step - bar.n)
-            if points:  # only the last moment needs its weights
-                points[-1] = replace(points[-1], params=None, state=None)
+        for seen in filter(None, learn(method, stream, seeds, grid, **options)):
             points.append(seen)
+            if len(points) == 1:
+                bar.reset(seen.total)
+            else:  # only the last moment needs its weights
+                points[-2] = replace(points[-2], params=None, state=None)
+            bar.update(seen.step - bar.n)
     except KeyboardInterrupt:
         if not points:
             raise
@@ -142,7 +150,8 @@ def _collect(method, stream, seeds, grid, progress, options):
     finally:
         bar.close()
     seconds = time.perf_counter() - begun
-    run = Run.gather(points, method, stream, seeds, grid, seconds=seconds, stopped=stopped, **options)
+    settings = {**learn.__kwdefaults__, **options, "seconds": seconds, "stopped": stopped}
+    run = Run.gather(points, method, stream, seeds, grid, **settings)
     if failure is not None and not grid:
         failure.run = run
         raise failure
@@ -161,7 +170,7 @@ def evaluate(method, params, state, stream, now):
     accuracy = torch.empty(lanes, len(stream), dtype=torch.float64)
     for on, task in enumerate(stream):
         x, y = (part.to(device) for part in task.test)
-        logits = method.predict(params, state, x, on)  # (lanes, n, outputs)
+        logits = torch.cat([method.predict(params, state, part, on) for part in x.split(1000)], 1)
         answers = masked(logits, stream.active(now, on).to(device)).argmax(-1)
         predicted[:, on, : len(y)] = answers
         accuracy[:, on] = (answers == y).sum(1) / len(y)

@@ -1,5 +1,7 @@
 """The checks recognise what they say they recognise, and never raise whatever a learner hands in."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -166,6 +168,19 @@ def test_same():
     assert not same([1, 2], [[1], [2]]) and not same(1, "1") and not same(np.nan, 1.0) and not same("a", 0)
     assert not same(1.1e-6, 1e-6) and not same({"a": 1}, {"b": 1}) and not same((1, [2]), (1, [2, 3]))
     assert same([-np.inf, 1.0], [-np.inf, 1.0]) and not same([-np.inf, 1.0], [2.0, 1.0])
+
+
+def test_code_is_set_as_code(area, monkeypatch, capsys):
+    verdict = judge(area.name, lambda x: None)
+    verdict.show()
+    assert "is there a `return`?" in capsys.readouterr().out
+    sent = []
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=True))
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: sent.append(data))
+    verdict.show()
+    checks.Verdict("wrong", "the line `x < <b>`").show()
+    assert "is there a <code>return</code>?" in sent[0]["text/html"] and "`return`" in sent[0]["text/plain"]
+    assert "<code>x &lt; &lt;b&gt;</code>" in sent[1]["text/html"]
 
 
 def test_shown_once_in_a_notebook(area):

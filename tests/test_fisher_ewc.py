@@ -106,16 +106,18 @@ def test_empirical_fisher_uses_the_true_label():
     assert_same({k: v[0] for k, v in F.items()}, want)
 
 
-def test_batched_fisher_squares_the_gradient_of_the_batch_mean():
+@pytest.mark.parametrize("batch", [10, 16])  # 16 leaves a ragged batch of 8
+def test_batched_fisher_squares_the_gradient_of_the_batch_mean(batch):
     net = mlp(STREAM)
-    params = start(net, seeds=(0,))
-    F = fisher(net, params, X[None], Y[None], labels="batched", batch=10)
+    params, starts = start(net, seeds=(0,)), range(0, 40, batch)
+    F = fisher(net, params, X[None], Y[None], labels="batched", batch=batch)
     want = {k: torch.zeros_like(p[0]) for k, p in params.items()}
-    for i in range(0, 40, 10):
+    for i in starts:
         theta = {k: p.clone().requires_grad_() for k, p in unstack(params)[0].items()}
-        loss = nn.functional.cross_entropy(functional_call(net, theta, (X[i : i + 10],)), Y[i : i + 10])
+        part = slice(i, i + batch)
+        loss = nn.functional.cross_entropy(functional_call(net, theta, (X[part],)), Y[part])
         for k, g in zip(theta, torch.autograd.grad(loss, list(theta.values()))):
-            want[k] += g**2 / 4
+            want[k] += g**2 / len(starts)
     assert_same({k: v[0] for k, v in F.items()}, want)
 
 
@@ -162,8 +164,9 @@ def test_chunks_change_nothing(monkeypatch):
     "options, words",
     [
         ({"labels": "true"}, "'exact', 'sample', 'empirical', 'batched', got 'true'"),
-        ({"labels": "empirical"}, "needs y, got None"),
+        ({"labels": "empirical"}, r"needs y of shape \(1, 40\), got None"),
         ({"labels": "sample"}, "needs rng, got None"),
+        ({"labels": "empirical", "y": Y[None, :3]}, r"needs y of shape \(1, 40\), got shape \(1, 3\)"),
         ({"labels": "batched", "y": Y[None], "batch": 0}, "batch must be a whole number >= 1, got 0"),
     ],
 )
@@ -269,14 +272,39 @@ def test_lam_zero_equals_finetuning_bit_for_bit():
 
 def test_the_penalty_is_really_there():
     """A whole release of another library had a penalty that was identically zero."""
-    net = mlp(STREAM)
-    run = sweep(EWC(net), STREAM, lam=[0, 1e4], epochs=2)
-    moved = [
-        sum((run.params[k][i] - run.state[f"anchor.{k}"][0]).abs().sum() for k in run.params)
-        for i in range(2)
-    ]
-    assert not torch.equal(run.params["1.weight"][0], run.params["1.weight"][1]) and moved[0] != moved[1]
-    assert all(run.state[f"fisher.{k}"].max() > 0 for k in run.params)
+    net, after = mlp(STREAM), []
+
+    class Listening(EWC):
+        def end_task(self, params, state, task):
+            after.append({k: p.clone() for k, p in params.items()})
+            return super().end_task(params, state, task)
+
+    sweep(Listening(net), STREAM, lam=[0, 1e4], epochs=2)
+    first, last = after
+    free, held = (sum((last[k][i] - first[k][i]).abs().sum() for k in first) for i in range(2))
+    for k in first:
+        torch.testing.assert_close(first[k][0], first[k][1])  # no spring in the first task
+    assert held < 0.5 * free
+
+
+def test_labels_and_samples_reach_the_fisher():
+    """The state after one task holds `fisher` with these labels, of a random part of the samples."""
+    net, stream = mlp(STREAM, hidden=(6,)), rotated(digits(), degrees=(0,))
+    x, y = (part[None] for part in stream.tasks[0].train)
+    for labels in ("exact", "empirical"):
+        run = train(EWC(net, labels=labels, samples=None), stream, epochs=1)
+        want = fisher(net, run.params, x, y, labels=labels)
+        for k in run.params:
+            torch.testing.assert_close(run.state[f"fisher.{k}"], want[k], rtol=1e-3, atol=1e-7)
+    order = y[0].argsort()
+    (task,) = stream.tasks
+    task = type(task)("0°", (x[0, order], y[0, order]), task.test, task.classes)
+    by_class = type(stream)([task], "domain", 10)
+    run = train(EWC(net, labels="empirical", samples=60), by_class, epochs=1)
+    bias = run.state["fisher.3.bias"][0]
+    first = order[:60]
+    only_zeros = fisher(net, run.params, x[:, first], y[:, first], labels="empirical")["3.bias"][0]
+    assert (bias[1:] > 3 * only_zeros[1:]).any(), "the first 60 samples are all zeros"
 
 
 def test_fisher_covers_only_active_outputs():

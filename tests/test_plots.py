@@ -107,7 +107,7 @@ def test_cell_must_fit_the_grid(ax):
 
 def test_lost_lane_is_no_result(ax):
     text = plots.curves(hand_made(lost=True), ax, 3)
-    assert "1 of 3" in text and "no result" in text
+    assert "1 of 3 seeds lost" in text and "no result" in text
     assert np.nanmax(drawn(ax)) <= 1 and np.isnan(drawn(ax)).any()
     sweep = plots.figure()[1]
     text = plots.sweep_curve(hand_made(lost=True), sweep)
@@ -224,7 +224,16 @@ def test_show_sends_alternative_text(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "value, text",
-    [(0, "0"), (0.1, "0.1"), (63.0957, "63.1"), (1000, "1000"), (1e4, "1e4"), (51200, "51200"), (1e6, "1e6")]
+    [
+        (0, "0"),
+        (0.1, "0.1"),
+        (63.0957, "63.1"),
+        (-0.0, "0"),
+        (1000, "1000"),
+        (1e4, "1e4"),
+        (51200, "51200"),
+        (1e6, "1e6"),
+    ]
     + [(np.float64(2.5e-7), "2.5e-7"), (-3, "-3"), ("exact", "exact"), (True, "True"), (float("inf"), "inf")],
 )
 def test_number(value, text):

@@ -104,13 +104,26 @@ def part(x=None, y=None):
         (lambda: split(DIGITS, active="some"), ValueError, "active must be one of 'seen', 'all', got 'some'"),
         (lambda: split(DIGITS, order=[0, 1]), ValueError, "each class 0..9 once"),
         (lambda: split("digits"), TypeError, "data must be a Dataset such as digits\\(\\), got str"),
-        (lambda: rotated(DIGITS, degrees=()), ValueError, "at least one angle, got none"),
+        (lambda: rotated(DIGITS, degrees=()), ValueError, "degrees must be a list of at least one value"),
         (lambda: rotated(DIGITS, degrees=(0, math.nan)), ValueError, "each of degrees must be"),
         (lambda: rotated(DIGITS, degrees=("x",)), TypeError, "each of degrees must be .* got 'x'"),
         (lambda: rotated(DIGITS, scenario="class"), ValueError, "'domain', 'task', got 'class'"),
+        (
+            lambda: rotated(DIGITS, degrees=30),
+            ValueError,
+            "degrees must be a list of at least one value, got 30",
+        ),
+        (
+            lambda: mlp(split(DIGITS), hidden=100),
+            ValueError,
+            "hidden must be a list of at least one value, got 100",
+        ),
+        (lambda: Stream([1, 2], "task", 2), ValueError, "only Tasks"),
+        (lambda: Task("t", part(), part(), ()), ValueError, "at least one class"),
+        (lambda: Task("t", part(), part(), (0, 1), ("a",)), ValueError, "2 classes, got labels"),
         (lambda: permuted(DIGITS, tasks=0), ValueError, "tasks must be a whole number >= 1, got 0"),
         (lambda: permuted(DIGITS, tasks=2.5), ValueError, "tasks must be a whole number >= 1, got 2.5"),
-        (lambda: Stream((), "task", 2), ValueError, "at least one task, got none"),
+        (lambda: Stream((), "task", 2), ValueError, "at least one task, and only Tasks, got"),
         (lambda: Task("t", part(), part(y=torch.tensor([0, 1, 2, 3])), (0, 1)), ValueError, "labels"),
         (
             lambda: Task("t", part(), part(y=torch.tensor([0, 1, 5, 3])), (0, 1, 5)),
@@ -136,7 +149,9 @@ def test_bad_input(make, error, words):
 
 def test_tasks_of_different_shape():
     small, large = Task("small", part(), part(), (0, 1)), torch.rand(4, 1, 3, 3)
-    with pytest.raises(ValueError, match=r"images of one shape, got .*'large': \(1, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"images of one shape, got .*'t', 1, 3, 3"):
+        Stream((Task("t", part(), part(large), (0, 1)),), "domain", 2)
+    with pytest.raises(ValueError, match=r"images of one shape, got .*'large', 1, 3, 3"):
         Stream((small, Task("large", part(large), part(large), (0, 1))), "domain", 2)
     with pytest.raises(ValueError, match="outputs must exceed the largest class 1, got 1"):
         Stream((small,), "domain", 1)

@@ -1,12 +1,15 @@
 """The loop, its lanes, and what bad input gets."""
 
+import dataclasses
 import math
 import signal
+import sys
 import threading
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from edgecl_lite import (
@@ -26,7 +29,7 @@ from edgecl_lite import (
     sweep,
     train,
 )
-from edgecl_lite.models import initial
+from edgecl_lite.models import apply, initial
 from edgecl_lite.tensors import lane
 
 STREAM = rotated(digits(), degrees=(0, 45, 90))
@@ -198,7 +201,84 @@ def test_inactive_outputs_get_no_gradient():
     assert not torch.equal(point.params["3.weight"][0, :2], start["3.weight"][:2])
 
 
+def test_grids_and_seeds_may_be_iterators_arrays_and_numpy_numbers(tmp_path):
+    for lam in (iter([0, 1]), np.array([0, 1]), torch.tensor([0.0, 1.0]), [np.float32(0), np.int64(1)]):
+        run = sweep(EWC(NET), STREAM, seeds=iter([1, 2]), lam=lam, steps=1)
+        assert run.grid == {"lam": [0.0, 1.0]} and run.seeds == [1, 2] and run.curve.shape[:2] == (2, 2)
+        assert Run.load(run.save(tmp_path / "run")).grid == run.grid
+
+
+def test_a_net_that_lanes_cannot_run_is_refused():
+    layer, act = nn.Linear(64, 64), nn.Tanh()
+    with pytest.raises(TypeError, match="stands in two places"):
+        Finetune(nn.Sequential(nn.Flatten(), layer, layer))
+
+    class Raw(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(64, 10))
+
+        def forward(self, x):
+            return x.flatten(1) @ self.w
+
+    with pytest.raises(TypeError, match="got Raw as layer '' without reset_parameters"):
+        Finetune(Raw())
+    twice = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), act, nn.Linear(8, 8), act, nn.Linear(8, 10))
+    x = STREAM.tasks[0].test[0][:5]
+    params = {k: p.detach()[None] for k, p in twice.named_parameters()}
+    torch.testing.assert_close(apply(twice, params, x[None])[0], twice(x).detach())
+
+
+class Doubled(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Sequential(nn.Flatten(), Doubled(64, 10)),
+        nn.Sequential(nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU()), nn.Linear(8, 10)),
+        nn.Sequential(nn.Linear(8, 4), nn.Flatten(), nn.Linear(32, 10, bias=False)),
+        nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.AvgPool2d(2), nn.Flatten(1), nn.Linear(36, 10)
+        ),
+    ],
+)
+def test_any_plain_net_gives_in_lanes_what_it_gives_alone(net):
+    x = STREAM.tasks[0].test[0][:5]
+    params = {k: torch.stack([p.detach(), 0 * p.detach()]) for k, p in net.named_parameters()}
+    torch.testing.assert_close(apply(net, params, x.expand(2, *x.shape))[0], net(x).detach())
+    train(EWC(net), STREAM, seeds=2, steps=2)
+
+
 # ---- lost lanes, stops
+
+
+@pytest.mark.parametrize("lam, blamed", [(1e9, True), (0, False)])
+def test_the_message_names_the_bound_where_it_is_the_cause(lam, blamed):
+    """Also where a task's Fisher was about to be taken; with λ = 0 there is no spring to blame."""
+    lr = 0.1 if blamed else 1e20
+    for optimizer in ("sgd", torch.optim.SGD):
+        with pytest.raises(Diverged) as info:
+            train(EWC(NET, lam=lam), STREAM, optimizer=optimizer, lr=lr, epochs=1)
+        assert "nan" not in str(info.value) and ("lr·λ·max F < 2" in str(info.value)) == blamed
+
+
+def test_each_lane_is_told_its_own_bound():
+    with pytest.warns(UserWarning):
+        run = sweep(EWC(NET), STREAM, seeds=2, lam=[0, 1e9], optimizer="sgd", lr=0.1, epochs=1)
+    points = learn(EWC(NET), STREAM, seeds=2, optimizer="sgd", lr=0.1, epochs=1)
+    state = next(p for p in points if p.ended).state
+    for seed in range(2):
+        stiffest = max(v[seed].max().item() for k, v in state.items() if k.startswith("fisher."))
+        assert f"{stiffest:.3g} = " in run.lost[2 + seed]
+
+
+def test_a_lost_run_stops_long_before_the_next_point():
+    with pytest.raises(Diverged, match=r"at step \d,") as info:
+        train(Finetune(NET), STREAM, optimizer="sgd", lr=1e30, epochs=100, every=10**6)
+    assert info.value.run.step[-1] <= 100
 
 
 def test_a_lost_lane_is_marked_and_the_others_go_on_bit_for_bit():
@@ -255,6 +335,23 @@ def test_an_interrupt_leaves_a_valid_run():
     assert len(run.table()) == 2
 
 
+def test_an_interrupt_between_two_points_loses_nothing(monkeypatch):
+    from edgecl_lite import train as _  # noqa: F401
+
+    module, calls = sys.modules["edgecl_lite.train"], []
+
+    def interrupted(point, **changes):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return dataclasses.replace(point, **changes)
+
+    monkeypatch.setattr(module, "replace", interrupted)
+    run = train(Finetune(NET), STREAM, **FAST)
+    assert run.stopped and run.params is not None
+    Finetune(NET).predict(run.params, run.state, STREAM.tasks[0].test[0])
+
+
 def test_a_real_interrupt_from_outside():
     timer = threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT))
     timer.start()
@@ -285,15 +382,25 @@ def test_save_keeps_what_was_lost_and_joint_too(tmp_path):
     back = Run.load(tmp_path / "a.b")
     assert back.lost == run.lost and np.isnan(back.curve).sum() == np.isnan(run.curve).sum()
     joint = train(Joint(NET), STREAM, seeds=2, steps=3)
+    assert joint.save(tmp_path / "j").stat().st_size < 1.5 * 3 * 1400 * 64 * 4, "the data once, not per lane"
     assert same_state(
         Run.load(joint.save(tmp_path / "j")).state, {k: v.contiguous() for k, v in joint.state.items()}
     )
+
+
+def test_a_run_says_how_it_was_made():
+    settings = train(EWC(NET, samples=50), STREAM, lr=2e-3, steps=2).settings
+    want = dict(samples=50, labels="exact", lr=2e-3, steps=2, batch_size=32, optimizer="adam", fresh=True)
+    assert want.items() <= settings.items()
 
 
 def test_load_refuses_what_is_no_run(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"no run at all")
     with pytest.raises(ValueError, match="damaged or was not written by Run.save"):
         Run.load(tmp_path / "bad")
+    save_file({"a": torch.zeros(1)}, tmp_path / "foreign.safetensors", {"edgecl": "{}"})
+    with pytest.raises(ValueError, match="damaged or was not written by Run.save"):
+        Run.load(tmp_path / "foreign")
     with pytest.raises(FileNotFoundError, match="no run saved at"):
         Run.load(tmp_path / "missing")
 
@@ -317,7 +424,7 @@ def test_table_has_a_row_per_lane():
         (dict(steps=-1), ValueError, "steps must be a whole number >= 1, got -1"),
         (dict(every=0), ValueError, "every must be"),
         (dict(seeds=0), ValueError, "seeds must be a whole number >= 1, got 0"),
-        (dict(seeds=[]), ValueError, "seeds must be a count or a list"),
+        (dict(seeds=[]), ValueError, "seeds must be a list of at least one value"),
         (dict(seeds=[1, 1]), ValueError, "different whole numbers"),
         (dict(seeds=[-1]), ValueError, "each of seeds"),
         (dict(lr=0), ValueError, "lr must be a finite number > 0, got 0"),
@@ -332,7 +439,7 @@ def test_train_refuses(options, error, words):
         train(Finetune(NET), STREAM, **options)
 
 
-@pytest.mark.parametrize("lam", [-1, math.nan, math.inf, "10", None, True])
+@pytest.mark.parametrize("lam", [-1, 1e39, 10**400, math.nan, math.inf, "10", None, True])
 def test_lam_must_be_a_finite_number(lam):
     with pytest.raises((ValueError, TypeError), match="lam must be a finite number >= 0, got"):
         EWC(NET, lam=lam)
@@ -343,11 +450,12 @@ def test_lam_must_be_a_finite_number(lam):
 @pytest.mark.parametrize(
     "options, error, words",
     [
-        (dict(lam=[]), ValueError, "at least one value to sweep"),
+        (dict(lam=[]), ValueError, "lam must be a list of at least one value"),
+        (dict(gamma=[0.5]), TypeError, "EWC can sweep lam; give it a value first: EWC\\(net, gamma=…\\)"),
         (dict(lam=3.0), ValueError, "lam must be a list"),
         (dict(lam="12"), ValueError, "lam must be a list"),
         (dict(lamb=[1]), TypeError, "unknown option 'lamb': EWC can sweep lam"),
-        (dict(), ValueError, "sweep needs a list of values to try \\(EWC has lam\\)"),
+        (dict(), ValueError, "sweep needs a list of values for a hyper-parameter \\(EWC has lam\\)"),
     ],
 )
 def test_sweep_refuses(options, error, words):
@@ -359,6 +467,11 @@ def test_sweep_refuses(options, error, words):
 def test_ewc_refuses(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
         EWC(NET, **options)
+
+
+def test_a_list_for_train_is_sent_to_sweep():
+    with pytest.raises(TypeError, match=r"unknown option 'lam'; to try values .*: sweep\(…, lam=\[…\]\)"):
+        train(EWC(NET), STREAM, lam=[1, 10])
 
 
 def test_nets_that_do_not_fit():

@@ -68,6 +68,7 @@ def test_explore_says_what_was_lost(run):
     panel.sliders["lam"].value = 100.0
     assert "lost in training (1 of 2 seeds)" in panel.readout.value
     assert "max F is above 2" in panel.readout.value and "%" not in panel.readout.value
+    assert "no result" not in panel.sentence.value  # once is enough
     assert all(np.isnan(after.get_ydata()).all() for _, after, _ in panel.curves.tasks)
     assert panel.words.get_text() == "lost in training"
     panel.sliders["lam"].value = 1.0
@@ -98,8 +99,10 @@ def test_explore_refuses_what_it_cannot_show(run):
 def test_live_trains_and_travels(stream):
     panel = panel_of(stream, seeds=2, lam=[0, 100.0])
     assert "press Train" in panel.status.value and panel.time.disabled and not panel.train_button.disabled
-    empty = panel.painter.image.value
+    empty, picture = panel.painter.image.value, panel.moment.painter.image.layout
+    assert picture.visibility == "hidden" and panel.later.layout.visibility == "visible"
     run = panel.run_blocking()
+    assert picture.visibility == "visible" and panel.later.layout.visibility == "hidden"
     assert run is panel.run and run.accuracy.shape == (1, 2, 3, 3) and np.isfinite(run.accuracy).all()
     assert "Finished at step" in panel.status.value
     assert panel.painter.image.value != empty and len(run.step) > 10
@@ -134,7 +137,8 @@ def test_live_says_when_a_training_is_lost(stream):
     with pytest.raises(FloatingPointError):
         panel.run_blocking()
     assert "became non-finite at step" in panel.status.value and panel.run.lost
-    assert "no result" in panel.sentence.value
+    assert "1 of 1 seed lost" in panel.sentence.value and "no result" in panel.sentence.value
+    assert "became non-finite" in panel.sentence.value
 
 
 def test_stop_stops_within_half_a_second(stream):
@@ -293,11 +297,9 @@ def test_flip_draws_once_and_keeps():
 
 def test_guess_is_committed_revealed_and_kept(capsys):
     panel = guess("test 1", "How much is left?", 0, 100)
-    panel.reveal(19.3)
-    assert "No guess was committed" in panel.answer.value
     panel.slider.value = 60
     panel.button.click()
-    assert panel.value == 60 and "60 %" in panel.answer.value
+    assert panel.value == 60 and "60 %. Now read on." in panel.answer.value
     panel.reveal(19.3)
     assert capsys.readouterr().out.splitlines()[-1] == (
         "A surprise: you guessed 60 %, 40.7 % too high; the answer is 19.3 %."
@@ -311,6 +313,18 @@ def test_guess_is_committed_revealed_and_kept(capsys):
     assert "Spot on: you guessed 20 %; the answer is 19.3 %." in capsys.readouterr().out
     with pytest.raises(ValueError, match="low"):
         guess("test 3", "?", 1, 1)
+
+
+def test_run_all_spoils_no_guess(capsys):
+    panel = guess("test 5", "How much is left?", 0, 100)
+    panel.reveal(19.3)
+    assert "commit a guess to see it here" in panel.answer.value and "19" not in panel.answer.value
+    assert capsys.readouterr().out == "No guess was committed, which is fine: the answer is 19.3 %.\n"
+    panel.slider.value = 21
+    panel.button.click()  # the answer is there already: how far off is said at once
+    assert "Spot on: you guessed 21 %; the answer is 19.3 %." in panel.answer.value
+    panel.reveal(-0.0)
+    assert "-0" not in capsys.readouterr().out
 
 
 def test_every_panel_leaves_a_stable_sentence(stream, run):

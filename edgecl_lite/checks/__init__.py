@@ -74,7 +74,8 @@ class Verdict:
         if not getattr(get_ipython(), "kernel", None):
             return print(self.text)
         box = f"border-left:4px solid {COLOURS[self.status]};padding:4px 12px;max-width:760px"
-        page = f'<div class="edgecl-verdict" role="status" style="{box}">{html.escape(self.text)}</div>'
+        text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.text))
+        page = f'<div class="edgecl-verdict" role="status" style="{box}">{text}</div>'
         return display({"text/plain": self.text, "text/html": page}, raw=True)
 
 

@@ -2,16 +2,16 @@
 
     loss = L(θ) + λ/2 Σᵢ Fᵢ (θᵢ − θ*ᵢ)²        F: diagonal Fisher information, θ*: the weights after a task
 
-Kirkpatrick et al. 2017, eq. 3; one penalty per task (Huszár 2018 discusses why), or online (Schwarz et al.
-2018). Lesson: 02_ewc derives every line.
+Kirkpatrick et al. 2017, eq. 3: one penalty per task. Huszár 2018 argues for a single one around the last θ*,
+as in online EWC (Schwarz et al. 2018). Lesson: 02_ewc derives every line.
 """
 
 import torch
-from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.func import functional_call, vjp, vmap
 
 from ..arguments import choice, number, whole
-from ..models import apply, layers
+from ..models import apply, is_linear, layers
 from ..tensors import zeros
 from .base import Finetune, cross_entropy, masked
 
@@ -30,6 +30,7 @@ class Quadratic(torch.autograd.Function):
         return torch.linalg.vecdot(force.flatten(1), distance.flatten(1))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         (force,) = ctx.saved_tensors
         return None, force * (2 * grad).view(-1, *[1] * (force.dim() - 1)), None
@@ -41,7 +42,8 @@ class EWC(Finetune):
     lam: strength λ >= 0. samples: how many of a task's samples, drawn at random, estimate F (None: all).
     labels: see `fisher`. gamma: None keeps a penalty for every task, Σₖ Fₖ (θ − θ*ₖ)², which is one quadratic
     around the F-weighted mean of the θ*ₖ; a number in 0..1 is online EWC: F ← γ F + Fₖ around the last θ*.
-    Deviation from the paper: F is the mean over samples, so λ counts in units of one sample's log-likelihood.
+    Deviations: F is a mean over samples, so λ counts in units of one sample's log-likelihood; and the newest
+    task's spring stands outside γ (Schwarz et al. pull with γ F too: their λ is this one over γ).
     """
 
     ranges = {"lam": number, "gamma": lambda name, value: number(name, value, most=1)}
@@ -82,7 +84,7 @@ class EWC(Finetune):
     def advice(self, state, lane, lr, optimizer):
         lam = state["lam"][lane].item()
         stiffest = max(v[lane].max().item() for k, v in state.items() if k.startswith("fisher."))
-        if optimizer != "sgd" or lr * lam * stiffest < 2:
+        if optimizer != "sgd" or not lr * lam * stiffest >= 2:
             return super().advice(state, lane, lr, optimizer)
         sizes = f"{lr:g} · {lam:g} · {stiffest:.3g} = {lr * lam * stiffest:.3g}"
         rule = "Plain SGD holds a spring only while lr·λ·max F < 2"
@@ -99,12 +101,8 @@ def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, bat
     Martens 2020, sec. 5 and 11; van de Ven 2025 compares them. Tables stay under 50 MB: it goes through lanes
     and samples in chunks. Raises ValueError where labels is unknown, y or rng is missing, or x is empty.
     """
-    choice("labels", labels, LABELS)
+    _refuse(labels, x, y, rng)
     lanes, n = x.shape[:2]
-    if not n:
-        raise ValueError(f"fisher needs at least one sample, got x of shape {tuple(x.shape)}")
-    if (labels in ("empirical", "batched") and y is None) or (labels == "sample" and rng is None):
-        raise ValueError(f"labels={labels!r} needs {'rng' if labels == 'sample' else 'y'}, got None")
     active = torch.ones(1, dtype=torch.bool, device=x.device) if active is None else active
     active = active.expand(lanes, n, -1)
     if labels == "batched":
@@ -124,6 +122,18 @@ def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, bat
     return total
 
 
+def _refuse(labels, x, y, rng):
+    """ValueError where a Fisher of these arguments makes no sense."""
+    choice("labels", labels, LABELS)
+    if not x.shape[1]:
+        raise ValueError(f"fisher needs at least one sample, got x of shape {tuple(x.shape)}")
+    if labels == "sample" and rng is None:
+        raise ValueError("labels='sample' needs rng, got None")
+    if labels in ("empirical", "batched") and (y is None or y.shape != x.shape[:2]):
+        got = None if y is None else f"shape {tuple(y.shape)}"
+        raise ValueError(f"labels={labels!r} needs y of shape {tuple(x.shape[:2])}, got {got}")
+
+
 def _answers(labels, p, y, u, part):
     """Pairs (answer, weight), (lanes, n) each, over which the squared scores are summed."""
     if labels == "exact":
@@ -137,7 +147,7 @@ def _squares(layer, own, h, delta, weight):
 
     A linear layer y = W h + b has ∂/∂W = δ hᵀ, so that the sum of squares is (weight δ²)ᵀ h², in closed form.
     """
-    if isinstance(layer, nn.Linear) and "bias" in own:
+    if is_linear(layer, own, h):
         delta2 = weight.unsqueeze(-1) * delta**2  # (lanes, n, out)
         return {"weight": delta2.mT @ h**2, "bias": delta2.sum(1)}
 
@@ -164,8 +174,8 @@ def _batched(net, params, x, y, active, batch):
 def _chunks(net, params, x):
     """Slices (lanes, samples) whose tables stay under TEMPORARY bytes."""
     (lanes, n), floats = x.shape[:2], 0
-    for _, layer, own, _, out in layers(net, {k: p[:1].detach() for k, p in params.items()}, x[:1, :1]):
-        floats += out.numel() + (0 if isinstance(layer, nn.Linear) else sum(p.numel() for p in own.values()))
+    for _, layer, own, h, out in layers(net, {k: p[:1].detach() for k, p in params.items()}, x[:1, :1]):
+        floats += out.numel() + (0 if is_linear(layer, own, h) else sum(p.numel() for p in own.values()))
     room = max(1, int(TEMPORARY / (4 * 4 * floats)))  # samples at a time: four tables of 4-byte floats
     rows = max(1, room // n)
     return [

@@ -55,7 +55,7 @@ class Curves:
             kept = first + np.flatnonzero(np.isfinite(mean[first:, on]))  # up to where a seed was lost
             x, y, dy = steps[kept], mean[kept, on], sd[kept, on]
             after.set_data(x, y)
-            later = np.setdiff1d(self.edges, self.edges[: on + 1])
+            later = self.edges[self.edges > self.edges[on]]
             after.set_markevery(list(np.flatnonzero(np.isin(x, later))))
             band.set_xy(np.vstack([np.stack([x, y - dy], 1), np.stack([x, y + dy], 1)[::-1]]))
 
@@ -111,7 +111,8 @@ def curves_sentence(run, cell=()):
     head = f"{run.method} ({', '.join([*setting, seeds])})"
     lost = int(np.isnan(curve[:, -1]).any(-1).sum())
     if lost:
-        return f"{head}: {lost} of {len(curve)} seed(s) lost before the end, so there is no result."
+        seeds = "seed" if len(curve) == 1 else "seeds"
+        return f"{head}: {lost} of {len(curve)} {seeds} lost before the end, so there is no result."
     now = [percent(a) for a in curve[:, -1].mean(0)]
     if not last:
         return f"{head}: accuracy on {names[0]} is {now[0]}."

@@ -80,6 +80,7 @@ def number(value):
     """A value as a reader would write it: 0, 0.1, 63.1, 1000, 1e6; words stay themselves."""
     if isinstance(value, bool | str) or value is None or not math.isfinite(value):
         return str(value)
+    value = value + 0.0  # -0.0 is 0
     whole = value > 0 and math.log10(value).is_integer()
     if value == 0 or 1e-3 <= abs(value) < (1e4 if whole else 1e5):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

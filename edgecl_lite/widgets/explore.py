@@ -63,10 +63,11 @@ class Explore(Panel):
             text = f"lost in training{many}, so there is no result. {why}".strip()
         else:
             band = f" ± {100 * sd:.1f}" if len(result) > 1 else ""
-            text = f"{self.left.get_ylabel()} {100 * mean:.1f}{band} %."
+            text = f"{self.left.get_ylabel()} {round(100 * mean, 1) + 0.0:.1f}{band} %."  # + 0.0: never -0.0
         setting = ", ".join(map(chosen, self.sliders.values()))
         say(f"{setting}: {text}", self.readout, "edgecl-readout", role="status")
-        say(f"{plots.curves_sentence(self.run, cell)} {self.range}", self.sentence)
+        curves = "" if lost else plots.curves_sentence(self.run, cell)
+        say(f"{curves} {self.range}".strip(), self.sentence)
         say(str(self.note(value)) if self.note else "", self.beside, "edgecl-note")
         self.painter.paint()
 

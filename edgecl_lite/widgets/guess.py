@@ -1,4 +1,7 @@
-"""`guess`: predict first. Commit a guess before you see the number, then `reveal` says how far off it was."""
+"""`guess`: predict first. Commit a guess before you see the number, then `reveal` says how far off it was.
+
+Run All spoils nothing: without a committed guess the panel keeps the number to itself until there is one.
+"""
 
 import ipywidgets as W
 
@@ -19,7 +22,7 @@ class Guess(Panel):
     def __init__(self, name, question, low, high, unit="%", step=1):
         if not low < high:
             raise ValueError(f"guess({name!r}): low must be below high, got low={low}, high={high}")
-        self.name, self.range, self.unit = name, high - low, f" {unit}" if unit else ""
+        self.name, self.range, self.unit, self.truth = name, high - low, f" {unit}" if unit else "", None
         slider = W.IntSlider if isinstance(step, int) else W.FloatSlider
         self.slider = slider(min=low, max=high, step=step, description="my guess").add_class("edgecl-guess")
         self.slider.value = committed.get(name, (low + high) / 2)
@@ -37,21 +40,28 @@ class Guess(Panel):
         return committed.get(self.name)
 
     def commit(self):
-        """Commit what the slider says."""
+        """Commit what the slider says; where the answer is known already, say at once how far off it is."""
         committed[self.name] = self.slider.value
-        self._say(f"Your guess is {self._text(self.value)}. Now read on.")
+        known = self.truth is not None
+        self._say(self._off() if known else f"Your guess is {self._text(self.value)}. Now read on.")
 
     def reveal(self, truth):
-        """Say in words how far the guess was from the truth, in the panel and below this cell."""
+        """Say in words how far the guess was from the truth, in the panel and below this cell. Without a
+        guess only the cell says the truth.
+        """
+        self.truth = float(truth)
         if self.value is None:
-            text = f"No guess was committed, which is fine: the answer is {self._text(truth)}."
+            self._say("The answer is computed; commit a guess to see it here.")
+            print(f"No guess was committed, which is fine: the answer is {self._text(truth)}.")
         else:
-            off = self.value - float(truth)
-            how = next(word for share, word in WORDS.items() if abs(off) <= share * self.range)
-            by = f", {self._text(abs(off))} too {'high' if off > 0 else 'low'}" if how != "Spot on" else ""
-            text = f"{how}: you guessed {self._text(self.value)}{by}; the answer is {self._text(truth)}."
-        self._say(text)
-        print(text)
+            self._say(self._off())
+            print(self._off())
+
+    def _off(self):
+        off = self.value - self.truth
+        how = next(word for share, word in WORDS.items() if abs(off) <= share * self.range)
+        by = f", {self._text(abs(off))} too {'high' if off > 0 else 'low'}" if how != "Spot on" else ""
+        return f"{how}: you guessed {self._text(self.value)}{by}; the answer is {self._text(self.truth)}."
 
     def _text(self, value):
         return number(float(value)) + self.unit

@@ -11,7 +11,7 @@ import time
 
 SLICE = 0.02  # seconds of work between two looks at the kernel's other business
 FRAME = 1 / 14  # seconds from picture to picture
-SHARE = 0.09  # at most this share of the time goes into pictures
+SHARE = 0.08  # at most this share of the time goes into pictures
 
 
 class Job:

@@ -16,7 +16,7 @@ from ..run import Run
 from ..train import learn
 from .job import Job
 from .moment import Moment
-from .painter import Painter, Panel, chosen, say, value_slider
+from .painter import Painter, Panel, chosen, say, stacked, value_slider
 
 
 class Live(Panel):
@@ -45,19 +45,19 @@ class Live(Panel):
         self.time = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")
         self.time.tooltip = "Travel through the recorded moments: drag, or use the arrow keys"
         self.time.layout.width = "620px"
-        self.status, self.sentence = say(""), say("")
-        self.details = say("After a training, a slider travels back through its moments here.")
-        fig, ax = plots.figure(width=7.5, height=3.2)
+        self.status, self.sentence, self.details = say(""), say(""), say("")
+        self.later = say(
+            "After the training: what the network answers at the chosen moment, and what it misreads."
+        )
+        fig, ax = plots.figure(width=7.5, height=2.5)
         self.curves = plots.Curves(ax, stream.names, np.cumsum([0, *plan.spans]))
         self.thumb = ax.axvline(0, color=plots.INK, lw=1.2)
         self.painter, self.moment = Painter(fig), Moment(stream)
         self.painter.use([*self.curves.moving, self.thumb])
         controls = [*self.sliders.values(), self.train_button, self.stop_button]
-        curve, past = (
-            [self.painter.image, self.sentence],
-            [self.details, self.time, self.moment.painter.image],
-        )
-        super().__init__("edgecl-live", controls, self.status, *curve, *past)
+        past = stacked(self.later, self.moment.painter.image)
+        words = W.VBox([self.sentence, self.details], layout=dict(min_height="125px"))  # so nothing moves
+        super().__init__("edgecl-live", controls, self.status, self.painter.image, self.time, past, words)
         self.train_button.on_click(lambda _: self.job.call(self.job.start))
         self.stop_button.on_click(lambda _: self.job.stop())
         self.time.observe(lambda _: self.job.call(self._travel), "value")
@@ -94,7 +94,7 @@ class Live(Panel):
 
     def _show(self):
         last = self.points[-1]
-        curve = np.stack([point.accuracy for point in self.points], 1)  # (seeds, points, on)
+        curve = np.array([point.accuracy for point in self.points]).swapaxes(0, 1)  # (seeds, points, on)
         self.curves.set(np.array([point.step for point in self.points]), curve)
         self.painter.paint()
         left = (time.perf_counter() - self.begun) * (last.total / max(1, last.step) - 1)
@@ -109,9 +109,8 @@ class Live(Panel):
             self.run = Run.gather(points, self.method, self.stream, **facts)
             self.runs.append(self.run)
             word = "Stopped" if self.job.state == "stopped" else "Finished"
-            text = f"{word} at step {points[-1].step} of {points[-1].total} after {seconds:.1f} s."
-            lost = f" Lost: {'; '.join(self.run.lost.values())}." if self.run.lost else ""
-            self._say(text + lost, "status")
+            where = f"step {points[-1].step} of {points[-1].total}"
+            self._say(f"{word} at {where} after {seconds:.1f} s.", "status")
         if error:
             self._say(f"The training failed: {type(error).__name__}: {error}", "alert")
         if self.run:
@@ -124,7 +123,8 @@ class Live(Panel):
         cell, last = (0,) * len(self.run.grid), len(self.run.step) - 1
         self.curve = plots.cell_of(self.run, cell)  # (seeds, points, on)
         self.curves.set(self.run.step, self.curve)
-        say(plots.curves_sentence(self.run, cell), self.sentence)
+        why = "; ".join(self.run.lost.values())
+        say(f"{plots.curves_sentence(self.run, cell)} {why}".strip(), self.sentence)
         self.time.max, self.time.value, self.time.disabled = max(1, last), last, False
         self._travel()
 
@@ -140,6 +140,7 @@ class Live(Panel):
         where = f"At step {run.step[i]}, learning {run.names[run.task[i]]}"
         say(f"{where}: accuracy on {each}. {seed}{answers}", self.details)
         self.thumb.set(xdata=[run.step[i]] * 2, visible=True)
+        self._past(True)
         self.painter.paint()
 
     # ---- words
@@ -148,6 +149,14 @@ class Live(Panel):
         self.train_button.disabled, self.stop_button.disabled = busy, not busy
         self.time.disabled = True  # until there is a run to travel in
         self.thumb.set_visible(False)
+        self._past(False)
+
+    def _past(self, seen):
+        """Show the moment, or a calm line in its place."""
+        self.moment.painter.image.layout.visibility = "visible" if seen else "hidden"
+        self.later.layout.visibility = "hidden" if seen else "visible"
+        if not seen:
+            say("", self.sentence), say("", self.details)
 
     def _ready(self):
         if self.job.state != "training":

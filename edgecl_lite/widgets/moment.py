@@ -19,13 +19,11 @@ class Moment:
         own = [dict(zip(task.classes, task.labels)) for task in self.stream]  # {output: what it means}
         anywhere = {output: label for means in reversed(own) for output, label in means.items()}
         self.names = list(dict.fromkeys(label for means in own for label in means.values()))
-        self.meaning = np.full(
-            (len(own), 256), 255, np.uint8
-        )  # (task, output) -> index into names, or padding
+        self.meaning = np.full((len(own), 256), 255, np.uint8)  # (task, output) -> name's index, or padding
         for row, means in zip(self.meaning, own):
             for output, label in (anywhere | means).items():
                 row[output] = self.names.index(label)
-        fig, self.axes = plots.figure(2, width=7.5, height=3.2, width_ratios=(1, 1.15))
+        fig, self.axes = plots.figure(2, width=7.5, height=2.8, width_ratios=(1, 1.15))
         self.painter = Painter(fig, "edgecl-moment")
         self._draw(self.stream[0].test[0][:0], [], [])
         self.painter.use(self.painter.moving)

@@ -60,6 +60,13 @@ def image(width, height, css):
     return W.Image(layout=dict(width=f"{width}px", height=f"{height}px", **fixed)).add_class(css)
 
 
+def stacked(*widgets):
+    """Widgets in one and the same place; their `layout.visibility` says which is seen."""
+    for widget in widgets:
+        widget.layout.grid_area = "1 / 1"
+    return W.GridBox(widgets)
+
+
 def value_slider(name, values, continuous=True):
     """A slider over the values of one hyper-parameter, with its Greek letter; CSS class edgecl-<name>."""
     options, word = [(number(v), v) for v in values], SYMBOLS.get(name, name.replace("_", " "))
