@@ -28,11 +28,11 @@ def number(name, value, least=0.0, most=LARGEST, strictly=False):
     return float(value)
 
 
-def several(name, values):
-    """The values as a list (of an array: as plain numbers). Raises ValueError where there is none."""
+def several(name, values, least=1):
+    """The values as a list (of an array: as plain numbers). Raises ValueError where there are too few."""
     values = values.tolist() if hasattr(values, "tolist") else values
-    if isinstance(values, str) or not hasattr(values, "__iter__") or not (values := list(values)):
-        raise ValueError(f"{name} must be a list of at least one value, got {values!r}")
+    if isinstance(values, str) or not hasattr(values, "__iter__") or len(values := list(values)) < least:
+        raise ValueError(f"{name} must be a list{' of at least one value' * least}, got {values!r}")
     return values
 
 

@@ -18,7 +18,7 @@ HIDDEN_STATE = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 def mlp(stream, hidden=(100,)):
     """Multi-layer perceptron with ReLU, sized from the stream: pixels -> hidden… -> stream.outputs."""
-    hidden = [whole("each of hidden", width) for width in several("hidden", hidden)]
+    hidden = [whole("each of hidden", width) for width in several("hidden", hidden, least=0)]
     widths = [stream.pixels, *hidden, stream.outputs]
     body = [part for i, o in zip(widths, widths[1:], strict=False) for part in (nn.Linear(i, o), nn.ReLU())]
     return nn.Sequential(nn.Flatten(), *body[:-1])

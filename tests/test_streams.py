@@ -84,6 +84,7 @@ def test_networks_are_sized_from_the_stream():
     for stream in (split(DIGITS, scenario="domain"), rotated(DIGITS, scenario="task")):
         assert mlp(stream, hidden=(7, 5))(x).shape == cnn(stream)(x).shape == (3, stream.outputs)
     assert sum(p.numel() for p in mlp(split(DIGITS)).parameters()) == 65 * 100 + 101 * 10
+    assert sum(p.numel() for p in mlp(split(DIGITS), hidden=()).parameters()) == 65 * 10
 
 
 def part(x=None, y=None):

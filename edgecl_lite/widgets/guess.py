@@ -49,13 +49,10 @@ class Guess(Panel):
         """Say in words how far the guess was from the truth, in the panel and below this cell. Without a
         guess only the cell says the truth.
         """
-        self.truth = float(truth)
-        if self.value is None:
-            self._say("The answer is computed; commit a guess to see it here.")
-            print(f"No guess was committed, which is fine: the answer is {self._text(truth)}.")
-        else:
-            self._say(self._off())
-            print(self._off())
+        self.truth, made = float(truth), self.value is not None
+        self._say(self._off() if made else "The answer is computed; commit a guess to see it here.")
+        blank = f"No guess was committed, which is fine: the answer is {self._text(truth)}."
+        print(self._off() if made else blank)
 
     def _off(self):
         off = self.value - self.truth

@@ -37,7 +37,7 @@ class Live(Panel):
         self.options = {"seeds": seeds, "every": max(1, often)} | options
         self.method, self.stream, self.points, self.run, self.runs = method, stream, [], None, []
         self.job = Job(self._learn, self._show, self._done)
-        self.sliders = {name: value_slider(name, list(v), continuous=False) for name, v in choices.items()}
+        self.sliders = {name: value_slider(name, v, continuous=False) for name, v in plan.grid.items()}
         self.train_button = W.Button(description="Train", icon="play").add_class("edgecl-train")
         self.stop_button = W.Button(description="Stop", icon="stop").add_class("edgecl-stop")
         self.train_button.tooltip = "Train from the start with these values"
@@ -87,9 +87,9 @@ class Live(Panel):
         self.grid = {name: [slider.value] for name, slider in self.sliders.items()}
         for point in learn(self.method, self.stream, grid=self.grid, ticks=True, **self.options):
             if point is not None:
-                if self.points:  # only the last moment needs its weights
-                    self.points[-1] = replace(self.points[-1], params=None, state=None)
                 self.points.append(point)
+                if len(self.points) > 1:  # only the last moment needs its weights
+                    self.points[-2] = replace(self.points[-2], params=None, state=None)
             yield point
 
     def _show(self):
