@@ -117,7 +117,7 @@ def part(x=None, y=None):
         (
             lambda: mlp(split(DIGITS), hidden=100),
             ValueError,
-            "hidden must be a list of at least one value, got 100",
+            "hidden must be a list, got 100",
         ),
         (lambda: Stream([1, 2], "task", 2), ValueError, "only Tasks"),
         (lambda: Task("t", part(), part(), ()), ValueError, "at least one class"),
