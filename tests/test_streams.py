@@ -114,11 +114,7 @@ def part(x=None, y=None):
             ValueError,
             "degrees must be a list of at least one value, got 30",
         ),
-        (
-            lambda: mlp(split(DIGITS), hidden=100),
-            ValueError,
-            "hidden must be a list, got 100",
-        ),
+        (lambda: mlp(split(DIGITS), hidden=100), ValueError, "hidden must be a list, got 100"),
         (lambda: Stream([1, 2], "task", 2), ValueError, "only Tasks"),
         (lambda: Task("t", part(), part(), ()), ValueError, "at least one class"),
         (lambda: Task("t", part(), part(), (0, 1), ("a",)), ValueError, "2 classes, got labels"),
