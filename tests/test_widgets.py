@@ -336,3 +336,16 @@ def test_every_panel_leaves_a_stable_sentence(stream, run):
             bundle["text/plain"] == panel.fallback == repr(panel) and "open this notebook" in panel.fallback
         )
         assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_flip_shows_an_error_and_raises_it():
+    def draw(fig, lam):
+        fig.subplots()
+        return f"{1 / (lam - 1)}"
+
+    panel = flip(draw, lam=[0, 1, 2])
+    with pytest.raises(ZeroDivisionError):
+        panel.controls["lam"].value = 1
+    assert "No picture: ZeroDivisionError: division by zero" in panel.sentence.value
+    panel.controls["lam"].value = 2
+    assert "1.0" in panel.sentence.value

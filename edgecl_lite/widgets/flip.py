@@ -34,11 +34,16 @@ class Flip(Panel):
 
     def _changed(self, _=None):
         key = tuple(control.index for control in self.controls.values())
-        if key not in self.kept:
-            with plots.styled():
-                fig = plots.canvas(*self.size)
-                sentence = self.draw(fig, **{name: control.value for name, control in self.controls.items()})
-            self.kept[key] = plots.png(fig), str(sentence or "")
+        try:
+            if key not in self.kept:
+                values = {name: control.value for name, control in self.controls.items()}
+                with plots.styled():
+                    fig = plots.canvas(*self.size)
+                    sentence = self.draw(fig, **values)
+                self.kept[key] = plots.png(fig), str(sentence or "")
+        except Exception as error:  # in a callback nobody would see it
+            say(f"No picture: {type(error).__name__}: {error}", self.sentence, role="alert")
+            raise
         self.image.value, sentence = self.kept[key]
         say(sentence, self.sentence, role="status")
 
