@@ -1,7 +1,5 @@
 # ruff: noqa: F401, I001
-"""Plots: functions of (data, ax) that return the sentence a picture stands for. Nothing else knows
-matplotlib.
-"""
+"""Plots: functions of (data, ax) that return the sentence of their picture. Only they know matplotlib."""
 
 from .curves import Curves, cell_of, curves, curves_sentence, edges_of, matrix, spread
 from .house import COLOURS, INK, MARKERS, SYMBOLS
