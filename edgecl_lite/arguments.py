@@ -1,6 +1,7 @@
 """Checks of arguments, so that all errors read alike: what was expected, what came, what to do.
 
 Each takes the argument's name and its value, and hands the value back in its plain Python type.
+Plumbing; no lesson derives it.
 """
 
 from numbers import Real

@@ -118,6 +118,7 @@ def sweep(method, stream, seeds=1, *, progress=True, **options):
     a name that is neither an option nor a hyper-parameter, ValueError for an empty or missing list.
     """
     grid = {k: options.pop(k) for k in list(options) if k not in learn.__kwdefaults__}
+    grid = axes(method, grid)
     if not grid:
         known = f"{type(method).__name__} has {', '.join(method.hyper) or 'none'}"
         raise ValueError(f"sweep needs a list of values for a hyper-parameter ({known}), got none")
@@ -129,7 +130,7 @@ def _collect(method, stream, seeds, grid, progress, options):
 
     for name in options.keys() - learn.__kwdefaults__.keys():
         raise TypeError(f"unknown option {name!r}; to try values of a hyper-parameter: sweep(…, {name}=[…])")
-    grid, seeds = axes(method, grid), seeds_list(seeds)
+    seeds = seeds_list(seeds)
     points, stopped, begun, failure = [], False, time.perf_counter(), None
     quiet = not progress or "TQDM_DISABLE" in os.environ
     bar = tqdm(desc=type(method).__name__, unit="step", delay=1, leave=False, disable=quiet)

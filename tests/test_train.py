@@ -485,6 +485,8 @@ def test_nets_that_do_not_fit():
         EWC("mlp")
     with pytest.raises(TypeError, match="method must be a method"):
         train(NET, STREAM)
+    with pytest.raises(TypeError, match="method must be a method"):
+        sweep(NET, STREAM)
     with pytest.raises(TypeError, match="stream must be a Stream"):
         train(Finetune(NET), list(STREAM))
     with pytest.raises(ValueError, match="each of hidden must be"):

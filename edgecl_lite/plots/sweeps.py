@@ -5,6 +5,7 @@ seed is a cross at the bottom, whatever its other seeds did: a mean of the survi
 """
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from ..metrics import average_accuracy
 from .curves import spread
@@ -51,6 +52,7 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
     ax.set(xlabel=symbol, ylabel=name)
     ax.margins(y=0.16)
     ax.grid(axis="x", visible=False)
+    ax.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(lambda v, _: percent(v))
     gone = ""
     if lost.any():
