@@ -16,7 +16,7 @@ from . import metrics
 from .arguments import seeds_list
 
 ARRAYS = ("step", "task", "ended", "curve", "predicted")
-FACTS = ("method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "settings")
+FACTS = ("method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "notes", "settings")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Run:
     seconds: float = math.nan
     stopped: bool = False
     lost: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
     settings: dict = field(default_factory=dict)
 
     @classmethod
@@ -57,7 +58,8 @@ class Run:
             np.array([p.ended for p in points]),
             curve.reshape(*map(len, grid.values()), len(seeds), *curve.shape[1:]),
             np.stack([p.predicted for p in points]), last.params, last.state, seconds, stopped,
-            dict(last.lost), {k: v if isinstance(v, int | float | str | None) else str(v)
+            dict(last.lost), method.notes(last.state),
+            {k: v if isinstance(v, int | float | str | None) else str(v)
                               for k, v in {**vars(method), **settings}.items() if k not in ("net", "hyper")},
         )  # fmt: skip
 

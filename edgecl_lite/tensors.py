@@ -7,6 +7,7 @@ Lesson: 02_ewc, where a whole slider of λ is one training.
 """
 
 import torch
+from torch.nn import functional as F
 
 
 def lanes_of(tree):
@@ -38,3 +39,22 @@ def copied(tree):
 def nbytes(tree):
     """Bytes of all tensors in a (nested) dict, as a device would store them."""
     return sum(nbytes(v) if isinstance(v, dict) else v.numel() * v.element_size() for v in tree.values())
+
+
+def packed(codes, bits):
+    """Whole numbers 0 … 2**bits − 1, (…, n) uint8, side by side in (…, ceil(n · bits / 8)) bytes."""
+    if bits == 8:
+        return codes
+    places, byte = torch.arange(bits, device=codes.device), torch.arange(8, device=codes.device)
+    ones = (codes[..., None] >> places & 1).flatten(-2)  # (…, n · bits)
+    ones = F.pad(ones, (0, -ones.shape[-1] % 8)).unflatten(-1, (-1, 8))
+    return (ones << byte).sum(-1).to(torch.uint8)
+
+
+def unpacked(codes, bits, n):
+    """The n whole numbers that `packed` put into (…, ceil(n · bits / 8)) bytes: (…, n) uint8."""
+    if bits == 8:
+        return codes
+    places, byte = torch.arange(bits, device=codes.device), torch.arange(8, device=codes.device)
+    ones = (codes[..., None] >> byte & 1).flatten(-2)[..., : n * bits].unflatten(-1, (n, bits))
+    return (ones << places).sum(-1).to(torch.uint8)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .arguments import seeds_list
-from .methods.base import masked
+from .methods.base import NoAnswer, masked
 from .plan import Plan, axes
 from .run import Run
 from .tensors import copied, lanes_of
@@ -69,8 +69,9 @@ def learn(
     def point(t, ended=False):
         accuracy, predicted = evaluate(method, params, state, stream, t)
         accuracy[[*lost]], predicted[[*lost]] = np.nan, 255
-        now, total = (copied(params), {**state}, {**lost}), sum(plan.spans)
-        return Point(step, total, t, ended, accuracy, predicted, *now)
+        return Point(
+            step, sum(plan.spans), t, ended, accuracy, predicted, copied(params), {**state}, {**lost}
+        )
 
     yield point(0)
     for t in range(len(stream)):
@@ -164,15 +165,22 @@ def _collect(method, stream, seeds, grid, progress, options):
 
 @torch.no_grad()
 def evaluate(method, params, state, stream, now):
-    """(accuracy (lanes, on) float64, predicted (lanes, on, n) uint8 padded with 255) while at task `now`."""
+    """(accuracy (lanes, on) float64, predicted (lanes, on, n) uint8 padded with 255) while at task `now`.
+
+    Where the method has no answer (`NoAnswer`, or -inf for every active output) it says 255, and is wrong.
+    """
     lanes, device = lanes_of(params), next(iter(params.values())).device
     widest = max(len(task.test[1]) for task in stream)
     predicted = torch.full((lanes, len(stream), widest), 255, dtype=torch.uint8)
-    accuracy = torch.empty(lanes, len(stream), dtype=torch.float64)
+    accuracy = torch.zeros(lanes, len(stream), dtype=torch.float64)
     for on, task in enumerate(stream):
         x, y = (part.to(device) for part in task.test)
-        logits = torch.cat([method.predict(params, state, part, on) for part in x.split(1000)], 1)
-        answers = masked(logits, stream.active(now, on).to(device)).argmax(-1)
+        try:
+            logits = torch.cat([method.predict(params, state, part, on) for part in x.split(1000)], 1)
+        except NoAnswer:
+            continue
+        best, answers = masked(logits, stream.active(now, on).to(device)).max(-1)
+        answers[best.isneginf()] = 255
         predicted[:, on, : len(y)] = answers
         accuracy[:, on] = (answers == y).sum(1) / len(y)
     return accuracy.numpy(), predicted.numpy()

@@ -25,6 +25,10 @@ def cross_entropy(logits, y):
     return F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape).mean(1)
 
 
+class NoAnswer(LookupError):
+    """`predict` has nothing yet to answer this task with. In a score that counts as wrong."""
+
+
 class Finetune:
     """Plain finetuning, and the base of every method: it forgets.
 
@@ -51,7 +55,7 @@ class Finetune:
         return batch
 
     def loss(self, params, state, batch):
-        """What do I minimise? Pure: batch {"x", "y", "active", "epoch", "step"} -> (lanes,)."""
+        """What do I minimise? Pure: batch {"x", "y", "active", "epoch", "done", "step"} -> (lanes,)."""
         logits = apply(self.net, params, batch["x"])  # (lanes, n, outputs)
         return cross_entropy(masked(logits, batch["active"]), batch["y"])
 
@@ -70,6 +74,10 @@ class Finetune:
     def keeps(self, state, lane=0):
         """The tensors that a device would have to store between tasks, beside the weights: {name: tensor}."""
         return {}
+
+    def notes(self, state):
+        """Sentences that whoever reads the run should know; they stand in `Run.notes`."""
+        return []
 
     def advice(self, state, lane, lr, optimizer):
         """One sentence on what to change after lane `lane` became non-finite."""
