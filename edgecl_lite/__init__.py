@@ -5,7 +5,20 @@ from importlib import import_module
 from . import metrics
 from .data import Dataset, digits, fashion_mnist, mnist
 from .environment import diagnose, setup
-from .methods import EWC, Finetune, Joint, fisher
+from .methods import (
+    AGEM,
+    EWC,
+    DERpp,
+    Finetune,
+    GDumb,
+    ICaRL,
+    Joint,
+    LatentReplay,
+    Replay,
+    fisher,
+    herding,
+    reservoir,
+)  # fmt: skip
 from .models import apply, cnn, mlp
 from .run import Run
 from .streams import Stream, Task, permuted, rotated, split

@@ -52,6 +52,7 @@ class Run:
         seeds, grid = seeds_list(seeds), {k: list(v) for k, v in (grid or {}).items()}
         curve = np.stack([p.accuracy for p in points], 1)  # (lanes, points, on)
         last = points[-1]
+        told = {k: v for k, v in vars(method).items() if k not in ("net", "hyper") and k[0] != "_"} | settings
         return cls(
             type(method).__name__, stream.scenario, stream.names, grid, seeds,
             np.array([p.step for p in points]), np.array([p.task for p in points]),
@@ -59,8 +60,7 @@ class Run:
             curve.reshape(*map(len, grid.values()), len(seeds), *curve.shape[1:]),
             np.stack([p.predicted for p in points]), last.params, last.state, seconds, stopped,
             dict(last.lost), method.notes(last.state),
-            {k: v if isinstance(v, int | float | str | None) else str(v)
-                              for k, v in {**vars(method), **settings}.items() if k not in ("net", "hyper")},
+            {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in told.items()},
         )  # fmt: skip
 
     @property

@@ -113,6 +113,11 @@ class Stream:
         mask[[c for task in tasks for c in task.classes]] = True
         return mask
 
+    def answers(self):
+        """`active` for every pair of tasks, (now, on, outputs) bool."""
+        each = range(len(self))
+        return torch.stack([torch.stack([self.active(now, on) for on in each]) for now in each])
+
 
 def split(data, per_task=2, scenario="class", active="seen", order=None):
     """Cut the classes of `data` into tasks of `per_task` each: digits 0, 1 then 2, 3 then …

@@ -94,12 +94,7 @@ class Joint(Finetune):
             "y": torch.cat([task.train[1] for task in stream]),
             "on": torch.cat([torch.full((len(task.train[1]),), t) for t, task in enumerate(stream)]),
             "end": torch.tensor([len(task.train[1]) for task in stream]).cumsum(0),  # samples up to task t
-            "answers": torch.stack(  # (now, on, outputs)
-                [
-                    torch.stack([stream.active(now, on) for on in range(len(stream))])
-                    for now in range(len(stream))
-                ]
-            ),
+            "answers": stream.answers(),
             "now": torch.tensor(0),
         }
         device = next(iter(params.values())).device

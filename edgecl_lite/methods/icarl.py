@@ -1,0 +1,104 @@
+"""iCaRL: rehearse well chosen exemplars, distil what the network knew, answer by the nearest mean.
+
+    loss = Σ_c BCE(σ(z_c), q_c)      q_c: σ(z_c) before this task for the classes known then, else 1 if c = y
+    answer = argmin_c ‖φ(x) − μ_c‖   φ: features of unit length, μ_c: mean over the exemplars of c
+
+Rebuffi et al. 2017, algorithms 1 to 5. Exemplars are chosen by herding, so that the first m of them are the
+best m, whatever m the memory has room for. Lesson: 03_replay.
+"""
+
+import torch
+from torch.nn import functional as F
+
+from ..models import apply, layers
+from ..tensors import copied
+from . import memory
+from .replay import Replay
+
+
+def herding(features, m):
+    """Indices (lanes, m), best first, of m samples whose mean follows that of all `features` (lanes, n, d).
+
+    The k-th is the one that brings the mean of the first k closest to it (Welling 2009; Rebuffi et al. 2017,
+    algorithm 4), so that every prefix is the selection for a smaller m. Raises ValueError where m exceeds n.
+    """
+    if m > features.shape[1]:
+        raise ValueError(f"herding can choose at most {features.shape[1]} samples, got m = {m}")
+    mean, total, chosen = features.mean(1, keepdim=True), torch.zeros_like(features[:, :1]), []
+    free = torch.zeros_like(features[..., 0])  # inf where chosen
+    for k in range(1, m + 1):
+        apart = (mean - (total + features) / k).square().sum(-1) + free  # (lanes, n)
+        pick = apart.argmin(1, keepdim=True)
+        total = total + features.gather(1, pick.unsqueeze(-1).expand(-1, -1, features.shape[-1]))
+        free = free.scatter(1, pick, torch.inf)
+        chosen.append(pick)
+    return torch.cat(chosen, 1) if chosen else torch.empty(len(features), 0, dtype=torch.long)
+
+
+def features(net, params, x):
+    """What the last layer of the net gets, at unit length: (lanes, n, d)."""
+    *_, (_, _, _, h, _) = layers(net, params, x)
+    return F.normalize(h.flatten(2), dim=-1)
+
+
+class ICaRL(Replay):
+    """iCaRL, for class-incremental streams: `capacity` exemplars, shared evenly by the classes seen.
+
+    Exemplars are chosen at the end of a task; until then the network has no answer for its classes. The
+    network of before a task, which distillation needs while it is learned, is not counted in `keeps`.
+    weighting: of new samples and exemplars, as for `Replay` (the paper mixes them as they come). Capacity 0
+    answers by the network itself. Raises ValueError where the stream is not class-incremental.
+    """
+
+    def __init__(self, net, capacity=200, weighting="1/k", bits=8):
+        super().__init__(net, capacity, "balanced", weighting, bits)
+
+    def start(self, params, stream, hyper):
+        if stream.scenario != "class":
+            raise ValueError(f"iCaRL is for class-incremental streams, got scenario {stream.scenario!r}")
+        state = super().start(params, stream, hyper)
+        return {**state, **{f"before.{k}": p for k, p in params.items()}}
+
+    def begin_task(self, params, state, task):
+        before = {f"before.{k}": p for k, p in copied(params).items()}
+        now = torch.full_like(state["now"], task["number"])
+        return params, {**state, **before, "now": now, "old": state["filled"]}
+
+    def risk(self, params, state, batch):
+        logits = apply(self.net, params, batch["x"])  # (lanes, n, outputs)
+        q = F.one_hot(batch["y"], logits.shape[-1]).to(logits.dtype)
+        if state["known"].any():
+            with torch.no_grad():
+                past = apply(self.net, {k: state[f"before.{k}"] for k in params}, batch["x"]).sigmoid()
+            q = torch.where(state["known"].unsqueeze(1), past, q)
+        bce = F.binary_cross_entropy_with_logits(logits, q, reduction="none")
+        return (bce * batch["active"]).sum(-1).mean(1)
+
+    def after_step(self, params, state, batch):
+        return state
+
+    def end_task(self, params, state, task):
+        known, phi = state["known"].scatter(1, task["y"], True), features(self.net, params, task["x"])
+        state = memory.make_room(state, known)  # older classes keep the first of their exemplars
+        share, each = memory.shares(state)[:, None], torch.arange(len(phi), device=phi.device)[:, None]
+        for c in task["y"][0].unique().tolist():
+            own = (task["y"][0] == c).nonzero().flatten()
+            best = own[herding(phi[:, own], min(len(own), int(share.max())))]  # (lanes, m)
+            rank = torch.arange(best.shape[1], device=best.device)
+            row = torch.where(rank < share, memory.first_rows(state)[:, [c]] + rank, -1)
+            x, y = self.encode(params, state, task["x"][each, best]), task["y"][each, best]
+            came = state["arrived"].clone()
+            came[:, c] += len(own)
+            state = memory.put(state, row, {"memory.x": x, "memory.y": y}, came)
+        return state
+
+    def predict(self, params, state, x, task=None):
+        """Minus the squared distance to the mean of each class's exemplars, -inf for a class without."""
+        kept = self.decode(state, state["memory.x"], x[None])  # (lanes, rows, …)
+        member = F.one_hot(state["memory.y"].long(), state["known"].shape[1]) * state["filled"].unsqueeze(-1)
+        phi, member = features(self.net, params, kept), member.to(x.dtype)  # (lanes, rows, classes)
+        mean = F.normalize(member.mT @ phi, dim=-1)  # (lanes, classes, d), of unit length again
+        own = features(self.net, params, x.expand(len(phi), *x.shape))
+        apart = torch.cdist(own, mean).square().masked_fill(~member.any(1, keepdim=True), torch.inf)
+        network = super().predict(params, state, x, task)
+        return torch.where(state["capacity"].view(-1, 1, 1) > 0, -apart, network)

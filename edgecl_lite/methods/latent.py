@@ -1,0 +1,84 @@
+"""Latent replay: freeze the front of the network after the first task, and keep its outputs, not the samples.
+
+    z = front(x), kept as round((z − low) / step) in 8 bits or fewer; a rehearsed z skips the front
+
+Pellegrini et al. 2020; Ravaglia et al. 2021 for so few bits. No backward pass goes through the front any
+more, and what is kept skips it altogether. Lesson: 03_replay.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from ..arguments import whole
+from ..models import apply
+from ..tensors import packed, unpacked
+from .base import cross_entropy, masked
+from .replay import Replay
+
+
+class LatentReplay(Replay):
+    """Replay of latents: the first `cut` layers of net, an nn.Sequential, are the front; its output is kept.
+
+    capacity, policy, weighting, bits: as for `Replay`. The scale of each channel goes from the smallest to
+    the largest value of the first task; what lies beyond is cut off. The samples of the first task arrive at
+    its end, when the front stands still. Raises ValueError where the net cannot be cut there, or where the
+    front gives something else than (n, channels).
+    """
+
+    def __init__(self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8):
+        super().__init__(net, capacity, policy, weighting, bits)
+        if not isinstance(net, nn.Sequential) or whole("cut", cut) >= len(net):
+            raise ValueError(f"cut must leave a layer of an nn.Sequential behind it, got {cut!r} of {net}")
+        self.cut, self._front, self._head = cut, net[:cut], net[cut:]
+
+    def start(self, params, stream, hyper):
+        state = super().start(params, stream, hyper)
+        low = torch.zeros(len(state["now"]), self.channels(params, stream.tasks[0].train[0]))
+        return {**state, "low": low.to(state["now"].device), "step": low.to(state["now"].device)}
+
+    def channels(self, params, x):
+        """Values of one latent."""
+        x = x[:1].to(next(iter(params.values())).device)
+        z = apply(self._front, {k: p[:1] for k, p in params.items()}, x[None])
+        if z.dim() != 3:
+            raise ValueError(f"the front must give (n, channels), got {tuple(z.shape[1:])}: cut elsewhere")
+        return z.shape[-1]
+
+    def width(self, params, x):
+        return math.ceil(self.channels(params, x) * self.bits / 8)
+
+    def recall(self, state, u, like):
+        old = super().recall(state, u, like)
+        return {**old, "z": old.pop("x")}
+
+    def risk(self, params, state, batch):
+        z = batch["z"] if "z" in batch else apply(self._front, params, batch["x"])
+        if state["now"].any():  # without a gradient no optimiser moves the front, whatever its momentum
+            z = z.detach()
+        return cross_entropy(masked(apply(self._head, params, z), batch["active"]), batch["y"])
+
+    def after_step(self, params, state, batch):
+        return super().after_step(params, state, batch) if state["now"].any() else state
+
+    def end_task(self, params, state, task):
+        if task["number"]:
+            return state
+        z = apply(self._front, params, task["x"])
+        low, high = z.amin(1), z.amax(1)  # (lanes, channels)
+        state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
+        return self.store(params, state, {**task, "chance": task["rng"](task["y"].shape[1])})
+
+    def encode(self, params, state, x):
+        z, step = apply(self._front, params, x), state["step"].unsqueeze(1)
+        codes = torch.where(step > 0, (z - state["low"].unsqueeze(1)) / step, 0).round()
+        return packed(codes.clamp(0, 2**self.bits - 1).to(torch.uint8), self.bits)
+
+    def decode(self, state, codes, like):
+        codes = unpacked(codes, self.bits, state["low"].shape[1])
+        return state["low"].unsqueeze(1) + state["step"].unsqueeze(1) * codes
+
+    def keeps(self, state, lane=0):
+        """What `Replay` keeps, with latents as samples; and the scale, two floats for each channel."""
+        return {**super().keeps(state, lane), "low": state["low"][lane], "step": state["step"][lane]}

@@ -1,0 +1,230 @@
+"""Replay: keep a few samples of the past, and rehearse some of them beside every new batch.
+
+    loss = 1/k L(new) + (1 − 1/k) L(kept)        at the k-th task, so that every task weighs the same
+
+van de Ven et al. 2022; equal halves (Chaudhry et al. 2019b) are the other common choice. `memory.py` says
+which samples stay. DER++ also keeps what the network answered, A-GEM only forbids steps that hurt the kept,
+GDumb learns from the kept alone. Lesson: 03_replay.
+"""
+
+import math
+
+import torch
+
+from ..arguments import choice, number, whole
+from ..models import apply
+from ..tensors import packed, unpacked
+from . import memory
+from .base import Finetune
+
+POLICIES = ("balanced", "reservoir", "ring")
+WEIGHTINGS = ("1/k", "equal")
+
+
+class Replay(Finetune):
+    """Experience replay: a memory of `capacity` samples; every batch rehearses as many of them as are new.
+
+    policy: "reservoir" keeps a uniform sample of the stream, whatever its classes; "balanced" gives each
+    class seen so far the same share, capacity // classes, and keeps a uniform sample of it; "ring" gives each
+    class of the stream its share from the start and keeps its newest samples (Chaudhry et al. 2019b).
+    weighting: "1/k" or "equal" halves. bits: 2 to 8 for each value of a sample.
+    A sample arrives once, in the first epoch of its task, and is rehearsed from the next task on. A class
+    with fewer samples than its share keeps them all, and `Run.notes` says so. Capacity 0 is finetuning.
+    Raises ValueError where a capacity cannot give every class one sample.
+    """
+
+    ranges = {"capacity": lambda name, value: whole(name, value, least=0)}
+
+    def __init__(self, net, capacity=200, policy="balanced", weighting="1/k", bits=8, **hyper):
+        super().__init__(net, capacity=capacity, **hyper)
+        self.policy = choice("policy", policy, POLICIES)
+        self.weighting = choice("weighting", weighting, WEIGHTINGS)
+        self.bits = choice("bits", bits, range(2, 9))
+
+    def start(self, params, stream, hyper):
+        capacity, groups = hyper["capacity"], 1 if self.policy == "reservoir" else stream.outputs
+        if len(small := capacity[(capacity > 0) & (capacity < groups)]):
+            need = f"0, which keeps nothing, or at least {groups}, one sample for each class"
+            raise ValueError(f"capacity must be {need}; got {small[0]}")
+        x, answers = stream.tasks[0].train[0].to(capacity.device), stream.answers().to(capacity.device)
+        columns = {"x": (torch.uint8, self.width(params, x)), "y": (torch.uint8,)}
+        if stream.scenario != "class":  # there a sample's class tells its task
+            columns["on"] = (torch.uint8,)
+        state = memory.empty(capacity, groups, columns)
+        return {
+            **hyper,
+            **state,
+            "known": state["known"] | (self.policy != "balanced"),
+            "levels": torch.full_like(capacity, memory.levels(x, self.bits)),
+            "answers": answers.expand(len(capacity), *answers.shape),
+            "now": torch.zeros_like(capacity),
+        }
+
+    def begin_task(self, params, state, task):
+        if self.policy == "balanced":
+            known = state["known"].scatter(1, task["y"], True)
+            state = memory.make_room(state, known, task["rng"](1))
+        return params, {**state, "now": torch.full_like(state["now"], task["number"]), "old": state["filled"]}
+
+    def draw(self, state, batch, rng):
+        u, chance = rng(2 * batch["y"].shape[1]).chunk(2, 1)
+        batch = {**batch, "chance": chance}
+        return {**batch, "old": self.recall(state, u, batch["x"])} if state["old"].any() else batch
+
+    def recall(self, state, u, like):
+        """Old samples as a batch: x, y, active (lanes, n, …), each with the outputs of its own task."""
+        row, each = memory.recall(state["old"], u), torch.arange(len(u), device=u.device)[:, None]
+        now = state["now"][:, None]
+        on = state["memory.on"][each, row].long() if "memory.on" in state else now
+        active = state["answers"][each, now, on] | ~state["old"].any(1).view(-1, 1, 1)  # no sample: no -inf
+        x, y = self.decode(state, state["memory.x"][each, row], like), state["memory.y"][each, row].long()
+        return {"x": x, "y": y, "active": active, "row": row}
+
+    def loss(self, params, state, batch):
+        new = self.risk(params, state, batch)
+        if "old" not in batch:
+            return new
+        share = torch.where(state["old"].any(1), self.share(state), 1.0)
+        return share * new + (1 - share) * self.risk(params, state, batch["old"])
+
+    def risk(self, params, state, batch):
+        """L, of one batch: (lanes,). Cross entropy, unless a method says otherwise."""
+        return super().loss(params, state, batch)
+
+    def share(self, state):
+        """Weight of what is new where there is something to rehearse, (lanes,)."""
+        return 1 / (state["now"] + 1) if self.weighting == "1/k" else torch.tensor(0.5)
+
+    def after_step(self, params, state, batch):
+        return state if batch["epoch"] else self.store(params, state, batch)
+
+    def store(self, params, state, batch):
+        """The batch arrives: x, y and chance (lanes, n, …)."""
+        on, group = state["now"][:, None].expand(batch["y"].shape), batch["y"] * (self.policy != "reservoir")
+        new = {"memory.x": self.encode(params, state, batch["x"]), "memory.y": batch["y"], "memory.on": on}
+        return memory.store(state, new, group, batch["chance"], newest=self.policy == "ring")
+
+    def width(self, params, x):
+        """Bytes of a sample."""
+        return math.ceil(x[0].numel() * self.bits / 8)
+
+    def encode(self, params, state, x):
+        """Samples (lanes, n, …) in 0 … 1 as bytes (lanes, n, width)."""
+        codes = (x.flatten(2) * state["levels"].view(-1, 1, 1)).round()
+        return packed(codes.to(torch.uint8), self.bits)
+
+    def decode(self, state, codes, like):
+        """Bytes (lanes, n, width) as samples of the shape of `like` (lanes, …, channels, height, width)."""
+        x = unpacked(codes, self.bits, like[0, 0].numel()) / state["levels"].view(-1, 1, 1)
+        return x.view(*codes.shape[:2], *like.shape[2:])
+
+    def keeps(self, state, lane=0):
+        """The samples, packed, a byte for the class of each and, unless that tells it, one for the task."""
+        return {k: v[lane][state["filled"][lane]] for k, v in memory.tables(state).items()}
+
+    def shows(self, state, shape, lane=0):
+        """What is kept, to look at: x (n, channels, height, width) of the stream's `shape`, and y (n,)."""
+        rows, like = state["filled"][lane], torch.empty(1, 1, *shape)
+        x = self.decode({k: v[[lane]] for k, v in state.items()}, state["memory.x"][[lane]][:, rows], like)
+        return x[0], state["memory.y"][lane][rows].long()
+
+    def notes(self, state):
+        share, came, said = memory.shares(state), state["arrived"], []
+        for lane, group in ((came > 0) & (came < share[:, None])).nonzero().tolist():
+            who = "the stream" if self.policy == "reservoir" else f"class {group}"
+            gave = f"{who} gave {came[lane, group]} samples, fewer than its share of {share[lane]}"
+            said.append(f"With capacity {state['capacity'][lane]} {gave}: all are kept.")
+        return list(dict.fromkeys(said))
+
+
+class DERpp(Replay):
+    """Dark experience replay ++: also rehearses what the network answered, its logits z*.
+
+        loss = L(new) + α mean (z(x') − z*)² + β L(x'', y'')            Buzzega et al. 2020, eq. 6
+
+    x' and x'' are two independent draws; the mean goes over samples and outputs; a float for each output is
+    kept beside the sample. Deviation: z* are the logits at the end of the task in which a sample came, not at
+    its arrival, for here it arrives once, in the first epoch, when the network knows little of it.
+    """
+
+    ranges = {**Replay.ranges, "alpha": number, "beta": number}
+
+    def __init__(self, net, capacity=200, alpha=0.5, beta=1.0, policy="balanced", bits=8):
+        super().__init__(net, capacity, policy, bits=bits, alpha=alpha, beta=beta)
+
+    def start(self, params, stream, hyper):
+        state = super().start(params, stream, hyper)
+        return {**state, "memory.logits": torch.zeros(*state["filled"].shape, stream.outputs)}
+
+    def draw(self, state, batch, rng):
+        batch, u = super().draw(state, batch, rng), rng(batch["y"].shape[1])
+        return {**batch, "dark": self.recall(state, u, batch["x"])} if "old" in batch else batch
+
+    def loss(self, params, state, batch):
+        new = self.risk(params, state, batch)
+        if "old" not in batch:
+            return new
+        old = self.risk(params, state, batch["old"])
+        dark, each = batch["dark"], torch.arange(len(new), device=new.device)[:, None]
+        apart = apply(self.net, params, dark["x"]) - state["memory.logits"][each, dark["row"]]
+        return new + state["old"].any(1) * (state["alpha"] * (apart**2).mean((1, 2)) + state["beta"] * old)
+
+    def end_task(self, params, state, task):
+        logits = apply(self.net, params, self.decode(state, state["memory.x"], task["x"]))
+        late = (state["filled"] & ~state["old"]).unsqueeze(-1)
+        return {**state, "memory.logits": torch.where(late, logits, state["memory.logits"])}
+
+
+class AGEM(Replay):
+    """Averaged gradient episodic memory: a step may not raise the loss of what is kept.
+
+        g ← g − (gᵀ r / rᵀ r) r  where gᵀ r < 0;  g, r: gradients of L(new), L(kept)
+
+    Chaudhry et al. 2019a, eq. 11, written as a loss whose gradient that is. Deviation: with Adam, the default
+    optimiser here, the step is rescaled afterwards; the paper used SGD.
+    """
+
+    def __init__(self, net, capacity=200, policy="balanced", bits=8):
+        super().__init__(net, capacity, policy, bits=bits)
+
+    def loss(self, params, state, batch):
+        new = self.risk(params, state, batch)
+        if "old" not in batch:
+            return new
+        old = self.risk(params, state, batch["old"])
+        g, r = (torch.autograd.grad(L.sum(), list(params.values()), retain_graph=True) for L in (new, old))
+        conflict = dot(g, r).clamp(max=0) / dot(r, r).clamp(min=1e-30)  # (lanes,)
+        return new - state["old"].any(1) * conflict * old
+
+
+class GDumb(Replay):
+    """Greedy sampler, dumb learner: at each task forget all, and learn from the start from the kept alone.
+
+    The baseline that every method should beat: what is learned owes nothing to the stream but its choice of
+    samples. Prabhu et al. 2020. Deviation: as many steps as any method here, not until it fits.
+    """
+
+    def __init__(self, net, capacity=200, policy="balanced", bits=8):
+        super().__init__(net, capacity, policy, bits=bits)
+
+    def start(self, params, stream, hyper):
+        return {**super().start(params, stream, hyper), **{f"start.{k}": p for k, p in params.items()}}
+
+    def begin_task(self, params, state, task):
+        params, state = super().begin_task(params, state, task)
+        return {
+            k: torch.where((state["capacity"] > 0).view(-1, *[1] * (p.dim() - 1)), state[f"start.{k}"], p)
+            for k, p in params.items()
+        }, state
+
+    def share(self, state):
+        return torch.tensor(0.0)
+
+    def after_step(self, params, state, batch):
+        state = super().after_step(params, state, batch)
+        return {**state, "old": state["filled"]}
+
+
+def dot(a, b):
+    """Inner product of two lists of tensors with lanes, (lanes,)."""
+    return sum(torch.linalg.vecdot(p.flatten(1), q.flatten(1)) for p, q in zip(a, b, strict=True))
