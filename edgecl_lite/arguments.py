@@ -6,6 +6,7 @@ Plumbing; no lesson derives it.
 
 from numbers import Real
 
+SEEDS = 2**31  # as many as there are: torch's generators look at 32 bits, one of which says what is drawn
 LARGEST = 3.4e38  # of float32, in which all tensors are
 
 
@@ -45,10 +46,10 @@ def choice(name, value, known):
 
 
 def seeds_list(seeds):
-    """`3` -> [0, 1, 2]; a list of different whole numbers >= 0 stays itself."""
+    """`3` -> [0, 1, 2]; a list of different whole numbers in 0 … 2³¹ − 1 stays itself."""
     if not hasattr(seeds, "__iter__") or isinstance(seeds, str):
         return list(range(whole("seeds", seeds)))
     seeds = [whole("each of seeds", seed, least=0) for seed in several("seeds", seeds)]
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds must be a count or a list of different whole numbers, got {seeds!r}")
+    if len(set(seeds)) < len(seeds) or max(seeds) >= SEEDS:
+        raise ValueError(f"seeds must be a count or a list of different whole numbers < 2³¹, got {seeds!r}")
     return seeds

@@ -8,7 +8,7 @@ import itertools
 
 import torch
 
-from .arguments import number, seeds_list, several, whole
+from .arguments import SEEDS, number, seeds_list, several, whole
 from .methods.base import Finetune
 from .models import check_fit, initial
 from .streams import Stream
@@ -46,7 +46,7 @@ class Plan:
         self.seeds = seeds_list(seeds)
         self.which = torch.arange(len(self.seeds)).repeat(len(self.cells))
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in self.seeds]
-        self.chances = [torch.Generator().manual_seed(seed + 2**32) for seed in self.seeds]
+        self.chances = [torch.Generator().manual_seed(seed + SEEDS) for seed in self.seeds]
 
     @property
     def lanes(self):

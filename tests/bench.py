@@ -1,8 +1,8 @@
 """How fast and how small: `make bench` prints ratios measured in one run, one thread, as a Markdown table.
 
-The yardstick is a bare hand-written PyTorch loop (default Adam) that finetunes the same net on the same five
-rotated tasks, 10 epochs each. Every row is timed in turn with the yardstick, and the median ratio of the
-rounds counts.
+The yardstick is a bare hand-written PyTorch loop (default Adam) that finetunes the same net on the same
+stream, 10 epochs a task: five rotated tasks, or the five pairs of split digits where a row says so. Every row
+is timed in turn with its yardstick, and the median ratio of the rounds counts.
 """
 
 import argparse
@@ -18,19 +18,20 @@ os.environ["TQDM_DISABLE"] = "1"
 import torch
 from torch import nn
 
-from edgecl_lite import EWC, Finetune, digits, fisher, mlp, rotated, setup, sweep, train
+from edgecl_lite import EWC, Finetune, Replay, digits, fisher, mlp, rotated, setup, split, sweep, train
 from edgecl_lite.models import initial
 from edgecl_lite.tensors import stack
 
-STREAM = rotated(digits())
+STREAM, PAIRS = rotated(digits()), split(digits())
 NET = mlp(STREAM)
+CAPACITIES = [0, 10, 20, 50, 100, 200, 500]
 LAM16 = [10 ** (i * 6 / 15 - 1) for i in range(16)]  # 0.1 … 1e5
 
 
-def bare():
+def bare(stream=STREAM):
     """The yardstick: what one would write without this module."""
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
-    for task in STREAM:
+    for task in stream:
         x, y = task.train
         optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
         for _ in range(10):
@@ -47,9 +48,9 @@ def seconds(work):
     return time.perf_counter() - begun
 
 
-def ratio(work, rounds):
+def ratio(work, rounds, stream=STREAM):
     """Median over rounds of time(work) / time(yardstick), each pair taken back to back."""
-    return statistics.median(1 / (seconds(bare) / seconds(work)) for _ in range(rounds))
+    return statistics.median(seconds(work) / seconds(lambda: bare(stream)) for _ in range(rounds))
 
 
 def exact_fisher_ms(rounds):
@@ -133,6 +134,16 @@ def main():
             "18 ×",
         ),
         ("peak memory of that sweep", f"{peak_mb():.0f} MB", "600 MB"),
+        (
+            "`train(Replay)`, split digits",
+            f"{ratio(lambda: train(Replay(NET), PAIRS), n, PAIRS):.2f} ×",
+            "2.5 ×",
+        ),
+        (
+            "`sweep` over 7 capacities × 3 seeds, split digits",
+            f"{ratio(lambda: sweep(Replay(NET), PAIRS, seeds=3, capacity=CAPACITIES), n, PAIRS):.1f} ×",
+            "10 ×",
+        ),
         ("exact Fisher, 1,400 samples", f"{exact_fisher_ms(n):.0f} ms", "50 ms"),
         ("`import edgecl_lite` after torch and matplotlib", f"{import_seconds():.2f} s", "0.3 s"),
         ("`explore`: key press to picture, in the kernel", f"{explore_ms():.1f} ms", "15 ms"),

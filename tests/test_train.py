@@ -1,6 +1,7 @@
 """The loop, its lanes, and what bad input gets."""
 
 import dataclasses
+import itertools
 import math
 import signal
 import sys
@@ -30,6 +31,7 @@ from edgecl_lite import (
     train,
 )
 from edgecl_lite.models import apply, initial
+from edgecl_lite.plan import Plan
 from edgecl_lite.tensors import lane
 
 STREAM = rotated(digits(), degrees=(0, 45, 90))
@@ -510,3 +512,12 @@ def test_cuda_gives_what_the_processor_gives():
         pytest.skip("no CUDA device here, so device='cuda' was not tried")
     a, b = (sweep(EWC(NET), STREAM, seeds=2, lam=[1, 10], device=d, **FAST) for d in ("cpu", "cuda"))
     assert np.abs(a.curve - b.curve).max() < 0.05
+
+
+def test_shuffles_and_chances_of_a_seed_are_not_the_same_numbers():
+    """torch's generators look at 32 bits of a seed: one that differs only above them draws the same."""
+    plan = Plan(Finetune(mlp(STREAM)), STREAM, [0, 1], None, 1, 32, 1e-3, "adam", True, None, None, None)
+    drawn = [torch.rand(4, generator=g) for g in plan.shuffles + plan.chances]
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(drawn, 2))
+    with pytest.raises(ValueError, match="2³¹"):
+        train(Finetune(mlp(STREAM)), STREAM, seeds=[2**31])
