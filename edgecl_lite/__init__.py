@@ -9,15 +9,20 @@ from .methods import (
     AGEM,
     EWC,
     DERpp,
+    Exhausted,
     Finetune,
     GDumb,
     ICaRL,
     Joint,
     LatentReplay,
+    PackNet,
+    Piggyback,
     Replay,
+    Separate,
     fisher,
     herding,
     reservoir,
+    straight_through,
 )  # fmt: skip
 from .models import apply, cnn, mlp
 from .run import Run

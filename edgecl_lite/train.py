@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .arguments import seeds_list
-from .methods.base import NoAnswer, masked
+from .methods.base import Exhausted, NoAnswer, masked
 from .plan import Plan, axes
 from .run import Run
 from .tensors import copied, lanes_of
@@ -106,7 +106,8 @@ def train(method, stream, seeds=1, *, progress=True, **options):
     """Run `learn` (see there for the options) to its end: a `Run` with a lane for each seed.
 
     progress: show a bar once it takes more than a second. An interrupt gives the Run as far as it came, with
-    `.stopped`. Raises `Diverged`, which carries that Run, where every seed became non-finite.
+    `.stopped`. Raises `Diverged`, where every seed became non-finite, or `Exhausted`, where the method has
+    no room for a task: both carry that Run.
     """
     return _collect(method, stream, seeds, {}, progress, options)
 
@@ -147,14 +148,14 @@ def _collect(method, stream, seeds, grid, progress, options):
         if not points:
             raise
         stopped = True
-    except Diverged as error:
+    except (Diverged, Exhausted) as error:
         failure = error
     finally:
         bar.close()
     seconds = time.perf_counter() - begun
     settings = {**learn.__kwdefaults__, **options, "seconds": seconds, "stopped": stopped}
     run = Run.gather(points, method, stream, seeds, grid, **settings)
-    if failure is not None and not grid:
+    if isinstance(failure, Exhausted) or (failure is not None and not grid):
         failure.run = run
         raise failure
     if run.lost:

@@ -18,7 +18,21 @@ os.environ["TQDM_DISABLE"] = "1"
 import torch
 from torch import nn
 
-from edgecl_lite import EWC, Finetune, Replay, digits, fisher, mlp, rotated, setup, split, sweep, train
+from edgecl_lite import (
+    EWC,
+    Finetune,
+    PackNet,
+    Piggyback,
+    Replay,
+    digits,
+    fisher,
+    mlp,
+    rotated,
+    setup,
+    split,
+    sweep,
+    train,
+)
 from edgecl_lite.models import initial
 from edgecl_lite.tensors import stack
 
@@ -123,6 +137,8 @@ def main():
             "1.4 ×",
         ),
         ("`train(EWC)`", f"{ratio(lambda: train(EWC(NET), STREAM), n):.2f} ×", "2.2 ×"),
+        ("`train(Piggyback)`", f"{ratio(lambda: train(Piggyback(NET), STREAM), n):.2f} ×", "2.5 ×"),
+        ("`train(PackNet)`", f"{ratio(lambda: train(PackNet(NET), STREAM), n):.2f} ×", "2.5 ×"),
         (
             "`sweep` over 16 λ",
             f"{ratio(lambda: sweep(EWC(NET), STREAM, lam=LAM16), max(1, n - 2)):.1f} ×",

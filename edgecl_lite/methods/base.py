@@ -29,6 +29,10 @@ class NoAnswer(LookupError):
     """`predict` has nothing yet to answer this task with. In a score that counts as wrong."""
 
 
+class Exhausted(RuntimeError):
+    """A method has no room for another task. `.run`, set by `train`, holds the tasks learned before."""
+
+
 class Finetune:
     """Plain finetuning, and the base of every method: it forgets.
 

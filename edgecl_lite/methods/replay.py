@@ -92,8 +92,8 @@ class Replay(Finetune):
         return super().loss(params, state, batch)
 
     def share(self, state):
-        """Weight of what is new where there is something to rehearse, (lanes,)."""
-        return 1 / (state["now"] + 1) if self.weighting == "1/k" else torch.tensor(0.5)
+        """Weight of what is new where there is something to rehearse: (lanes,) or one number."""
+        return 1 / (state["now"] + 1) if self.weighting == "1/k" else 0.5
 
     def after_step(self, params, state, batch):
         return state if batch["epoch"] else self.store(params, state, batch)
@@ -218,7 +218,7 @@ class GDumb(Replay):
         }, state
 
     def share(self, state):
-        return torch.tensor(0.0)
+        return 0.0
 
     def after_step(self, params, state, batch):
         state = super().after_step(params, state, batch)
