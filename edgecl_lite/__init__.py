@@ -5,6 +5,8 @@ from importlib import import_module
 from . import metrics
 from .data import Dataset, digits, fashion_mnist, mnist
 from .environment import diagnose, setup
+from .fewshot import episodes, sinusoids, symbols
+from .meta import adaptation, anil, first_order, inner_loop, maml, meta_learn, oml, reptile
 from .methods import (
     AGEM,
     EWC,

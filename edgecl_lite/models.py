@@ -102,6 +102,14 @@ def check_net(net):
     return net
 
 
+def check_start(net, params):
+    """The params to begin with, or None. Raises ValueError where they are not the net's with a lane axis."""
+    want = {name: tuple(p.shape) for name, p in net.named_parameters()}
+    if params is not None and (got := {name: tuple(p.shape[1:]) for name, p in params.items()}) != want:
+        raise ValueError(f"start must hold a lane axis and then {want}, got {got}")
+    return params
+
+
 def check_fit(net, stream):
     """Raises ValueError where the net does not take the stream's inputs or give its number of outputs."""
     x = torch.linspace(0, 1, 2 * stream.pixels).view(2, *stream.shape)

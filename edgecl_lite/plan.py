@@ -12,7 +12,7 @@ from .arguments import SEEDS, number, seeds_list, several, whole
 from .methods.base import Finetune
 from .models import check_fit, initial
 from .streams import Stream
-from .tensors import lane, stack
+from .tensors import lane, lanes_of, stack
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
@@ -21,7 +21,7 @@ class Plan:
     """Arguments of `learn`, checked. TypeError or ValueError says what was expected and what came.
 
     cells: [{hyper-parameter: value}] of the grid, in C order; which (lanes,): a lane's seed number; spans:
-    steps of each task; shuffles, chances: a random generator for each seed.
+    steps of each task, total: of all; shuffles, chances: a random generator for each seed.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Plan:
         self.batch_size, epochs = whole("batch_size", batch_size), whole("epochs", epochs)
         steps, self.every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
         self.spans = [steps or epochs * -(-len(task.train[1]) // self.batch_size) for task in stream]
+        self.total = sum(self.spans)
         cells = itertools.product(*self.grid.values())
         self.cells = [{**method.hyper, **dict(zip(self.grid, cell, strict=True))} for cell in cells]
         self.seeds = seeds_list(seeds)
@@ -53,8 +54,12 @@ class Plan:
         return len(self.which)
 
     def start(self):
-        """(params, hyper): every lane's random start, and its hyper-parameters {name: (lanes,)}."""
-        params = lane(stack([initial(self.method.net, seed) for seed in self.seeds]), self.which)
+        """(params, hyper): every lane's start, and its hyper-parameters {name: (lanes,)}."""
+        starts = self.method._start or stack([initial(self.method.net, seed) for seed in self.seeds])
+        if lanes_of(starts) not in (1, len(self.seeds)):
+            want = f"1 lane or one for each of {len(self.seeds)} seeds"
+            raise ValueError(f"start must have {want}, got {lanes_of(starts)}")
+        params = lane(starts, self.which % lanes_of(starts))
         hyper = {k: [cell[k] for cell in self.cells for _ in self.seeds] for k in self.method.hyper}
         return self.to(params), {k: torch.tensor(v, device=self.device) for k, v in hyper.items()}
 

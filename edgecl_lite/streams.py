@@ -127,7 +127,7 @@ def split(data, per_task=2, scenario="class", active="seen", order=None):
     seed. Raises ValueError where `per_task` does not divide the number of classes or the scenario is unknown.
     """
     choice("scenario", scenario, SCENARIOS)
-    n, per_task = len(_dataset(data).classes), whole("per_task", per_task)
+    n, per_task = len(check_dataset(data).classes), whole("per_task", per_task)
     if n % per_task:
         raise ValueError(f"per_task must divide the {n} classes of {data.name!r}, got {per_task}")
     order = several("order", range(n) if order is None else order)
@@ -147,7 +147,7 @@ def split(data, per_task=2, scenario="class", active="seen", order=None):
 
 def permuted(data, tasks=5, scenario="domain", seed=0):
     """Every task shuffles the pixels by a fixed permutation of its own; the first one leaves them alone."""
-    pixels, g = math.prod(_dataset(data).train[0].shape[1:]), torch.Generator().manual_seed(seed)
+    pixels, g = math.prod(check_dataset(data).train[0].shape[1:]), torch.Generator().manual_seed(seed)
     orders = [
         torch.randperm(pixels, generator=g) if t else torch.arange(pixels)
         for t in range(whole("tasks", tasks))
@@ -179,7 +179,7 @@ def _turn(x, degrees):
 def _transformed(data, scenario, names, changes):
     """All classes in every task; scenario "task" gives every task outputs of its own."""
     choice("scenario", scenario, ("domain", "task"))
-    n, tasks = len(_dataset(data).classes), []
+    n, tasks = len(check_dataset(data).classes), []
     for t, (name, change) in enumerate(zip(names, changes, strict=True)):
         first = n * t if scenario == "task" else 0
         parts = [(change(x), y + first) for x, y in (data.train, data.test)]
@@ -187,7 +187,7 @@ def _transformed(data, scenario, names, changes):
     return Stream(tasks, scenario, n * len(tasks) if scenario == "task" else n)
 
 
-def _dataset(data):
+def check_dataset(data):
     if not isinstance(data, Dataset):
         raise TypeError(f"data must be a Dataset such as digits(), got {type(data).__name__}")
     return data

@@ -69,9 +69,7 @@ def learn(
     def point(t, ended=False):
         accuracy, predicted = evaluate(method, params, state, stream, t)
         accuracy[[*lost]], predicted[[*lost]] = np.nan, 255
-        return Point(
-            step, sum(plan.spans), t, ended, accuracy, predicted, copied(params), {**state}, {**lost}
-        )
+        return Point(step, plan.total, t, ended, accuracy, predicted, copied(params), {**state}, {**lost})
 
     yield point(0)
     for t in range(len(stream)):

@@ -224,9 +224,10 @@ LAYERS = """
     data
     streams
     models tensors
-    methods metrics
+    methods metrics fewshot
     run plan
     train
+    meta
     plots checks
     environment
     widgets

@@ -11,7 +11,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from ..models import apply, check_net
+from ..models import apply, check_net, check_start
 from ..tensors import lanes_of
 
 
@@ -36,14 +36,16 @@ class Exhausted(RuntimeError):
 class Finetune:
     """Plain finetuning, and the base of every method: it forgets.
 
-    net: a `torch.nn.Module`, used as a structure only. A subclass names its hyper-parameters that a sweep may
-    vary in `ranges`, {name: check(name, value) -> value}, and passes their values to this constructor.
+    net: a `torch.nn.Module`, used as a structure only. start: params to begin with instead of a random start,
+    a lane for each seed or one for all, such as a meta-learned `point.params`. A subclass names its hyper-
+    parameters that a sweep may vary in `ranges`, {name: check(name, value) -> value}, and passes their values
+    to this constructor.
     """
 
     ranges = {}
 
-    def __init__(self, net, **hyper):
-        self.net = check_net(net)
+    def __init__(self, net, *, start=None, **hyper):
+        self.net, self._start = check_net(net), check_start(net, start)
         self.hyper = {name: self.ranges[name](name, value) for name, value in hyper.items()}
 
     def start(self, params, stream, hyper):

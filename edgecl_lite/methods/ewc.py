@@ -48,8 +48,8 @@ class EWC(Finetune):
 
     ranges = {"lam": number, "gamma": lambda name, value: number(name, value, most=1)}
 
-    def __init__(self, net, lam=10.0, samples=300, labels="exact", gamma=None):
-        super().__init__(net, lam=lam, **({} if gamma is None else {"gamma": gamma}))
+    def __init__(self, net, lam=10.0, samples=300, labels="exact", gamma=None, start=None):
+        super().__init__(net, start=start, lam=lam, **({} if gamma is None else {"gamma": gamma}))
         self.samples = samples if samples is None else whole("samples", samples)
         self.labels = choice("labels", labels, LABELS)
 
