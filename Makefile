@@ -3,6 +3,7 @@
 #   make setup   only prepare .venv                               make bench   the speed table of the README
 #   make lint    ruff: check and format                           make clean   remove what tests and tools left behind
 #   make notebooks   run every lesson and store its outputs       make measure   time and memory into the README's map
+#   make stored  compute anew what lessons only load (minutes)
 
 VENV  ?= .venv
 PY    := $(VENV)/bin/python
@@ -14,10 +15,10 @@ LEARN := $(VENV)/.ready
 TESTS := $(VENV)/.ready-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test bench lint notebooks measure clean
+.PHONY: help setup lab test bench lint notebooks measure stored clean
 
 help:
-	@sed -n '2,6s/^# *//p' Makefile
+	@sed -n '2,7s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -68,6 +69,9 @@ notebooks: $(TESTS)
 
 measure: $(TESTS)
 	$(PY) tests/refresh_notebooks.py --measure
+
+stored: $(TESTS)
+	$(PY) tests/stored.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots

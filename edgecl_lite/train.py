@@ -181,7 +181,7 @@ def evaluate(method, params, state, stream, now):
         best, answers = masked(logits, stream.active(now, on).to(device)).max(-1)
         answers[best.isneginf()] = 255
         predicted[:, on, : len(y)] = answers
-        accuracy[:, on] = (answers == y).sum(1) / len(y)
+        accuracy[:, on] = (answers == y).sum(1).double() / len(y)
     return accuracy.numpy(), predicted.numpy()
 
 

@@ -59,6 +59,25 @@ def until(page, panel, css, word, seconds=60):
     return time.monotonic() - begun
 
 
+def train_and_stop(page, panel):
+    """Train draws, Stop stops, Train again finishes; returns the seconds that Stop took."""
+    curve = panel.locator("img.edgecl-curve")
+    train, stop = (panel.get_by_role("button", name=name) for name in ("Train", "Stop"))
+    before = picture_hash(curve)
+    press(page, train, "Enter")
+    wait_changed(page, curve, wait_changed(page, curve, before))  # at least two pictures while it trains
+    press(page, stop, "Enter")
+    seconds = until(page, panel, "edgecl-status", "Stopped", seconds=5)
+    page.wait_for_timeout(300)
+    still = picture_hash(curve)
+    page.wait_for_timeout(400)
+    assert picture_hash(curve) == still, "stopped means stopped"
+    press(page, train, "Enter")
+    until(page, panel, "edgecl-status", "Finished")
+    page.wait_for_timeout(300)
+    return seconds
+
+
 def test_every_control_by_keyboard(lesson, record_property):
     page, used = lesson, 0
     for panel in panels(page, "edgecl-guess-panel"):
@@ -95,8 +114,6 @@ def test_every_control_by_keyboard(lesson, record_property):
 
     for panel in panels(page, "edgecl-live"):
         used += 1
-        curve, moment = panel.locator("img.edgecl-curve"), panel.locator("img.edgecl-moment")
-        train, stop = (panel.get_by_role("button", name=name) for name in ("Train", "Stop"))
         for handle in panel.locator(".widget-hbox [role=slider]").all():
             text = words(panel, "edgecl-status")
             press(page, handle, "ArrowRight")
@@ -105,17 +122,10 @@ def test_every_control_by_keyboard(lesson, record_property):
                 press(page, handle, "ArrowLeft")
                 page.wait_for_timeout(300)
             assert words(panel, "edgecl-status") != text
-        before = picture_hash(curve)
-        press(page, train, "Enter")
-        wait_changed(page, curve, wait_changed(page, curve, before))  # at least two pictures while it trains
-        press(page, stop, "Enter")
-        record_property("stop_seconds", until(page, panel, "edgecl-status", "Stopped", seconds=5))
-        page.wait_for_timeout(300)
-        still = picture_hash(curve)
-        page.wait_for_timeout(400)
-        assert picture_hash(curve) == still, "stopped means stopped"
-        press(page, train, "Enter")
-        until(page, panel, "edgecl-status", "Finished")
-        page.wait_for_timeout(300)
-        move(page, panel.locator(".edgecl-time [role=slider]"), moment)
+        record_property("stop_seconds", train_and_stop(page, panel))
+        move(page, panel.locator(".edgecl-time [role=slider]"), panel.locator("img.edgecl-moment"))
+
+    for panel in panels(page, "edgecl-watch"):
+        used += 1
+        record_property("stop_seconds", train_and_stop(page, panel))
     assert used, "a lesson without a control is no interactive lesson"

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from edgecl_lite import EWC, digits, mlp, rotated, split, sweep, train
-from edgecl_lite.widgets import explore, flip, guess, live
+from edgecl_lite import EWC, digits, maml, meta_learn, mlp, rotated, sinusoids, split, sweep, train
+from edgecl_lite.widgets import explore, flip, guess, live, watch
 
 LIVE = sys.modules["edgecl_lite.widgets.live"]  # the module; `edgecl_lite.widgets.live` is the function
 PNG = b"\x89PNG"
@@ -349,3 +349,46 @@ def test_flip_shows_an_error_and_raises_it():
     assert "No picture: ZeroDivisionError: division by zero" in panel.sentence.value
     panel.controls["lam"].value = 2
     assert "1.0" in panel.sentence.value
+
+
+# ---- watch
+
+
+def meta_training(steps=40, **options):
+    tasks = sinusoids(shots=5, queries=5)
+    return meta_learn(maml, mlp(tasks, (8,)), tasks, seeds=2, steps=steps, every=10, shown=(0, 1), **options)
+
+
+def test_watch_follows_any_generator_of_points():
+    panel = watch(lambda: meta_training(ticks=True), ["before", "after"], 40, label="error", top=6)
+    assert "press Train" in panel.status.value
+    empty = panel.painter.image.value
+    points, alone = panel.run_blocking(), list(meta_training())
+    assert [p.step for p in points] == [0, 10, 20, 30, 40] and panel.painter.image.value != empty
+    assert np.array_equal(points[-1].accuracy, alone[-1].accuracy)
+    assert points[-1].params and points[0].params is None
+    want = f"before from {points[0].accuracy[:, 0].mean():.2f} to {points[-1].accuracy[:, 0].mean():.2f}"
+    assert want in panel.sentence.value and "mean of 2 lanes" in panel.sentence.value
+    assert "Finished at step 40 of 40" in panel.status.value and not panel.train_button.disabled
+
+
+def test_watch_stops_and_says_what_failed():
+    async def main():
+        panel = watch(lambda: meta_training(steps=10**6, ticks=True), ["before", "after"], 10**6)
+        panel.train_button.click()
+        await asyncio.sleep(0.3)
+        panel.stop_button.click()
+        await panel.job.task
+        return panel
+
+    panel = asyncio.run(main())
+    assert "Stopped at step" in panel.status.value and panel.points
+
+    def broken():
+        yield from ()
+        raise ValueError("expected this, got that")
+
+    panel = watch(broken, ["before"], 10)
+    with pytest.raises(ValueError, match="got that"):
+        panel.run_blocking()
+    assert "The training failed: ValueError: expected this" in panel.status.value

@@ -8,6 +8,7 @@ best m, whatever m the memory has room for. Lesson: 03_replay.
 """
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from ..models import apply, layers
@@ -47,11 +48,14 @@ class ICaRL(Replay):
     Exemplars are chosen at the end of a task; until then the network has no answer for its classes. The
     network of before a task, which distillation needs while it is learned, is not counted in `keeps`.
     weighting: of new samples and exemplars, as for `Replay` (the paper mixes them as they come). Capacity 0
-    answers by the network itself. Raises ValueError where the stream is not class-incremental.
+    keeps no exemplar, still distils, and answers by the network itself. Raises TypeError where net is no
+    nn.Sequential, whose last layer gets the features; ValueError where the stream is not class-incremental.
     """
 
     def __init__(self, net, capacity=200, weighting="1/k", bits=8):
         super().__init__(net, capacity, "balanced", weighting, bits)
+        if not isinstance(net, nn.Sequential):
+            raise TypeError(f"iCaRL needs an nn.Sequential such as mlp(stream), got {type(net).__name__}")
 
     def start(self, params, stream, hyper):
         if stream.scenario != "class":

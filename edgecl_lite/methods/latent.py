@@ -21,10 +21,10 @@ from .replay import Replay
 class LatentReplay(Replay):
     """Replay of latents: the first `cut` layers of net, an nn.Sequential, are the front; its output is kept.
 
-    capacity, policy, weighting, bits: as for `Replay`. The scale of each channel goes from the smallest to
-    the largest value of the first task; what lies beyond is cut off. The samples of the first task arrive at
-    its end, when the front stands still. Raises ValueError where the net cannot be cut there, or where the
-    front gives something else than (n, channels).
+    capacity, policy, weighting, bits: as for `Replay`; with capacity 0 the head is finetuned. The scale of
+    each channel goes from the smallest to the largest value of the first task; what lies beyond is cut off.
+    The samples of the first task arrive at its end, when the front stands still. Raises ValueError where the
+    net cannot be cut there, or where the front gives something else than (n, channels).
     """
 
     def __init__(self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8):

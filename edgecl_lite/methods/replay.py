@@ -29,7 +29,8 @@ class Replay(Finetune):
     class of the stream its share from the start and keeps its newest samples (Chaudhry et al. 2019b).
     weighting: "1/k" or "equal" halves. bits: 2 to 8 for each value of a sample.
     A sample arrives once, in the first epoch of its task, and is rehearsed from the next task on. A class
-    with fewer samples than its share keeps them all, and `Run.notes` says so. Capacity 0 is finetuning.
+    with fewer samples than its share keeps them all, and `Run.notes` says so. Capacity 0 is finetuning. A
+    ring forgets old tasks that share their classes with the new one: in a domain-incremental stream, all.
     Raises ValueError where a capacity cannot give every class one sample.
     """
 
@@ -72,7 +73,7 @@ class Replay(Finetune):
         return {**batch, "old": self.recall(state, u, batch["x"])} if state["old"].any() else batch
 
     def recall(self, state, u, like):
-        """Old samples as a batch: x, y, active (lanes, n, …), each with the outputs of its own task."""
+        """Old samples as a batch: x, y (lanes, n, …), active (lanes, n or 1, outputs): of their own task."""
         row, each = memory.recall(state["old"], u), torch.arange(len(u), device=u.device)[:, None]
         now = state["now"][:, None]
         on = state["memory.on"][each, row].long() if "memory.on" in state else now
@@ -154,7 +155,12 @@ class DERpp(Replay):
 
     def start(self, params, stream, hyper):
         state = super().start(params, stream, hyper)
-        return {**state, "memory.logits": torch.zeros(*state["filled"].shape, stream.outputs)}
+        return {
+            **state,
+            "memory.logits": torch.zeros(
+                *state["filled"].shape, stream.outputs, device=state["filled"].device
+            ),
+        }
 
     def draw(self, state, batch, rng):
         batch, u = super().draw(state, batch, rng), rng(batch["y"].shape[1])
@@ -201,7 +207,8 @@ class GDumb(Replay):
     """Greedy sampler, dumb learner: at each task forget all, and learn from the start from the kept alone.
 
     The baseline that every method should beat: what is learned owes nothing to the stream but its choice of
-    samples. Prabhu et al. 2020. Deviation: as many steps as any method here, not until it fits.
+    samples. Prabhu et al. 2020. Deviations: as many steps as any method here, not until it fits; with
+    fresh=False the optimiser's moments outlive the reset; capacity 0 is finetuning.
     """
 
     def __init__(self, net, capacity=200, policy="balanced", bits=8):
@@ -212,17 +219,23 @@ class GDumb(Replay):
 
     def begin_task(self, params, state, task):
         params, state = super().begin_task(params, state, task)
-        return {
-            k: torch.where((state["capacity"] > 0).view(-1, *[1] * (p.dim() - 1)), state[f"start.{k}"], p)
+        none = state["capacity"] == 0
+        anew = {
+            k: torch.where(none.view(-1, *[1] * (p.dim() - 1)), p, state[f"start.{k}"])
             for k, p in params.items()
-        }, state
+        }
+        return anew, state
 
     def share(self, state):
         return 0.0
 
+    def loss(self, params, state, batch):
+        learns = state["old"].any(1) | (state["capacity"] == 0)  # the first batch of all finds nothing kept
+        return learns * super().loss(params, state, batch)
+
     def after_step(self, params, state, batch):
         state = super().after_step(params, state, batch)
-        return {**state, "old": state["filled"]}
+        return {**state, "old": state["filled"]}  # what came in this task, too
 
 
 def dot(a, b):

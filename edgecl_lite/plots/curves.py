@@ -26,25 +26,32 @@ class Curves:
     """
 
     @styled()
-    def __init__(self, ax, names, edges):
-        self.edges, self.tasks = np.asarray(edges), []
+    def __init__(self, ax, names, edges, label="accuracy", top=1.0):
+        self.edges, self.tasks, self.names, self.label, self.top = np.asarray(edges), [], names, label, top
+        several = len(set(edges)) > 2  # tasks, one after the other
         room = ax.bbox.width / len(names) / max(map(len, names))  # pixels for each letter above the curves
-        top = dict(transform=ax.get_xaxis_transform(), ha="center", va="bottom", color="#555555")
+        above = dict(transform=ax.get_xaxis_transform(), ha="center", va="bottom", color="#555555")
         for i, (name, start, end) in enumerate(zip(names, self.edges, self.edges[1:])):
             colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
             (before,) = ax.plot([], [], ":", color=colour, lw=1)
             (after,) = ax.plot([], [], color=colour, marker=marker, ms=5.5, label=name, clip_on=False)
             (band,) = ax.fill([], [], color=colour, alpha=0.18, linewidth=0)
             self.tasks.append((before, after, band))
-            if start < end:  # a stopped run has tasks that it never reached
-                ax.text((start + end) / 2, 1.015, name, fontsize=np.clip(1.1 * room, 6.5, 9.5), **top)
+            if start < end and (several or len(names) == 1):  # a stopped run has tasks that it never reached
+                ax.text((start + end) / 2, 1.015, name, fontsize=np.clip(1.1 * room, 6.5, 9.5), **above)
                 ax.axvline(start, color="#BBBBBB", lw=0.9, zorder=0)
         self.moving = [artist for task in self.tasks for artist in task]
-        ax.set(xlim=(0, max(1, self.edges[-1])), ylim=(-0.02, 1.02))
-        ax.set(xlabel="training step", ylabel="accuracy")
-        ax.yaxis.set_major_formatter(lambda v, _: percent(v))
+        ax.set(xlim=(0, max(1, self.edges[-1])), ylim=(-0.02 * top, 1.02 * top))
+        ax.set(xlabel="training step", ylabel=label)
+        if top == 1:
+            ax.yaxis.set_major_formatter(lambda v, _: percent(v))
         ax.grid(axis="x", visible=False)
-        ax.legend(title="accuracy on", loc="upper left", bbox_to_anchor=(1.0, 1.03), alignment="left")
+        ax.legend(
+            title=f"{label} on" if several else None,
+            loc="upper left",
+            bbox_to_anchor=(1.0, 1.03),
+            alignment="left",
+        )
 
     def set(self, steps, curve):
         """steps (points,), curve (seeds, points, on)."""

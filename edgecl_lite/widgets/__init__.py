@@ -5,3 +5,4 @@ from .explore import explore
 from .flip import flip
 from .guess import guess
 from .live import live
+from .watch import watch

@@ -4,9 +4,6 @@ The curve moves while the job (job.py) works off the generator `learn`; afterwar
 points shows the accuracies, the confusion matrix and misread images of that moment (moment.py).
 """
 
-import time
-from dataclasses import replace
-
 import ipywidgets as W
 import numpy as np
 
@@ -14,12 +11,12 @@ from .. import plots
 from ..plan import Plan
 from ..run import Run
 from ..train import learn
-from .job import Job
 from .moment import Moment
-from .painter import Painter, Panel, chosen, say, stacked, value_slider
+from .painter import chosen, say, stacked, value_slider
+from .watch import Training
 
 
-class Live(Panel):
+class Live(Training):
     """A panel that trains `method` on `stream` before your eyes: Train, Stop, then a slider through time.
 
     Options are those of `learn` (epochs, lr, every, ...). Any other is a list of values of a hyper-parameter
@@ -35,31 +32,22 @@ class Live(Panel):
         plan = Plan(method, stream, seeds, choices, **(defaults | options))  # refuses what makes no sense
         often = plan.spans[0] // max(40, 4 * options.get("epochs", defaults["epochs"]))  # four times an epoch
         self.options = {"seeds": seeds, "every": max(1, often)} | options
-        self.method, self.stream, self.points, self.run, self.runs = method, stream, [], None, []
-        self.job = Job(self._learn, self._show, self._done)
+        self.method, self.stream, self.run, self.runs = method, stream, None, []
         self.sliders = {name: value_slider(name, v, continuous=False) for name, v in plan.grid.items()}
-        self.train_button = W.Button(description="Train", icon="play").add_class("edgecl-train")
-        self.stop_button = W.Button(description="Stop", icon="stop").add_class("edgecl-stop")
-        self.train_button.tooltip = "Train from the start with these values"
-        self.stop_button.tooltip = "Stop, and keep what was learned so far"
         self.time = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")
         self.time.tooltip = "Travel through the recorded moments: drag, or use the arrow keys"
         self.time.layout.width = "620px"
-        self.status, self.sentence, self.details = say(""), say(""), say("")
+        self.sentence, self.details = say(""), say("")
         self.later = say(
             "After the training: what the network answers at the chosen moment, and what it misreads."
         )
         fig, ax = plots.figure(width=7.5, height=2.5)
-        self.curves = plots.Curves(ax, stream.names, np.cumsum([0, *plan.spans]))
-        self.thumb = ax.axvline(0, color=plots.INK, lw=1.2)
-        self.painter, self.moment = Painter(fig), Moment(stream)
-        self.painter.use([*self.curves.moving, self.thumb])
-        controls = [*self.sliders.values(), self.train_button, self.stop_button]
+        curves = plots.Curves(ax, stream.names, np.cumsum([0, *plan.spans]))
+        self.thumb, self.moment = ax.axvline(0, color=plots.INK, lw=1.2), Moment(stream)
         past = stacked(self.later, self.moment.painter.image)
         words = W.VBox([self.sentence, self.details], layout=dict(min_height="125px"))  # so nothing moves
-        super().__init__("edgecl-live", controls, self.status, self.painter.image, self.time, past, words)
-        self.train_button.on_click(lambda _: self.job.call(self.job.start))
-        self.stop_button.on_click(lambda _: self.job.stop())
+        super().__init__("edgecl-live", fig, curves, self.sliders.values(), [self.time, past, words])
+        self.painter.use([*curves.moving, self.thumb])
         self.time.observe(lambda _: self.job.call(self._travel), "value")
         for slider in self.sliders.values():
             slider.observe(lambda _: self.job.call(self._ready), "value")
@@ -67,52 +55,28 @@ class Live(Panel):
         self._ready()
         self.painter.paint()
 
-    @property
-    def drawing(self):
-        """(seconds spent drawing, number of pictures) of the newest training."""
-        return self.job.drawing
-
     def run_blocking(self):
         """Train to the end in this call and return the Run, for tests and scripts."""
-        self.job.run_blocking()
+        super().run_blocking()
         return self.run
 
     # ---- training
 
-    def _learn(self):
-        """Train with the sliders' values; yields the points, and None in between, so that Stop gets in."""
-        self._busy(True)
-        self._say(f"Training{self._setting()} …")
-        self.points, self.begun = [], time.perf_counter()
+    def work(self):
+        """Train with the sliders' values."""
         self.grid = {name: [slider.value] for name, slider in self.sliders.items()}
-        for point in learn(self.method, self.stream, grid=self.grid, ticks=True, **self.options):
-            if point is not None:
-                self.points.append(point)
-                if len(self.points) > 1:  # only the last moment needs its weights
-                    self.points[-2] = replace(self.points[-2], params=None, state=None)
-            yield point
+        return learn(self.method, self.stream, grid=self.grid, ticks=True, **self.options)
 
-    def _show(self):
-        last = self.points[-1]
-        curve = np.array([point.accuracy for point in self.points]).swapaxes(0, 1)  # (seeds, points, on)
-        self.curves.set(np.array([point.step for point in self.points]), curve)
-        self.painter.paint()
-        left = (time.perf_counter() - self.begun) * (last.total / max(1, last.step) - 1)
-        where = f"step {last.step} of {last.total}, learning {self.stream.names[last.task]}"
-        self._say(f"Training{self._setting()}: {where}; about {left:.0f} s left.")
+    def _where(self, point):
+        return f"{super()._where(point)}, learning {self.stream.names[point.task]}"
+
+    def _finished(self, seconds):
+        facts = dict(grid=self.grid, seconds=seconds, stopped=self.job.state != "done", **self.options)
+        self.run = Run.gather(self.points, self.method, self.stream, **facts)
+        self.runs.append(self.run)
 
     def _done(self, error):
-        points, seconds = self.points, time.perf_counter() - self.begun
-        self._busy(False)
-        if points:
-            facts = dict(grid=self.grid, seconds=seconds, stopped=self.job.state != "done", **self.options)
-            self.run = Run.gather(points, self.method, self.stream, **facts)
-            self.runs.append(self.run)
-            word = "Stopped" if self.job.state == "stopped" else "Finished"
-            where = f"step {points[-1].step} of {points[-1].total}"
-            self._say(f"{word} at {where} after {seconds:.1f} s.", "status")
-        if error:
-            self._say(f"The training failed: {type(error).__name__}: {error}", "alert")
+        super()._done(error)
         if self.run:
             self._remember()
 
@@ -146,7 +110,7 @@ class Live(Panel):
     # ---- words
 
     def _busy(self, busy):
-        self.train_button.disabled, self.stop_button.disabled = busy, not busy
+        super()._busy(busy)
         self.time.disabled = True  # until there is a run to travel in
         self.thumb.set_visible(False)
         self._past(False)
@@ -164,9 +128,6 @@ class Live(Panel):
 
     def _setting(self):
         return " with " + plots.listed(map(chosen, self.sliders.values())) if self.sliders else ""
-
-    def _say(self, text, role=None):
-        say(text, self.status, "edgecl-status", role)
 
 
 live = Live

@@ -1,0 +1,127 @@
+"""`watch`: follow any training before your eyes, such as a meta-training. Lesson 05; `live` builds on it.
+
+The curves move while the job (job.py) works off a generator of points; Stop keeps what there is.
+"""
+
+import time
+from dataclasses import replace
+
+import ipywidgets as W
+import numpy as np
+
+from .. import plots
+from .job import Job
+from .painter import Painter, Panel, say
+
+
+class Training(Panel):
+    """What `live` and `watch` share: Train, Stop, a status line, and curves that follow a job.
+
+    A subclass says what `work()` is, a generator of points, None in between so that Stop gets in; and may
+    say more when it begins and when it is done. points: those of the newest training.
+    """
+
+    def __init__(self, css, fig, curves, above=(), below=()):
+        self.points, self.curves, self.painter = [], curves, Painter(fig)
+        self.job = Job(self._learn, self._show, self._done)
+        self.train_button = W.Button(description="Train", icon="play").add_class("edgecl-train")
+        self.stop_button = W.Button(description="Stop", icon="stop").add_class("edgecl-stop")
+        self.train_button.tooltip = "Train from the start with these values"
+        self.stop_button.tooltip = "Stop, and keep what was learned so far"
+        self.train_button.on_click(lambda _: self.job.call(self.job.start))
+        self.stop_button.on_click(lambda _: self.job.stop())
+        self.status = say("")
+        controls = [*above, self.train_button, self.stop_button]
+        super().__init__(css, controls, self.status, self.painter.image, *below)
+
+    @property
+    def drawing(self):
+        """(seconds spent drawing, number of pictures) of the newest training."""
+        return self.job.drawing
+
+    def run_blocking(self):
+        """Train to the end in this call, for tests and scripts."""
+        self.job.run_blocking()
+        return self.points
+
+    def _learn(self):
+        """Work, and keep the points; only the last moment needs its weights."""
+        self._busy(True)
+        self._say(f"Training{self._setting()} …")
+        self.points, self.begun = [], time.perf_counter()
+        for point in self.work():
+            if point is not None:
+                self.points.append(point)
+                if len(self.points) > 1:
+                    self.points[-2] = replace(self.points[-2], params=None, state=None)
+            yield point
+
+    def _show(self):
+        last = self.points[-1]
+        curve = np.array([point.accuracy for point in self.points]).swapaxes(0, 1)  # (lanes, points, on)
+        self.curves.set(np.array([point.step for point in self.points]), curve)
+        self.painter.paint()
+        left = (time.perf_counter() - self.begun) * (last.total / max(1, last.step) - 1)
+        self._say(f"Training{self._setting()}: {self._where(last)}; about {left:.0f} s left.")
+
+    def _done(self, error):
+        self._busy(False)
+        if self.points:
+            self._show()
+            word = "Stopped" if self.job.state == "stopped" else "Finished"
+            seconds, last = time.perf_counter() - self.begun, self.points[-1]
+            self._say(f"{word} at step {last.step} of {last.total} after {seconds:.1f} s.", "status")
+            self._finished(seconds)
+        if error:
+            self._say(f"The training failed: {type(error).__name__}: {error}", "alert")
+
+    def _finished(self, seconds):
+        """Look at what was learned."""
+
+    def _where(self, point):
+        return f"step {point.step} of {point.total}"
+
+    def _setting(self):
+        return ""
+
+    def _busy(self, busy):
+        self.train_button.disabled, self.stop_button.disabled = busy, not busy
+
+    def _say(self, text, role=None):
+        say(text, self.status, "edgecl-status", role)
+
+
+class Watch(Training):
+    """A panel that follows any generator of `Point`s: Train, Stop, and a curve for each column of accuracy.
+
+    work() -> the generator; names: of the curves; total: its steps; label, top: what the upright axis shows,
+    from 0. watch(lambda: meta_learn(maml, net, tasks, ticks=True), ["before", "after 1 step"], 1000). Bands
+    are over lanes. `points` are those of the newest training.
+    """
+
+    fallback = "A panel that follows a training: open this notebook in Jupyter to use it."
+
+    def __init__(self, work, names, total, label="accuracy", top=1.0):
+        self.work = work
+        fig, ax = plots.figure(width=7.5, height=2.8)
+        curves = plots.Curves(ax, list(names), [0] * len(names) + [total], label, top)
+        self.sentence = say("")
+        super().__init__("edgecl-watch", fig, curves, below=[self.sentence])
+        self.painter.use(curves.moving)
+        self._busy(False)
+        self._say("Ready: press Train.")
+        self.painter.paint()
+
+    def _finished(self, seconds):
+        first, last = self.points[0].accuracy.mean(0), self.points[-1].accuracy.mean(0)
+        show = plots.percent if self.curves.top == 1 else "{:.2f}".format
+        moves = plots.listed(
+            f"{name} from {show(a)} to {show(b)}" for name, a, b in zip(self.curves.names, first, last)
+        )
+        say(
+            f"{self.curves.label.capitalize()}, mean of {len(self.points[-1].accuracy)} lanes: {moves}.",
+            self.sentence,
+        )
+
+
+watch = Watch
