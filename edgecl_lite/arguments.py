@@ -4,18 +4,20 @@ Each takes the argument's name and its value, and hands the value back in its pl
 Plumbing; no lesson derives it.
 """
 
+import math
 from numbers import Real
 
 SEEDS = 2**31  # as many as there are: torch's generators look at 32 bits, one of which says what is drawn
 LARGEST = 3.4e38  # of float32, in which all tensors are
 
 
-def whole(name, value, least=1):
+def whole(name, value, least=1, most=LARGEST):
     """A whole number >= least, as int. TypeError for other types (bool too), ValueError for other values."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a whole number >= {least}, got {value!r}")
-    if not least <= value <= LARGEST or value != int(value):
-        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
+    if not least <= value <= most or value != int(value):
+        top = f" and <= {most:,}" if most < value < math.inf else ""
+        raise ValueError(f"{name} must be a whole number >= {least}{top}, got {value!r}")
     return int(value)
 
 

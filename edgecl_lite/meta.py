@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from .arguments import SEEDS, choice, number, seeds_list, several, whole
-from .models import apply, check_fit, check_net, initial
+from .models import apply, check_fit, check_head, check_net, check_start, head_names, initial
 from .plan import OPTIMIZERS
-from .tensors import copied, lane, lanes_of, stack
+from .tensors import copied, lane, lanes_of, per_lane, stack
 from .train import Diverged, Point, gone
 
 ROOM = 2e7  # bytes of weights that `adaptation` holds at a time
@@ -56,8 +56,7 @@ def everything(theta):
 
 def head(theta):
     """The weights of the last layer."""
-    last = [*theta][-1].rpartition(".")[0]
-    return {k: p for k, p in theta.items() if k.rpartition(".")[0] == last}
+    return {k: theta[k] for k in head_names(theta)}
 
 
 def none(theta):
@@ -134,16 +133,17 @@ def meta_learn(
     tasks: `sinusoids()` or `episodes(…)`; each step draws meta_batch of them for every seed. The points'
     params are the meta-learned starts, a lane for each seed; accuracy (lanes, on) is the mean score on 100
     tasks of held_out (default: tasks) after each number of inner steps in `shown`, for sinusoids an error.
-    inner_steps=0 is plain pre-training, on all tasks' queries. optimizer, ticks: see `learn`. Same seed, same
-    result. Deviation: OML's paper draws a random head for every trajectory; here it begins at zero.
+    It is NaN where one of them diverged, which a lower inner_lr prevents. inner_steps=0 is plain
+    pre-training, on all tasks' queries. optimizer, ticks: see `learn`. Same seed, same result. Deviations:
+    OML's paper draws a random head for every trajectory, here it begins at zero; Reptile's inner steps all
+    see the whole support set, the paper draws a minibatch for each.
     Raises ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
-    if not isinstance(method, Meta):
-        raise TypeError(f"method must be a Meta such as maml, got {type(method).__name__}")
     for family in (tasks, held_out or tasks):
-        if not hasattr(family, "draw"):
-            raise TypeError(f"tasks must be sinusoids() or episodes(…), got {type(family).__name__}")
-        check_fit(check_net(net), family)
+        _check(method, net, family)
+    if method.judged is None and whole("inner_steps", inner_steps, least=0) < 2:
+        one = "with one step it is plain pre-training, with none it never moves"
+        raise ValueError(f"{method.name} needs inner_steps >= 2: {one}; got {inner_steps}")
     seeds, steps, meta_batch = seeds_list(seeds), whole("steps", steps), whole("meta_batch", meta_batch)
     inner_steps, lr = whole("inner_steps", inner_steps, least=0), number("lr", lr, strictly=True)
     every = whole("every", -(-steps // 20) if every is None else every)
@@ -189,6 +189,8 @@ def adaptation(net, params, tasks, lr, steps=10, *, method=maml, episodes=600, s
     as lanes of one pass, in chunks of tasks. method: how it adapts (`anil`: the head only; `oml`: a step is a
     pass, example by example). NaN where it diverged. Raises ValueError where a rate is not above 0.
     """
+    _check(method, net, tasks)
+    params = check_start(net, params)
     rates = [number("lr", v, strictly=True) for v in (several("lr", lr) if hasattr(lr, "__iter__") else [lr])]
     steps, episodes, (seed,) = whole("steps", steps, least=0), whole("episodes", episodes), seeds_list([seed])
     method, starts = replace(method, second_order=False), lanes_of(params)
@@ -206,6 +208,17 @@ def adaptation(net, params, tasks, lr, steps=10, *, method=maml, episodes=600, s
                 own.append(tasks.score(apply(net, theta, query["x"]), query["y"]))
         scores.append(torch.stack(own, -1).view(starts, len(rates), len(some), steps + 1))
     return torch.cat(scores, 2).double().cpu().numpy()
+
+
+def _check(method, net, tasks):
+    """TypeError or ValueError where the three do not fit each other."""
+    if not isinstance(method, Meta):
+        raise TypeError(f"method must be a Meta such as maml, got {type(method).__name__}")
+    if not hasattr(tasks, "draw"):
+        raise TypeError(f"tasks must be sinusoids() or episodes(…), got {type(tasks).__name__}")
+    check_fit(check_net(net), tasks)
+    if method.fast is head:
+        check_head(net, tasks.outputs)
 
 
 def _loss(net, tasks):
@@ -226,4 +239,4 @@ def _rates(lr, params):
     if lr.shape != (lanes_of(params),) or not (lr > 0).all():
         want, span = f"a number > 0 for each of {lanes_of(params)} lanes", f"{lr.min():g}..{lr.max():g}"
         raise ValueError(f"lr must be {want}, got {tuple(lr.shape)} in {span}")
-    return {k: lr.view(-1, *[1] * (p.dim() - 1)) for k, p in params.items()}
+    return {k: per_lane(lr, p) for k, p in params.items()}

@@ -103,11 +103,33 @@ def check_net(net):
 
 
 def check_start(net, params):
-    """The params to begin with, or None. Raises ValueError where they are not the net's with a lane axis."""
+    """The params to begin with, of a Run or a Point if such is given, or None.
+
+    Raises TypeError for what is no {name: tensor}, ValueError where they are not the net's with a lane axis.
+    """
+    params = getattr(params, "params", params)
+    if params is None:
+        return None
+    if not isinstance(params, dict) or not all(isinstance(p, torch.Tensor) for p in params.values()):
+        raise TypeError(f"start must be params {{name: tensor}} or a Run, got {type(params).__name__}")
     want = {name: tuple(p.shape) for name, p in net.named_parameters()}
-    if params is not None and (got := {name: tuple(p.shape[1:]) for name, p in params.items()}) != want:
+    if (got := {name: tuple(p.shape[1:]) for name, p in params.items()}) != want:
         raise ValueError(f"start must hold a lane axis and then {want}, got {got}")
     return params
+
+
+def head_names(names):
+    """Of the names of all params those of the layer that was registered last, the output layer."""
+    names = list(names)
+    return [name for name in names if name.rpartition(".")[0] == names[-1].rpartition(".")[0]]
+
+
+def check_head(net, outputs):
+    """Raises TypeError where the layer registered last does not give that many outputs."""
+    head = head_names(name for name, _ in net.named_parameters())
+    if any(net.get_parameter(name).shape[0] != outputs for name in head):
+        layer = head[0].rpartition(".")[0]
+        raise TypeError(f"layer {layer!r}, the last one, must give the net's {outputs} outputs")
 
 
 def check_fit(net, stream):

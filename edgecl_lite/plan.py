@@ -80,17 +80,17 @@ class Plan:
     def batches(self, task):
         """Mini-batches of a task, each epoch shuffled anew by each seed: x, y, active (lanes, n, …).
 
-        epoch: its number; done: the share of the task's steps that are over, in [0, 1).
+        epoch: its number; left: the share of the task's steps that come after this one, in [0, 1).
         """
-        n, span, step = task["y"].shape[1], self.spans[task["number"]], 0
+        n, span, epoch, step = task["y"].shape[1], self.spans[task["number"]], 0, 0
         x, y = task["x"][0], task["y"][0]
         while step < span:
             order = torch.stack([torch.randperm(n, generator=g) for g in self.shuffles])  # (seeds, n)
             for pick in order.split(self.batch_size, 1)[: span - step]:
-                pick = pick[self.which].to(self.device)  # (lanes, batch_size)
+                pick, step = pick[self.which].to(self.device), step + 1  # (lanes, batch_size)
                 own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]]}
-                yield {**own, "epoch": step // -(-n // self.batch_size), "done": step / span}
-                step += 1
+                yield {**own, "epoch": epoch, "left": (span - step) / span}
+            epoch += 1
 
     def pause(self, task):
         """Steps between two points in this task."""

@@ -53,6 +53,7 @@ class Run:
         curve = np.stack([p.accuracy for p in points], 1)  # (lanes, points, on)
         last = points[-1]
         told = {k: v for k, v in vars(method).items() if k not in ("net", "hyper") and k[0] != "_"} | settings
+        told = {k: v.item() if isinstance(v, np.generic) else v for k, v in told.items() if k != "ticks"}
         return cls(
             type(method).__name__, stream.scenario, stream.names, grid, seeds,
             np.array([p.step for p in points]), np.array([p.task for p in points]),
@@ -62,6 +63,11 @@ class Run:
             dict(last.lost), method.notes(last.state),
             {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in told.items()},
         )  # fmt: skip
+
+    def __repr__(self):
+        grid = [f"{name}={values}" for name, values in self.grid.items()]
+        last = f"{len(self.step)} points to step {self.step[-1]}" + ", stopped" * self.stopped
+        return f"Run({', '.join([self.method, *grid, f'seeds={self.seeds}', last])})"
 
     @property
     def lanes(self):

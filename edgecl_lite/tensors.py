@@ -21,6 +21,16 @@ def lane(tree, index):
     return {name: value[index.to(value.device)] for name, value in tree.items()}
 
 
+def rows(table, row):
+    """Of each lane its own rows: table (lanes, rows, …), row (lanes, n) -> (lanes, n, …)."""
+    return table[torch.arange(len(row), device=row.device)[:, None], row]
+
+
+def per_lane(value, like):
+    """value (lanes,) in a shape that broadcasts over `like` (lanes, …)."""
+    return value.view(-1, *[1] * (like.dim() - 1))
+
+
 def stack(trees):
     """Dicts without lane axis -> one dict with a lane for each."""
     return {name: torch.stack([tree[name] for tree in trees]) for name in trees[0]}

@@ -44,6 +44,9 @@ class Point:
     state: dict
     lost: dict
 
+    def __repr__(self):
+        return f"Point(step {self.step} of {self.total}, task {self.task}, accuracy {self.accuracy.round(3)})"
+
 
 def learn(
     method, stream, seeds=1, grid=None, *, epochs=10, batch_size=32, lr=1e-3, optimizer="adam",
@@ -61,7 +64,7 @@ def learn(
     params, hyper = plan.start()
     state, opt, losses, lost, step = method.start(params, stream, hyper), None, [], {}, 0
 
-    def watch(t):
+    def look(t):
         for i, first in gone(losses, params, step).items():
             lost.setdefault(i, plan.told(i, t, first, state))
         losses.clear()
@@ -88,7 +91,7 @@ def learn(
             ended = step == begun + plan.spans[t]
             due = ended or (step - begun) % plan.pause(task) == 0
             if due or len(losses) == 100:
-                watch(t)
+                look(t)
             if ended:
                 params = {k: p.detach() for k, p in params.items()}
                 state = method.end_task(params, state, task)

@@ -77,7 +77,9 @@ def greedy(features, m):
     return chosen
 
 
-@pytest.mark.parametrize("n, d", [(1, 3), (2, 1), (7, 2), (12, 5), (30, 20)])
+@pytest.mark.parametrize(
+    "n, d", [(1, 3), (3, 1), (7, 2), (12, 5), (30, 20)]
+)  # of two samples either is as near
 def test_herding_equals_a_brute_force_greedy(n, d):
     z = torch.randn(4, n, d, generator=torch.Generator().manual_seed(n), dtype=torch.double)
     z = torch.nn.functional.normalize(z, dim=-1) if d > 1 else z

@@ -4,6 +4,7 @@ The known wrong implementations stand here too: each must be caught by the very 
 """
 
 import hashlib
+import itertools
 import math
 
 import numpy as np
@@ -329,11 +330,20 @@ def test_the_largest_of_its_own_weights_survive():
             assert size[lane][kept].min() >= size[lane][mine & ~kept].max()
 
 
+@pytest.mark.parametrize(
+    ("steps", "retrain", "after"), [(30, 1 / 3, 10), (10, 0.5, 5), (9, 1 / 3, 3), (3, 1 / 3, 1)]
+)
+def test_as_many_steps_retrain_as_were_asked_for(steps, retrain, after):
+    points = learn(PackNet(NET, retrain=retrain), STREAM, steps=steps, every=1)
+    phases = [int(p.state["phase"][0]) for p in itertools.islice(points, steps + 1)]
+    assert phases.count(SPARSE) == after  # the moment of pruning and each later one, but the end of the task
+
+
 def test_when_pruning_comes_and_that_the_survivors_are_retrained():
     method = PackNet(NET, retrain=0.5)
     points = list(learn(method, STREAM, steps=8, every=1))[:9]  # the start, and eight steps of the first task
-    assert [int(p.state["phase"][0]) for p in points] == [0, 1, 1, 1, 1, 2, 2, 2, 0]
-    pruned, end = (method.weights(p.params, p.state)["1.weight"].detach() for p in (points[5], points[7]))
+    assert [int(p.state["phase"][0]) for p in points] == [0, 1, 1, 1, 2, 2, 2, 2, 0]
+    pruned, end = (method.weights(p.params, p.state)["1.weight"].detach() for p in (points[4], points[7]))
     assert (pruned != 0).sum() == (end != 0).sum() == 320
     survivors = pruned != 0
     assert (pruned[survivors] != end[survivors]).float().mean() > 0.5 and (end[~survivors] == 0).all()
@@ -569,7 +579,7 @@ def test_a_net_whose_last_layer_is_not_the_output_is_refused():
         def forward(self, x):
             return self.out(self.body(x.flatten(1)).relu())
 
-    with pytest.raises(TypeError, match="layer 'body', the last one, must give the net's outputs"):
+    with pytest.raises(TypeError, match="layer 'body', the last one, must give the net's"):
         train(Piggyback(Odd()), STREAM, **FAST)
 
 

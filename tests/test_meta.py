@@ -318,6 +318,7 @@ def test_meta_step_is_the_mean_over_the_tasks_of_each_seed():
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 def test_a_seed_among_others_equals_the_seed_alone(method):
     net, options = mlp(FEW, hidden=(9,)), dict(steps=4, meta_batch=3, inner_lr=0.1, every=2, shown=(0, 1))
+    options["inner_steps"] = 2 if method is reptile else 1
     both, alone = ([*meta_learn(method, net, FEW, seeds=s, **options)] for s in ([4, 1], [1]))
     for a, b in zip(both, alone, strict=True):
         assert_same(one(a.params, 1), one(b.params, 0), rtol=1e-4, atol=1e-5)
@@ -639,3 +640,41 @@ def test_adaptation_refuses_a_rate_of_zero():
 def test_cnn_can_be_meta_trained():
     *_, last = meta_learn(maml, cnn(FEW, channels=(3,)), FEW, steps=1, meta_batch=2, shown=(0,))
     assert last.step == 1
+
+
+# ---- what three things must fit each other
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_reptile_wants_more_than_one_inner_step(steps):
+    with pytest.raises(ValueError, match=f"Reptile needs inner_steps >= 2: .* got {steps}"):
+        next(meta_learn(reptile, mlp(WAVES, (4,)), WAVES, inner_steps=steps))
+
+
+def test_methods_of_the_head_want_the_output_layer_last():
+    class Backwards(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head, self.body = nn.Linear(4, 1), nn.Linear(1, 4)
+
+        def forward(self, x):
+            return self.head(self.body(x).relu())
+
+    with pytest.raises(TypeError, match="layer 'body', the last one, must give the net's 1 outputs"):
+        next(meta_learn(anil, Backwards(), WAVES))
+    next(meta_learn(maml, Backwards(), WAVES))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        (dict(method="maml"), TypeError, "method must be a Meta"),
+        (dict(tasks=digits()), TypeError, "tasks must be sinusoids"),
+        (dict(params={"1.weight": torch.zeros(4, 1)}), ValueError, "start must hold a lane axis"),
+    ],
+)
+def test_adaptation_says_what_does_not_fit(change, error, says):
+    net = mlp(WAVES, (4,))
+    given = dict(params=stack([initial(net, 0)]), tasks=WAVES, method=maml) | change
+    with pytest.raises(error, match=says):
+        adaptation(net, given["params"], given["tasks"], 0.1, method=given["method"])

@@ -14,11 +14,20 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgecl_lite import (
+    AGEM,
     EWC,
+    DERpp,
     Diverged,
     Finetune,
+    GDumb,
+    ICaRL,
     Joint,
+    LatentReplay,
+    PackNet,
+    Piggyback,
+    Replay,
     Run,
+    Separate,
     cnn,
     digits,
     learn,
@@ -521,3 +530,31 @@ def test_shuffles_and_chances_of_a_seed_are_not_the_same_numbers():
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(drawn, 2))
     with pytest.raises(ValueError, match="2³¹"):
         train(Finetune(mlp(STREAM)), STREAM, seeds=[2**31])
+
+
+def test_runs_and_points_show_themselves_in_a_line():
+    run = sweep(EWC(NET), STREAM, seeds=2, lam=[0, 10], **FAST)
+    assert repr(run).startswith("Run(EWC, lam=[0.0, 10.0], seeds=[0, 1], ") and len(repr(run)) < 120
+    assert (
+        "accuracy" in repr(next(learn(Finetune(NET), STREAM)))
+        and len(repr(next(learn(Finetune(NET), STREAM)))) < 120
+    )
+
+
+def test_a_method_names_the_options_it_does_not_have():
+    with pytest.raises(TypeError, match="unknown option 'lam': Replay takes capacity"):
+        Replay(NET, lam=3)
+
+
+@pytest.mark.parametrize(
+    "make", [Finetune, EWC, Replay, DERpp, AGEM, GDumb, LatentReplay, ICaRL, Piggyback, PackNet, Separate]
+)
+def test_every_method_begins_where_it_is_told(make):
+    stream = split(digits())
+    net = mlp(stream, hidden=(20,))
+    given = train(Finetune(net), stream, epochs=1, progress=False)
+    for start in (given, given.params):
+        first = next(learn(make(net, start=start), stream, seeds=2))
+        assert all(torch.equal(first.params[k], p.expand(2, *p.shape[1:])) for k, p in given.params.items())
+    with pytest.raises(TypeError, match="start must be params"):
+        make(net, start={"1.weight": np.zeros(3)})

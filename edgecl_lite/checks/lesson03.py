@@ -1,6 +1,9 @@
 """Exercises of lesson 03: algorithm R, the weights of old and new, herding, find the biased reservoirs."""
 
+import math
+import operator
 from functools import partial
+from itertools import combinations
 
 import torch
 
@@ -17,7 +20,12 @@ def _rows(rule, capacity=3):
             found = rule(t, capacity, u)
         except NotImplementedError:  # it gave back nothing, which may mean: not kept
             return None
-        return int(found) if 0 <= found < capacity else -1
+        if not 0 <= found < capacity:
+            return -1
+        try:
+            return operator.index(found)
+        except TypeError:  # a float cannot be a row
+            return 0.5
 
     found = [[row(t, u) for u in CHANCES] for t in range(8)]
     if all(r is None for rows in found for r in rows):
@@ -53,7 +61,7 @@ def _chosen(function):
 
 # fmt: off
 exercise("03 reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe=_rows,
-         expects="row t while there is room, then ⌊u (t + 1)⌋", wrong=[
+         expects="row t while there is room, then one of 0 … t, found from the u that is given", wrong=[
     Wrong("off by one", lambda t, M, u: t if t < M else int(u * t),
           "Number t counts from 0. How many pictures have come by then, this one included?"),
     Wrong("the newest always gets in", lambda t, M, u: t if t < M else int(u * M),
@@ -62,6 +70,18 @@ exercise("03 reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe
     Wrong("the last ones stay", lambda t, M, u: t % M, "A ring: it keeps the newest and uses no chance."),
     Wrong("draws while there is room", lambda t, M, u: int(u * (t + 1)),
           "While rows are empty it overwrites full ones. Where should picture t go as long as t < capacity?"),
+    Wrong("one place too many", lambda t, M, u: t if t <= M else int(u * (t + 1)),
+          "The rows are 0 … capacity - 1. Which is the last picture that finds an empty one?"),
+    Wrong("every newcomer gets in", lambda t, M, u: t if t < M else int(u * (t + 1)) % M,
+          "A number that is no row should stay so: that picture is not kept."),
+    Wrong("one u for two draws", lambda t, M, u: t if t < M else int(u * M) if u * (t + 1) < M else M,
+          "Whether and where hang on the same u: if it is small enough to get in, which rows can it reach?"),
+    Wrong("a newcomer never takes row 0", lambda t, M, u: t if t < M else int(u * t) + 1,
+          "Draw one of 0 … t, not of 1 … t."),
+    Wrong("not a whole number", lambda t, M, u: t if t < M else u * (t + 1),
+          "A row is an int. What cuts off the decimals?"),
+    Wrong("rounds up", lambda t, M, u: t if t < M else math.ceil(u * (t + 1)),
+          "Which u would ever hit row 0?"),
     Wrong("rounds", lambda t, M, u: t if t < M else round(u * (t + 1)),
           "Rounding gives the first row only half its chance. Which function cuts off the decimals?"),
     Wrong("a coin for ever", lambda t, M, u: t if t < M else int(u * 2 * M),
@@ -70,7 +90,10 @@ exercise("03 reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe
 
 exercise("03 weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
          probe=lambda f: [f(torch.tensor(2.0), torch.tensor(5.0), k) for k in (1, 2, 5)],
+         expects="for a new loss of 2 and a kept loss of 5 the values 2, 3.5, 4.4 at k = 1, 2, 5",
          praise="Every task weighs the same, the newest as well.", wrong=[
+    Wrong("a sum over the tasks", lambda new, old, k: new + (k - 1) * old,
+          "The proportion is right; the weights should add up to 1."),
     Wrong("equal halves", lambda new, old, k: (new + old) / 2,
           "At task 5 the newest pair then weighs as much as the four older ones together."),
     Wrong("the two weights swapped", lambda new, old, k: (1 - 1 / k) * new + old / k,
@@ -82,7 +105,8 @@ exercise("03 weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
           "Here the first task is k = 1. What should it weigh, when there is nothing else?"),
 ])
 
-exercise("03 herding", herd, probe=_chosen, praise="Stop it early, and you have the best of fewer.", wrong=[
+exercise("03 herding", herd, probe=_chosen, expects="the indices of other rows, or in another order",
+         praise="Stop it early, and you have the best of fewer.", wrong=[
     Wrong("the nearest to the mean", nearest,
           "Each is good alone. Are they good together? Your choice does not look at what is chosen already."),
     Wrong("the same one again", partial(herd, pool="all"), "Two copies of a picture tell no more than one."),
@@ -99,9 +123,20 @@ TRAPS = {
     "B": "B asks whether, with chance M / (t + 1), and then where: two draws. Multiply the chances.",
     "D": "D keeps the M largest of random keys. Does any picture have a better key than another?",
 }
-exercise("03 biased reservoir", {"C", "E"}, wrong=[
+
+
+def _letters(answer):
+    """The letters as one word, whether they come as a set, a list, a word or the programs themselves."""
+    answer = answer() if callable(answer) else answer
+    letters = {str(getattr(one, "__name__", one)).strip(" ,").upper() for one in answer} - {""}
+    return "".join(sorted(letters))
+
+
+exercise("03 biased reservoir", {"C", "E"}, probe=_letters, wrong=[
+    Wrong("none", set(), "At least one is. How often does each keep the first six, how often the others?"),
     Wrong("only C", {"C"}, "There is one more. When does each of them count a picture as arrived?"),
-    Wrong("only E", {"E"}, "There is one more, with a smaller bias. How often are the first pictures kept?"),
-    *(Wrong(f"{letter} {among}", {letter, *rest}, TRAPS[letter]) for letter in TRAPS
-      for among, rest in (("alone", ""), ("and C", "C"), ("and E", "E"), ("as well", "CE"))),
-], expects='a set of letters, such as {"A", "B"}', praise="They count too few arrivals: late ones gain.")
+    Wrong("only E", {"E"}, "There is one more. How often does each keep the first six, on average?"),
+    *(Wrong(f"among them {letter}: {''.join(some)}", set(some), TRAPS[letter])
+      for n in range(1, 6) for some in combinations("ABCDE", n)
+      for letter in [next((one for one in some if one in TRAPS), "")] if letter),
+], expects='letters such as {"A", "B"}', praise="They count too few arrivals: late ones gain.")

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from ..models import apply, check_net, check_start
-from ..tensors import lanes_of
+from ..tensors import lanes_of, rows
 
 
 def masked(logits, active):
@@ -46,7 +46,7 @@ class Finetune:
 
     def __init__(self, net, *, start=None, **hyper):
         self.net, self._start = check_net(net), check_start(net, start)
-        self.hyper = {name: self.ranges[name](name, value) for name, value in hyper.items()}
+        self.hyper = check_hyper(self, hyper)
 
     def start(self, params, stream, hyper):
         """What do I carry? hyper: {name: (lanes,)}. The state's keys never change afterwards."""
@@ -61,7 +61,7 @@ class Finetune:
         return batch
 
     def loss(self, params, state, batch):
-        """What do I minimise? Pure: batch {"x", "y", "active", "epoch", "done", "step"} -> (lanes,)."""
+        """What do I minimise? Pure: batch {"x", "y", "active", "epoch", "left", "step"} -> (lanes,)."""
         logits = apply(self.net, params, batch["x"])  # (lanes, n, outputs)
         return cross_entropy(masked(logits, batch["active"]), batch["y"])
 
@@ -90,6 +90,14 @@ class Finetune:
         return f"Lower lr (it was {lr:g})."
 
 
+def check_hyper(method, hyper):
+    """Hyper-parameters in their plain types. TypeError for one that the method does not have."""
+    for name in hyper.keys() - method.ranges.keys():
+        known = ", ".join(method.ranges) or "no hyper-parameter"
+        raise TypeError(f"unknown option {name!r}: {type(method).__name__} takes {known}")
+    return {name: method.ranges[name](name, value) for name, value in hyper.items()}
+
+
 class Joint(Finetune):
     """The upper bound: every batch is drawn evenly from all tasks so far. No device can keep them all."""
 
@@ -110,12 +118,11 @@ class Joint(Finetune):
         return params, {**state, "now": torch.full_like(state["now"], task["number"])}
 
     def draw(self, state, batch, rng):
-        now, each = state["now"], torch.arange(len(state["now"]), device=state["now"].device)
-        seen = state["end"][each, now]  # (lanes,)
-        pick = (rng(batch["y"].shape[1]) * seen[:, None]).long()  # (lanes, n)
-        row = each[:, None]
-        active = state["answers"][row, now[:, None], state["on"][row, pick]]  # (lanes, n, outputs)
-        return {**batch, "x": state["x"][row, pick], "y": state["y"][row, pick], "active": active}
+        now, pick = state["now"][:, None], rng(batch["y"].shape[1])
+        pick = (pick * rows(state["end"], now)).long()  # (lanes, n)
+        each = torch.arange(len(now), device=now.device)[:, None]
+        active = state["answers"][each, now, rows(state["on"], pick)]  # (lanes, n, outputs)
+        return {**batch, "x": rows(state["x"], pick), "y": rows(state["y"], pick), "active": active}
 
     def keeps(self, state, lane=0):
         """All training data of all tasks, as bytes of pixels, and one byte a label."""

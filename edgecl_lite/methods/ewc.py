@@ -12,7 +12,7 @@ from torch.func import functional_call, vjp, vmap
 
 from ..arguments import choice, number, whole
 from ..models import apply, is_linear, layers
-from ..tensors import zeros
+from ..tensors import per_lane, rows, zeros
 from .base import Finetune, cross_entropy, masked
 
 LABELS = ("exact", "sample", "empirical", "batched")
@@ -33,7 +33,7 @@ class Quadratic(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         (force,) = ctx.saved_tensors
-        return None, force * (2 * grad).view(-1, *[1] * (force.dim() - 1)), None
+        return None, force * per_lane(2 * grad, force), None
 
 
 class EWC(Finetune):
@@ -62,14 +62,13 @@ class EWC(Finetune):
 
     def end_task(self, params, state, task):
         order = task["rng"](task["y"].shape[1]).argsort(1)[:, : self.samples]  # (lanes, samples)
-        row = torch.arange(len(order), device=order.device)[:, None]
-        x, y, active = task["x"][row, order], task["y"][row, order], task["active"][row, order]
+        x, y, active = (rows(task[k], order) for k in ("x", "y", "active"))
         new = fisher(self.net, params, x, y, labels=self.labels, active=active, rng=task["rng"])
         total, anchor = {}, {}
         for k, theta in params.items():
             old = state[f"fisher.{k}"]
             if "gamma" in state:
-                gamma = state["gamma"].view(-1, *[1] * (old.dim() - 1))
+                gamma = per_lane(state["gamma"], old)
                 total[k], anchor[k] = gamma * old + new[k], theta
             else:
                 total[k] = old + new[k]

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..models import apply, layers
-from ..tensors import copied
+from ..tensors import copied, rows
 from . import memory
 from .replay import Replay
 
@@ -26,12 +26,12 @@ def herding(features, m):
     if m > features.shape[1]:
         raise ValueError(f"herding can choose at most {features.shape[1]} samples, got m = {m}")
     mean, total, chosen = features.mean(1, keepdim=True), torch.zeros_like(features[:, :1]), []
-    free = torch.zeros_like(features[..., 0])  # inf where chosen
+    size = features.square().sum(-1)  # (lanes, n), inf where chosen
     for k in range(1, m + 1):
-        apart = (mean - (total + features) / k).square().sum(-1) + free  # (lanes, n)
+        # k² ‖μ − (total + φ) / k‖², but for what all φ share
+        apart = size - 2 * (features @ (k * mean - total).mT).squeeze(-1)
         pick = apart.argmin(1, keepdim=True)
-        total = total + features.gather(1, pick.unsqueeze(-1).expand(-1, -1, features.shape[-1]))
-        free = free.scatter(1, pick, torch.inf)
+        total, size = total + rows(features, pick), size.scatter(1, pick, torch.inf)
         chosen.append(pick)
     return torch.cat(chosen, 1) if chosen else torch.empty(len(features), 0, dtype=torch.long)
 
@@ -45,17 +45,21 @@ def features(net, params, x):
 class ICaRL(Replay):
     """iCaRL, for class-incremental streams: `capacity` exemplars, shared evenly by the classes seen.
 
-    Exemplars are chosen at the end of a task; until then the network has no answer for its classes. The
+    Exemplars are chosen at the end of a task; until then the network has no answer for its classes. A class
+    that comes again in a later task counts as known: its target is what the network said before. The
     network of before a task, which distillation needs while it is learned, is not counted in `keeps`.
     weighting: of new samples and exemplars, as for `Replay` (the paper mixes them as they come). Capacity 0
     keeps no exemplar, still distils, and answers by the network itself. Raises TypeError where net is no
-    nn.Sequential, whose last layer gets the features; ValueError where the stream is not class-incremental.
+    nn.Sequential that ends in a linear layer; ValueError where the stream is not class-incremental.
     """
 
-    def __init__(self, net, capacity=200, weighting="1/k", bits=8):
-        super().__init__(net, capacity, "balanced", weighting, bits)
-        if not isinstance(net, nn.Sequential):
-            raise TypeError(f"iCaRL needs an nn.Sequential such as mlp(stream), got {type(net).__name__}")
+    def __init__(self, net, capacity=200, weighting="1/k", bits=8, start=None):
+        super().__init__(net, capacity, "balanced", weighting, bits, start)
+        last = net
+        while type(last) is nn.Sequential:
+            last = last[-1]
+        if last is net or type(last) is not nn.Linear:
+            raise TypeError(f"iCaRL needs an nn.Sequential that ends in nn.Linear, got {net}")
 
     def start(self, params, stream, hyper):
         if stream.scenario != "class":
@@ -82,15 +86,16 @@ class ICaRL(Replay):
         return state
 
     def end_task(self, params, state, task):
-        known, phi = state["known"].scatter(1, task["y"], True), features(self.net, params, task["x"])
+        known = state["known"].scatter(1, task["y"], True)
+        phi = torch.cat([features(self.net, params, x) for x in task["x"].split(1000, 1)], 1)
         state = memory.make_room(state, known)  # older classes keep the first of their exemplars
-        share, each = memory.shares(state)[:, None], torch.arange(len(phi), device=phi.device)[:, None]
+        share = memory.shares(state)[:, None]
         for c in task["y"][0].unique().tolist():
             own = (task["y"][0] == c).nonzero().flatten()
             best = own[herding(phi[:, own], min(len(own), int(share.max())))]  # (lanes, m)
             rank = torch.arange(best.shape[1], device=best.device)
             row = torch.where(rank < share, memory.first_rows(state)[:, [c]] + rank, -1)
-            x, y = self.encode(params, state, task["x"][each, best]), task["y"][each, best]
+            x, y = self.encode(params, state, rows(task["x"], best)), rows(task["y"], best)
             came = state["arrived"].clone()
             came[:, c] += len(own)
             state = memory.put(state, row, {"memory.x": x, "memory.y": y}, came)
@@ -103,6 +108,6 @@ class ICaRL(Replay):
         phi, member = features(self.net, params, kept), member.to(x.dtype)  # (lanes, rows, classes)
         mean = F.normalize(member.mT @ phi, dim=-1)  # (lanes, classes, d), of unit length again
         own = features(self.net, params, x.expand(len(phi), *x.shape))
-        apart = torch.cdist(own, mean).square().masked_fill(~member.any(1, keepdim=True), torch.inf)
+        apart = (2 - 2 * own @ mean.mT).masked_fill(~member.any(1, keepdim=True), torch.inf)
         network = super().predict(params, state, x, task)
         return torch.where(state["capacity"].view(-1, 1, 1) > 0, -apart, network)

@@ -27,9 +27,11 @@ class LatentReplay(Replay):
     net cannot be cut there, or where the front gives something else than (n, channels).
     """
 
-    def __init__(self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8):
-        super().__init__(net, capacity, policy, weighting, bits)
-        if not isinstance(net, nn.Sequential) or whole("cut", cut) >= len(net):
+    def __init__(
+        self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8, start=None
+    ):  # fmt: skip
+        super().__init__(net, capacity, policy, weighting, bits, start)
+        if type(net) is not nn.Sequential or whole("cut", cut) >= len(net):
             raise ValueError(f"cut must leave a layer of an nn.Sequential behind it, got {cut!r} of {net}")
         self.cut, self._front, self._head = cut, net[:cut], net[cut:]
 
@@ -43,7 +45,10 @@ class LatentReplay(Replay):
         x = x[:1].to(next(iter(params.values())).device)
         z = apply(self._front, {k: p[:1] for k, p in params.items()}, x[None])
         if z.dim() != 3:
-            raise ValueError(f"the front must give (n, channels), got {tuple(z.shape[1:])}: cut elsewhere")
+            fits = [i + 1 for i, part in enumerate(self.net[:-1]) if isinstance(part, nn.Flatten)]
+            raise ValueError(
+                f"the front must give (n, channels), got {tuple(z.shape[1:])}; cut may be {fits}"
+            )
         return z.shape[-1]
 
     def width(self, params, x):
@@ -65,7 +70,7 @@ class LatentReplay(Replay):
     def end_task(self, params, state, task):
         if task["number"]:
             return state
-        z = apply(self._front, params, task["x"])
+        z = torch.cat([apply(self._front, params, x) for x in task["x"].split(1000, 1)], 1)
         low, high = z.amin(1), z.amax(1)  # (lanes, channels)
         state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
         return self.store(params, state, {**task, "chance": task["rng"](task["y"].shape[1])})

@@ -10,7 +10,8 @@ Mallya, Davis & Lazebnik 2018 (Piggyback); Mallya & Lazebnik 2018 (PackNet). Les
 import torch
 
 from ..arguments import number
-from ..tensors import lanes_of, packed, unpacked
+from ..models import check_head, head_names
+from ..tensors import lanes_of, packed, per_lane, unpacked
 from .base import Exhausted, Finetune, NoAnswer, masked
 
 IDLE, DENSE, SPARSE = range(3)  # between tasks; learning all weights it may; learning those of a mask
@@ -27,14 +28,13 @@ class Separate(Finetune):
     belong to which; own.* (lanes, tasks, …), each task's copy of the tensors that are its own.
     """
 
-    def __init__(self, net, infer_task=False, **hyper):
-        super().__init__(net, **hyper)
+    def __init__(self, net, infer_task=False, start=None, **hyper):
+        super().__init__(net, start=start, **hyper)
         self.infer_task, self._own = infer_task, [name for name, _ in net.named_parameters()]
-        self._head = [k for k in self._own if _layer(k) == _layer(self._own[-1])]  # the output layer
+        self._head = head_names(self._own)
 
     def start(self, params, stream, hyper):
-        if any(params[k].shape[1] != stream.outputs for k in self._head):
-            raise TypeError(f"layer {_layer(self._head[0])!r}, the last one, must give the net's outputs")
+        check_head(self.net, stream.outputs)
         owns = [[c in task.classes for c in range(stream.outputs)] for task in stream]
         outputs = torch.tensor(owns, device=params[self._head[0]].device)
         count = outputs.new_zeros(lanes_of(params), dtype=torch.long)
@@ -89,8 +89,8 @@ class Masked(Separate):
     then frozen. State: frozen.*, what can no longer move of the hidden layers.
     """
 
-    def __init__(self, net, infer_task=False, **hyper):
-        super().__init__(net, infer_task, **hyper)
+    def __init__(self, net, infer_task=False, start=None, **hyper):
+        super().__init__(net, infer_task, start, **hyper)
         self._own, hidden = self._head, {k: p for k, p in net.named_parameters() if k not in self._head}
         self._hidden, self._shapes = [*hidden], {k: p.shape for k, p in hidden.items() if p.dim() > 1}
         if not self._shapes:
@@ -152,8 +152,8 @@ class Piggyback(Masked):
 
     ranges = {"threshold": number}
 
-    def __init__(self, net, threshold=5e-3, backbone=None, infer_task=False):
-        super().__init__(net, infer_task, threshold=threshold)
+    def __init__(self, net, threshold=5e-3, backbone=None, infer_task=False, start=None):
+        super().__init__(net, infer_task, start, threshold=threshold)
         self._backbone = {} if backbone is None else self.fitting(backbone)
 
     def fitting(self, backbone):
@@ -220,8 +220,8 @@ class PackNet(Masked):
 
     ranges = {"prune": lambda name, value: number(name, value, most=0.999999, strictly=True)}
 
-    def __init__(self, net, prune=0.75, retrain=1 / 3, infer_task=False):
-        super().__init__(net, infer_task, prune=prune)
+    def __init__(self, net, prune=0.75, retrain=1 / 3, infer_task=False, start=None):
+        super().__init__(net, infer_task, start, prune=prune)
         self.retrain = number("retrain", retrain, most=1)
 
     def start(self, params, stream, hyper):
@@ -251,7 +251,7 @@ class PackNet(Masked):
         return {**params, **(frozen if t else {}), **used}
 
     def after_step(self, params, state, batch):
-        due = batch["done"] >= 1 - self.retrain and _now(state)[1] == DENSE
+        due = batch["left"] <= self.retrain and _now(state)[1] == DENSE
         return self.pruned(params, state) if due else state
 
     def pruned(self, params, state):
@@ -264,7 +264,6 @@ class PackNet(Masked):
         return {**_enter(SPARSE, state), "owner": state["owner"].masked_fill(self.flat(free), 0)}
 
     def end_task(self, params, state, task):
-        state = self.pruned(params, state) if _now(state)[1] == DENSE else state
         theta = self.weights(params, state)
         frozen = {f"frozen.{k}": theta[k] for k in self._hidden}
         return {**super().end_task(params, state, task), **frozen}
@@ -284,7 +283,7 @@ class PackNet(Masked):
 
 def straight_through(scores, threshold):
     """1[s > threshold] of scores (lanes, …), as 0.0 or 1.0; its gradient goes to s as if it were s."""
-    hard = (scores > threshold.view(-1, *[1] * (scores.dim() - 1))).to(scores.dtype)
+    hard = (scores > per_lane(threshold, scores)).to(scores.dtype)
     return hard + (scores - scores.detach())  # the bracket is exactly 0
 
 

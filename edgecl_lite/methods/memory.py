@@ -9,8 +9,12 @@ groups have rows, how many samples of each came. Groups stand one behind the oth
 bin. Lesson: 03_replay.
 """
 
+import math
+
 import torch
 from torch.nn import functional as F
+
+from ..tensors import rows
 
 
 def reservoir(t, capacity, u):
@@ -24,15 +28,23 @@ def reservoir(t, capacity, u):
 
 
 def empty(capacity, groups, columns):
-    """A memory without samples, of `capacity` (lanes,) rows. columns: {name: (dtype, width…)}."""
-    lanes, rows = len(capacity), int(capacity.max()) + 1
+    """A memory without samples, of `capacity` (lanes,) rows. columns: {name: (dtype, width…)}.
+
+    Raises ValueError where it would take more than 1 GB, all that a small machine has.
+    """
+    lanes, places = len(capacity), int(capacity.max()) + 1
+    each = sum(dtype.itemsize * math.prod(width) for dtype, *width in columns.values())
+    if lanes * places * each > 1e9:
+        raise ValueError(
+            f"capacity {places - 1:,} needs {lanes} lanes × {places:,} × {each} bytes, over 1 GB"
+        )
 
     def table(*shape, dtype=torch.bool):
         return torch.zeros(lanes, *shape, dtype=dtype, device=capacity.device)
 
-    samples = {f"memory.{k}": table(rows, *width, dtype=dtype) for k, (dtype, *width) in columns.items()}
+    samples = {f"memory.{k}": table(places, *width, dtype=dtype) for k, (dtype, *width) in columns.items()}
     plan = {"known": table(groups), "arrived": table(groups, dtype=torch.long)}
-    return {**samples, **plan, "filled": table(rows), "old": table(rows)}
+    return {**samples, **plan, "filled": table(places), "old": table(places)}
 
 
 def shares(state):
@@ -51,9 +63,10 @@ def tables(state):
 
 
 def put(state, row, new, arrived):
-    """The state with the samples `new` {column: (lanes, n, …)} in their rows (lanes, n), all different."""
+    """The state with samples `new` {column: (lanes, n, …)} in rows (lanes, n): different, or the last."""
     each = torch.arange(len(row), device=row.device)[:, None]
-    samples = {k: v.index_put((each, row), new[k].to(v.dtype)) for k, v in tables(state).items() if k in new}
+    taken = {k: v for k, v in tables(state).items() if k in new}
+    samples = {k: v.index_put((each, row), new[k].to(v.dtype)) for k, v in taken.items()}
     filled, old = state["filled"].clone(), state["old"].clone()
     filled[each, row], filled[:, -1], old[each, row] = True, False, False
     return {**state, **samples, "filled": filled, "old": old, "arrived": arrived}
@@ -83,16 +96,17 @@ def make_room(state, known, u=None):
     sampling: each m/share-th row, from a random start). u None: the first rows of each group stay.
     """
     after = {**state, "known": state["known"] | known}
-    share, rows = shares(after)[:, None], torch.arange(state["filled"].shape[1], device=known.device)
-    place, nth = rows % share.clamp(min=1), rows // share.clamp(min=1)  # (lanes, rows)
-    group = (~after["known"]).byte().argsort(stable=True, dim=1)  # the known ones in front
-    group = group.gather(1, nth.clamp(max=known.shape[1] - 1))
-    had = state["arrived"].minimum(shares(state)[:, None]).gather(1, group)
-    source = place if u is None else ((place + u.double()) * (had / share.clamp(min=1)).clamp(min=1)).long()
-    filled = (place < share.minimum(had)) & (nth < after["known"].sum(1, keepdim=True))
-    source = torch.where(filled, first_rows(state).gather(1, group) + source.minimum(had - 1), rows[-1])
-    each = torch.arange(len(source), device=source.device)[:, None]
-    return {**after, **{k: v[each, source] for k, v in tables(state).items()}, "filled": filled}
+    share, waste = shares(after)[:, None], state["filled"].shape[1] - 1
+    row = torch.arange(waste + 1, device=known.device)
+    source = torch.full_like(state["filled"], waste, dtype=torch.long)  # the old row of what each is to hold
+    for c in range(known.shape[1]):
+        had = state["arrived"][:, [c]].minimum(shares(state)[:, None])  # (lanes, 1)
+        place = row - first_rows(after)[:, [c]]  # (lanes, rows) within the group
+        stride = (had / share.clamp(min=1)).clamp(min=1)
+        pick = place if u is None else ((place + u.double()) * stride).long()
+        own = after["known"][:, [c]] & (place >= 0) & (place < share.minimum(had))
+        source = torch.where(own, first_rows(state)[:, [c]] + pick.minimum(had - 1), source)
+    return {**after, **{k: rows(v, source) for k, v in tables(state).items()}, "filled": source < waste}
 
 
 def recall(among, u):

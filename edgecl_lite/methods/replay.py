@@ -13,7 +13,7 @@ import torch
 
 from ..arguments import choice, number, whole
 from ..models import apply
-from ..tensors import packed, unpacked
+from ..tensors import packed, per_lane, rows, unpacked
 from . import memory
 from .base import Finetune
 
@@ -28,19 +28,20 @@ class Replay(Finetune):
     class seen so far the same share, capacity // classes, and keeps a uniform sample of it; "ring" gives each
     class of the stream its share from the start and keeps its newest samples (Chaudhry et al. 2019b).
     weighting: "1/k" or "equal" halves. bits: 2 to 8 for each value of a sample.
-    A sample arrives once, in the first epoch of its task, and is rehearsed from the next task on. A class
-    with fewer samples than its share keeps them all, and `Run.notes` says so. Capacity 0 is finetuning. A
-    ring forgets old tasks that share their classes with the new one: in a domain-incremental stream, all.
-    Raises ValueError where a capacity cannot give every class one sample.
+    A sample arrives once, in the first epoch of its task, and is rehearsed from the next task on. "balanced"
+    makes room for the classes of a task as it begins; a device without task boundaries would do so sample by
+    sample. A class with fewer samples than its share keeps them all, and `Run.notes` says so. A ring forgets
+    old tasks that share their classes with the new one: in a domain-incremental stream, all. Capacity 0 is
+    finetuning. Raises ValueError where a capacity cannot give every class one sample, or needs over 1 GB.
     """
 
-    ranges = {"capacity": lambda name, value: whole(name, value, least=0)}
+    ranges = {"capacity": lambda name, value: whole(name, value, least=0, most=10**12)}
 
-    def __init__(self, net, capacity=200, policy="balanced", weighting="1/k", bits=8, **hyper):
-        super().__init__(net, capacity=capacity, **hyper)
+    def __init__(self, net, capacity=200, policy="balanced", weighting="1/k", bits=8, start=None, **hyper):
+        super().__init__(net, start=start, capacity=capacity, **hyper)
         self.policy = choice("policy", policy, POLICIES)
-        self.weighting = choice("weighting", weighting, WEIGHTINGS)
-        self.bits = choice("bits", bits, range(2, 9))
+        self.weighting = weighting if weighting is None else choice("weighting", weighting, WEIGHTINGS)
+        self.bits = choice("bits", whole("bits", bits), range(2, 9))
 
     def start(self, params, stream, hyper):
         capacity, groups = hyper["capacity"], 1 if self.policy == "reservoir" else stream.outputs
@@ -48,10 +49,7 @@ class Replay(Finetune):
             need = f"0, which keeps nothing, or at least {groups}, one sample for each class"
             raise ValueError(f"capacity must be {need}; got {small[0]}")
         x, answers = stream.tasks[0].train[0].to(capacity.device), stream.answers().to(capacity.device)
-        columns = {"x": (torch.uint8, self.width(params, x)), "y": (torch.uint8,)}
-        if stream.scenario != "class":  # there a sample's class tells its task
-            columns["on"] = (torch.uint8,)
-        state = memory.empty(capacity, groups, columns)
+        state = memory.empty(capacity, groups, self.columns(params, stream))
         return {
             **hyper,
             **state,
@@ -76,9 +74,9 @@ class Replay(Finetune):
         """Old samples as a batch: x, y (lanes, n, …), active (lanes, n or 1, outputs): of their own task."""
         row, each = memory.recall(state["old"], u), torch.arange(len(u), device=u.device)[:, None]
         now = state["now"][:, None]
-        on = state["memory.on"][each, row].long() if "memory.on" in state else now
+        on = rows(state["memory.on"], row).long() if "memory.on" in state else now
         active = state["answers"][each, now, on] | ~state["old"].any(1).view(-1, 1, 1)  # no sample: no -inf
-        x, y = self.decode(state, state["memory.x"][each, row], like), state["memory.y"][each, row].long()
+        x, y = self.decode(state, rows(state["memory.x"], row), like), rows(state["memory.y"], row).long()
         return {"x": x, "y": y, "active": active, "row": row}
 
     def loss(self, params, state, batch):
@@ -104,6 +102,13 @@ class Replay(Finetune):
         on, group = state["now"][:, None].expand(batch["y"].shape), batch["y"] * (self.policy != "reservoir")
         new = {"memory.x": self.encode(params, state, batch["x"]), "memory.y": batch["y"], "memory.on": on}
         return memory.store(state, new, group, batch["chance"], newest=self.policy == "ring")
+
+    def columns(self, params, stream):
+        """What is kept of a sample, {name: (dtype, width…)}."""
+        columns = {"x": (torch.uint8, self.width(params, stream.tasks[0].train[0])), "y": (torch.uint8,)}
+        if stream.scenario == "class":  # there the class of a sample tells its task
+            return columns
+        return {**columns, "on": (torch.uint8,)}
 
     def width(self, params, x):
         """Bytes of a sample."""
@@ -150,17 +155,11 @@ class DERpp(Replay):
 
     ranges = {**Replay.ranges, "alpha": number, "beta": number}
 
-    def __init__(self, net, capacity=200, alpha=0.5, beta=1.0, policy="balanced", bits=8):
-        super().__init__(net, capacity, policy, bits=bits, alpha=alpha, beta=beta)
+    def __init__(self, net, capacity=200, alpha=0.5, beta=1.0, policy="balanced", bits=8, start=None):
+        super().__init__(net, capacity, policy, None, bits, start, alpha=alpha, beta=beta)
 
-    def start(self, params, stream, hyper):
-        state = super().start(params, stream, hyper)
-        return {
-            **state,
-            "memory.logits": torch.zeros(
-                *state["filled"].shape, stream.outputs, device=state["filled"].device
-            ),
-        }
+    def columns(self, params, stream):
+        return {**super().columns(params, stream), "logits": (torch.float32, stream.outputs)}
 
     def draw(self, state, batch, rng):
         batch, u = super().draw(state, batch, rng), rng(batch["y"].shape[1])
@@ -171,8 +170,8 @@ class DERpp(Replay):
         if "old" not in batch:
             return new
         old = self.risk(params, state, batch["old"])
-        dark, each = batch["dark"], torch.arange(len(new), device=new.device)[:, None]
-        apart = apply(self.net, params, dark["x"]) - state["memory.logits"][each, dark["row"]]
+        dark = batch["dark"]
+        apart = apply(self.net, params, dark["x"]) - rows(state["memory.logits"], dark["row"])
         return new + state["old"].any(1) * (state["alpha"] * (apart**2).mean((1, 2)) + state["beta"] * old)
 
     def end_task(self, params, state, task):
@@ -190,8 +189,8 @@ class AGEM(Replay):
     optimiser here, the step is rescaled afterwards; the paper used SGD.
     """
 
-    def __init__(self, net, capacity=200, policy="balanced", bits=8):
-        super().__init__(net, capacity, policy, bits=bits)
+    def __init__(self, net, capacity=200, policy="balanced", bits=8, start=None):
+        super().__init__(net, capacity, policy, None, bits, start)
 
     def loss(self, params, state, batch):
         new = self.risk(params, state, batch)
@@ -207,12 +206,13 @@ class GDumb(Replay):
     """Greedy sampler, dumb learner: at each task forget all, and learn from the start from the kept alone.
 
     The baseline that every method should beat: what is learned owes nothing to the stream but its choice of
-    samples. Prabhu et al. 2020. Deviations: as many steps as any method here, not until it fits; with
-    fresh=False the optimiser's moments outlive the reset; capacity 0 is finetuning.
+    samples. Prabhu et al. 2020. Deviations: as many steps as any method here, not until it fits, and the
+    first of them while the memory still fills; with fresh=False the optimiser's moments outlive the reset;
+    capacity 0 is finetuning.
     """
 
-    def __init__(self, net, capacity=200, policy="balanced", bits=8):
-        super().__init__(net, capacity, policy, bits=bits)
+    def __init__(self, net, capacity=200, policy="balanced", bits=8, start=None):
+        super().__init__(net, capacity, policy, None, bits, start)
 
     def start(self, params, stream, hyper):
         return {**super().start(params, stream, hyper), **{f"start.{k}": p for k, p in params.items()}}
@@ -220,10 +220,7 @@ class GDumb(Replay):
     def begin_task(self, params, state, task):
         params, state = super().begin_task(params, state, task)
         none = state["capacity"] == 0
-        anew = {
-            k: torch.where(none.view(-1, *[1] * (p.dim() - 1)), p, state[f"start.{k}"])
-            for k, p in params.items()
-        }
+        anew = {k: torch.where(per_lane(none, p), p, state[f"start.{k}"]) for k, p in params.items()}
         return anew, state
 
     def share(self, state):

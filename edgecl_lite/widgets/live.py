@@ -31,7 +31,9 @@ class Live(Training):
         choices = {name: options.pop(name) for name in list(options) if name not in defaults}
         plan = Plan(method, stream, seeds, choices, **(defaults | options))  # refuses what makes no sense
         often = plan.spans[0] // max(40, 4 * options.get("epochs", defaults["epochs"]))  # four times an epoch
-        self.options = {"seeds": seeds, "every": max(1, often)} | options
+        params, hyper = plan.start()
+        method.start(params, stream, hyper)
+        self.options = defaults | {"seeds": seeds, "every": max(1, often)} | options
         self.method, self.stream, self.run, self.runs = method, stream, None, []
         self.sliders = {name: value_slider(name, v, continuous=False) for name, v in plan.grid.items()}
         self.time = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")

@@ -51,6 +51,10 @@ class Training(Panel):
         self.points, self.begun = [], time.perf_counter()
         for point in self.work():
             if point is not None:
+                if point.accuracy.shape[1] != len(self.curves.names):
+                    raise ValueError(
+                        f"there are {point.accuracy.shape[1]} curves to name, got names {self.curves.names}"
+                    )
                 self.points.append(point)
                 if len(self.points) > 1:
                     self.points[-2] = replace(self.points[-2], params=None, state=None)
@@ -102,6 +106,9 @@ class Watch(Training):
     fallback = "A panel that follows a training: open this notebook in Jupyter to use it."
 
     def __init__(self, work, names, total, label="accuracy", top=1.0):
+        if not callable(work):
+            hint = "must be a function that begins a training: lambda: meta_learn(…, ticks=True)"
+            raise TypeError(f"work {hint}, got {type(work).__name__}")
         self.work = work
         fig, ax = plots.figure(width=7.5, height=2.8)
         curves = plots.Curves(ax, list(names), [0] * len(names) + [total], label, top)
@@ -113,15 +120,12 @@ class Watch(Training):
         self.painter.paint()
 
     def _finished(self, seconds):
-        first, last = self.points[0].accuracy.mean(0), self.points[-1].accuracy.mean(0)
-        show = plots.percent if self.curves.top == 1 else "{:.2f}".format
-        moves = plots.listed(
-            f"{name} from {show(a)} to {show(b)}" for name, a, b in zip(self.curves.names, first, last)
-        )
-        say(
-            f"{self.curves.label.capitalize()}, mean of {len(self.points[-1].accuracy)} lanes: {moves}.",
-            self.sentence,
-        )
+        last, show = self.points[-1], plots.percent if self.curves.top == 1 else "{:.2f}".format
+        tell = lambda value: show(value) if np.isfinite(value) else "not finite"
+        ends = zip(self.curves.names, self.points[0].accuracy.mean(0), last.accuracy.mean(0))
+        moves = plots.listed(f"{name} from {tell(a)} to {tell(b)}" for name, a, b in ends)
+        label, why = self.curves.label.capitalize(), " ".join(last.lost.values())
+        say(f"{label}, mean of {len(last.accuracy)} lanes: {moves}. {why}".strip(), self.sentence)
 
 
 watch = Watch
