@@ -1,6 +1,5 @@
 """Exercises of lesson 03: algorithm R, the weights of old and new, herding, find the biased reservoirs."""
 
-import math
 import operator
 from functools import partial
 from itertools import combinations
@@ -33,16 +32,15 @@ def _rows(rule, capacity=3):
     return [[-1 if r is None else r for r in rows] for rows in found]
 
 
-def herd(features, m, *, pool="free", over="k", aim="all", best=torch.argmin):
+def herd(features, m, *, pool="free", over="k", aim="all"):
     """Greedy choice of m rows of features (n, d), with room for mistakes."""
     mean, total, chosen = features.mean(0), torch.zeros_like(features[0]), []
     for k in range(1, m + 1):
         free = torch.tensor([i not in chosen for i in range(len(features))])
         target = features[free].mean(0) if aim == "free" else mean
         apart = (target - (total + features) / {"k": k, "m": m, "1": 1}[over]).square().sum(1)
-        worst = -torch.inf if best is torch.argmax else torch.inf
-        apart = apart.masked_fill(~free, worst) if pool == "free" else apart
-        chosen.append(int(best(apart)))
+        apart = apart.masked_fill(~free, torch.inf) if pool == "free" else apart
+        chosen.append(int(apart.argmin()))
         total = total + features[chosen[-1]]
     return chosen
 
@@ -66,7 +64,6 @@ exercise("03 reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe
           "Number t counts from 0. How many pictures have come by then, this one included?"),
     Wrong("the newest always gets in", lambda t, M, u: t if t < M else int(u * M),
           "Every new picture pushes out an old one. What is the chance of picture 0 to stay to the end?"),
-    Wrong("the first ones stay", lambda t, M, u: t, "Nothing that comes later has a chance."),
     Wrong("the last ones stay", lambda t, M, u: t % M, "A ring: it keeps the newest and uses no chance."),
     Wrong("draws while there is room", lambda t, M, u: int(u * (t + 1)),
           "While rows are empty it overwrites full ones. Where should picture t go as long as t < capacity?"),
@@ -74,14 +71,8 @@ exercise("03 reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe
           "The rows are 0 … capacity - 1. Which is the last picture that finds an empty one?"),
     Wrong("every newcomer gets in", lambda t, M, u: t if t < M else int(u * (t + 1)) % M,
           "A number that is no row should stay so: that picture is not kept."),
-    Wrong("one u for two draws", lambda t, M, u: t if t < M else int(u * M) if u * (t + 1) < M else M,
-          "Whether and where hang on the same u: if it is small enough to get in, which rows can it reach?"),
-    Wrong("a newcomer never takes row 0", lambda t, M, u: t if t < M else int(u * t) + 1,
-          "Draw one of 0 … t, not of 1 … t."),
     Wrong("not a whole number", lambda t, M, u: t if t < M else u * (t + 1),
           "A row is an int. What cuts off the decimals?"),
-    Wrong("rounds up", lambda t, M, u: t if t < M else math.ceil(u * (t + 1)),
-          "Which u would ever hit row 0?"),
     Wrong("rounds", lambda t, M, u: t if t < M else round(u * (t + 1)),
           "Rounding gives the first row only half its chance. Which function cuts off the decimals?"),
     Wrong("a coin for ever", lambda t, M, u: t if t < M else int(u * 2 * M),
@@ -99,10 +90,6 @@ exercise("03 weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
     Wrong("the two weights swapped", lambda new, old, k: (1 - 1 / k) * new + old / k,
           "At the first task, k = 1, nothing is old. Which weight should be 0 there?"),
     Wrong("a plain sum", lambda new, old, k: new + old, "The weights should add up to 1."),
-    Wrong("the old at full weight", lambda new, old, k: new / k + old, "The weights should add up to 1."),
-    Wrong("all divided by k", lambda new, old, k: (new + old) / k, "The weights should add up to 1."),
-    Wrong("k from 0", lambda new, old, k: new / (k + 1) + (1 - 1 / (k + 1)) * old,
-          "Here the first task is k = 1. What should it weigh, when there is nothing else?"),
 ])
 
 exercise("03 herding", herd, probe=_chosen, expects="the indices of other rows, or in another order",
@@ -115,7 +102,6 @@ exercise("03 herding", herd, probe=_chosen, expects="the indices of other rows, 
           "With k pictures chosen so far the mean is a sum divided by k. Otherwise the choice depends on m."),
     Wrong("the mean of what is left", partial(herd, aim="free"),
           "The aim must not move: it is the mean of the whole class."),
-    Wrong("the farthest", partial(herd, best=torch.argmax), "The mean should come close: smallest distance."),
 ])
 
 TRAPS = {
