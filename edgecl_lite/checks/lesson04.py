@@ -2,6 +2,8 @@
 of freezing leak.
 """
 
+from itertools import combinations
+
 import torch
 
 from ..tensors import packed
@@ -38,12 +40,12 @@ def columns(bits):
     return (bits.long() << torch.arange(8)[:, None]).sum(0)
 
 
-def keep(weights, mine, prune, size=torch.abs, of=None, largest=True, among="own"):
+def keep(weights, mine, prune, size=torch.abs, of=None, largest=True, among="own", rounded=round):
     """Which of its own weights a task keeps, with room for mistakes."""
     of, last = mine.sum() if of is None else of, -torch.inf if largest else torch.inf
     size = size(weights) if among == "all" else size(weights).masked_fill(~mine, last)
     kept = torch.zeros_like(mine)
-    kept[size.argsort(descending=largest)[: round((1 - prune) * int(of))]] = True
+    kept[size.argsort(descending=largest)[: rounded((1 - prune) * int(of))]] = True
     return kept & mine
 
 
@@ -60,7 +62,6 @@ exercise("04 straight through", lambda s, t: hard(s, t) + s - s.detach(),
     Wrong("nothing detached", lambda s, t: hard(s, t) + s, "Forwards the mask is no longer 0 or 1."),
     Wrong("the sign turned", lambda s, t: hard(s, t) - s + s.detach(),
           "Now each step makes the loss larger: which of the two should be detached?"),
-    Wrong("upside down", lambda s, t: hard(-s, -t) + s - s.detach(), "Which scores pass, high or low ones?"),
 ])
 
 exercise("04 pack bits", lambda bits: packed(bits, 1), probe=_packed, praise="ceil(P / 8) bytes.", wrong=[
@@ -71,16 +72,23 @@ exercise("04 pack bits", lambda bits: packed(bits, 1), probe=_packed, praise="ce
           "21 bits need three bytes: fill the last one up with zeros."),
     Wrong("a byte for each bit", lambda bits: bits, "That is eight times too large. Eight bits, one number."),
     Wrong("columns", columns, "Bits 0 to 7 belong into the first byte. What does `view(8, -1)` put there?"),
-    Wrong("counted", lambda bits: torch.nn.functional.pad(bits, (0, -len(bits) % 8)).view(-1, 8).sum(1),
-          "The number of ones does not say where they are. What is each place worth?"),
+    Wrong("filled up in front", lambda bits: packed(torch.nn.functional.pad(bits, (-len(bits) % 8, 0)), 1),
+          "The first bit should stay bit 0: at which end do the zeros go?"),
+    Wrong("a byte too many", lambda bits: torch.cat([packed(bits, 1), torch.zeros(int(len(bits) % 8 == 0))]),
+          "16 bits fill two bytes exactly, and need no third."),
 ])
 
-exercise("04 prune", keep, probe=lambda f: [f(WEIGHTS.clone(), MINE.clone(), p) for p in (0.75, 0.4)],
+exercise("04 prune", keep, probe=lambda f: [f(WEIGHTS.clone(), MINE.clone(), p) for p in (0.75, 0.4, 0.6)],
          expects="the round((1 − prune) · own) largest of its own weights", wrong=[
     Wrong("the smallest are kept", lambda w, m, p: keep(w, m, p, largest=False), "Which ones matter least?"),
     Wrong("the share turned round", lambda w, m, p: keep(w, m, 1 - p), "`prune` is the share given back."),
     Wrong("without the sign's absolute value", lambda w, m, p: keep(w, m, p, size=lambda w: w),
           "A weight of −1.5 does more than one of 0.1."),
+    Wrong("rounded down", lambda w, m, p: keep(w, m, p, rounded=int), "4.8 weights: four, or five?"),
+    Wrong("those it gives back", lambda w, m, p: m & ~keep(w, m, p), "Those go. Which ones stay?"),
+    Wrong("earlier tasks' as well", lambda w, m, p: keep(w, m, p) | ~m, "Are those at `~mine` its own?"),
+    Wrong("their places", lambda w, m, p: (w.abs() * m).topk(round((1 - p) * int(m.sum()))).indices,
+          "The right ones, as a list of places. True or False for every weight is asked for."),
     Wrong("a share of all weights", lambda w, m, p: keep(w, m, p, of=len(w)),
           "Of how many does it keep the share 1 − prune: of the whole layer, or of those it had?"),
     Wrong("ranked among all", lambda w, m, p: keep(w, m, p, among="all"),
@@ -99,6 +107,10 @@ exercise("04 freeze", lambda theta, frozen, mine: torch.where(mine, theta, froze
           "Earlier tasks' weights are used by later ones too."),
     Wrong("added on top", lambda theta, frozen, mine: theta + frozen * ~mine,
           "Where it is frozen theta should not be in the sum."),
+    Wrong("added to the frozen ones", lambda theta, frozen, mine: frozen + theta * mine,
+          "Where it may learn, the network should use theta alone."),
+    Wrong("cut off from its gradient", lambda theta, frozen, mine: torch.where(mine, theta, frozen).detach(),
+          "The values are right, but no gradient gets back to theta: how does this task learn?"),
     Wrong("nothing may move", lambda theta, frozen, mine: frozen, "How does this task learn?"),
     Wrong("nothing is held", lambda theta, frozen, mine: theta, "What holds the earlier tasks' weights?"),
 ])
@@ -109,6 +121,6 @@ HOLDS = {"B": "copies the frozen weights back after every step.",
 exercise("04 momentum bug", {"A", "D"}, wrong=[
     Wrong("only A", {"A"}, "There is one more: is the gradient all that moves a weight?"),
     Wrong("only D", {"D"}, "There is one more: what does an optimiser remember of the task before?"),
-    *(Wrong(f"{k} {among}", {k, *rest}, f"{k} {why}") for k, why in HOLDS.items()
-      for among, rest in (("alone", ""), ("and A", "A"), ("and D", "D"), ("as well", "AD"))),
+    *(Wrong(f"{k} suspected", {*some}, f"{k} {why}") for k, why in HOLDS.items()
+      for n in range(1, 6) for some in combinations("ABCDE", n) if min({*some} - {*"AD"}, default="") == k),
 ], expects='a set of letters, such as {"A", "B"}', praise="Momentum moves the one, weight decay the other.")
