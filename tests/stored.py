@@ -1,0 +1,215 @@
+"""Results that take too long for a lesson, computed once and kept: python tests/stored.py [05 [PART ...]]
+
+Writes edgecl_lite/stored/<lesson>.json, plain numbers, small enough to read; a lesson loads them with
+`edgecl_lite.data.stored` and trains a short version of its own beside them. PART names one or more parts to
+compute anew; the others stay as they are. Same seeds, same results, up to the last digits of another CPU.
+"""
+
+import json
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from lessons import ROOT
+
+from edgecl_lite import (  # isort: skip
+    Finetune, Replay, adaptation, anil, digits, episodes, first_order, maml, meta_learn, metrics, mlp, oml,
+    reptile, setup, sinusoids, split, symbols, train,
+)  # fmt: skip
+from edgecl_lite.meta import _drawn, _loss, head, new_head, one_by_one
+from edgecl_lite.models import apply, initial
+from edgecl_lite.tensors import copied, lane, stack
+
+SEEDS = 5
+CLASSES = (3, 4, 7)  # held out, in all four quarter turns
+RATES = [1e-4, 1e-3, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 1.0, 1.5, 2.0, 3.0, 5.0]
+
+
+def waves():
+    """Sinusoids, 10 shots: error after 0 … 10 steps of five ways to find a start, 10,000 meta-steps each."""
+    tasks, steps = sinusoids(), 10_000
+    net, rates = mlp(tasks, hidden=(40, 40)), [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05]
+    ways = {
+        "MAML": (maml, {}),
+        "first-order MAML": (first_order, {}),
+        "Reptile": (reptile, dict(inner_steps=5, inner_lr=0.02)),
+        "ANIL": (anil, {}),
+        "pre-training": (maml, dict(inner_steps=0)),
+    }
+    found = {}
+    for name, (method, options) in ways.items():
+        start, began = _learned(method, net, tasks, steps=steps, **options), time.perf_counter()
+        how = anil if method is anil else maml
+        tried = adaptation(net, start["params"], tasks, rates, 1, method=how, episodes=200, seed=1)
+        best = rates[np.nanargmin(tried[..., 1].mean((0, 2)))]  # chosen on other tasks than those below
+        error = {
+            rate: adaptation(net, start["params"], tasks, rate, method=how)[:, 0] for rate in {0.01, best}
+        }
+        found[name] = {
+            "seconds": round(start["seconds"]),
+            "error at 0.01": _plain(error[0.01].mean(1)),  # (seeds, steps 0 … 10)
+            "best rate": best,
+            "error": _plain(error[best].mean(1)),
+        }
+        if name in ("MAML", "pre-training"):  # for the lesson's slider, seed 0; 1,761 numbers each
+            found[name]["start"] = {
+                k: [[float(f"{v:.4g}") for v in row] for row in p[0].view(len(p[0]), -1).tolist()]
+                for k, p in start["params"].items()
+            }
+        _say(name, began, found[name]["error at 0.01"][0])
+    options = {"meta-steps": steps, "meta-batch": 25, "shots": 10, "tasks": 600, "rates": rates}
+    return {"settings": options, "methods": found}
+
+
+def episodes_of_symbols():
+    """Held-out symbols, 5 ways, 5 shots: accuracy after k steps from five starts, each at its best."""
+    known, new = symbols(digits(), CLASSES)
+    meta, trials, tests = episodes(known, queries=5), episodes(known), episodes(new)
+    net, steps, found = mlp(meta, hidden=(100, 100)), 1500, {}
+    learned = _learned(maml, net, meta, steps=steps, every=500, inner_lr=1.0, shown=(0,))
+    for name, start in {"MAML": learned["params"], **_others(known, net)}.items():
+        found[name] = {
+            "known": _at_best(net, start, trials, tests),
+            "hindsight": _at_best(net, start, tests, tests),  # other episodes of the same new symbols
+        }
+    leaky = episodes(symbols(digits(), (6, 8, 9))[0], queries=5)  # 28 symbols as well, but 3, 4 and 7 are met
+    leaked = _learned(maml, net, leaky, steps=500, inner_lr=1.0, shown=(0,))["params"]
+    honest = next(p for p in learned["points"] if p.step == 500).params
+    judged = {
+        name: _plain(adaptation(net, start, tests, 0.4, 1)[:, 0, :, 1].mean(1))
+        for name, start in (("held out", honest), ("leaked", leaked))
+    }
+    options = {"meta-steps": steps, "meta-batch": 25, "inner rate": 1.0, "tasks": 600, "rates": RATES}
+    seconds = round(learned["seconds"])
+    return {"settings": options, "seconds": seconds, "starts": found, "leak, 500 meta-steps": judged}
+
+
+def _at_best(net, start, trials, tests):
+    """Accuracy on tests after 0 … 10 steps, at the rate that is best on trials for this number of steps."""
+    began, ways = time.perf_counter(), {"all weights": maml, "head only": anil}
+    tried = [adaptation(net, start, trials, RATES, method=how, episodes=60, seed=1) for how in ways.values()]
+    tried = np.nan_to_num(np.stack([each.mean((0, 2)) for each in tried]))  # (what moves, rates, steps)
+    chosen = [np.unravel_index(tried[..., k].argmax(), tried.shape[:2]) for k in range(11)]
+    own = {
+        (i, j): adaptation(net, start, tests, RATES[j], method=[*ways.values()][i])[:, 0].mean(1)
+        for i, j in set(chosen)
+    }
+    accuracy = np.stack([own[pair][:, k] for k, pair in enumerate(chosen)], 1)  # (seeds, steps)
+    _say("at its best", began, accuracy.mean(0).round(3))
+    return {
+        "moves": [[*ways][i] for i, _ in chosen],
+        "rate": [RATES[j] for _, j in chosen],
+        "accuracy": _plain(accuracy),
+    }
+
+
+def in_a_row():
+    """Ten held-out symbols in a row, 5 examples of each, one pass: with and without OML's start."""
+    known, new = symbols(digits(), CLASSES)
+    meta, trials, tests = (episodes(some, 10, queries=n) for some, n in ((known, 5), (known, 15), (new, 15)))
+    net, steps, found = mlp(meta, hidden=(100, 100)), 300, {}
+    learned = _learned(oml, net, meta, steps=steps, meta_batch=10, inner_lr=0.1, shown=(0,))
+    options = {"all weights": replace(maml, batches=one_by_one), "head only": oml}
+    rates = [1e-4, 1e-3, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+    starts = {"OML": learned["params"], **_others(known, net)}
+    for name, start in starts.items():
+        began = time.perf_counter()
+        tried = [
+            np.nan_to_num(adaptation(net, start, trials, rates, 1, method=how, episodes=20, seed=1))
+            for how in options.values()
+        ]
+        tried = np.stack([each[..., 1].mean((0, 2)) for each in tried])  # (what moves, rates)
+        i, j = np.unravel_index(tried.argmax(), tried.shape)
+        R = _class_after_class([*options.values()][i], net, start, tests, rates[j])  # (seeds, after, on)
+        found[name] = {
+            "moves": [*options][i],
+            "rate": rates[j],
+            "end": _plain(R[:, -1]),  # in the order of arrival
+            "learned": _plain(np.diagonal(R, axis1=1, axis2=2)),
+            "so far": _plain(np.stack([R[:, k, : k + 1].mean(1) for k in range(10)], 1)),
+        }
+        _say(name, began, R[:, -1].mean().round(3))
+    pairs = split(new, per_task=2)  # and an ordinary continual run from three of these bodies
+    pair_net, replayed = mlp(pairs, hidden=(100, 100)), {}
+    begin = {"random": stack([initial(pair_net, seed) for seed in range(SEEDS)])}
+    for name, start in (("pre-trained", starts["pre-trained"]), ("OML", starts["OML"])):
+        body = {k: p for k, p in start.items() if k not in head(start)}
+        begin[name] = begin["random"] | new_head(begin["random"]) | body
+    for name, start in begin.items():
+        method = Replay(pair_net, start=start)
+        runs = [train(method, pairs, SEEDS, epochs=n, every=10_000, progress=False) for n in (1, 5)]
+        replayed[name] = _plain([metrics.average_accuracy(run.accuracy) for run in runs])  # (epochs, seeds)
+        _say(f"replay from {name}", began, np.mean(replayed[name], 1))
+    options = {"meta-steps": steps, "meta-batch": 10, "inner rate": 0.1, "tasks": 200, "rates": rates}
+    seconds = round(learned["seconds"])
+    return {"settings": options, "seconds": seconds, "starts": found, "replay": replayed}
+
+
+def _class_after_class(method, net, params, tasks, lr, n=200):
+    """R (seeds, after, on), mean over n tasks: accuracy on each class after each class, all outputs open."""
+    (support, query), R = _drawn(tasks, n, [torch.Generator().manual_seed(2)], None), []
+    ways, loss, method = tasks.ways, _loss(net, tasks), replace(method, second_order=False)
+    for seed in range(SEEDS):
+        theta = lane(copied(params), torch.full((n,), seed))
+        for c in range(ways):
+            part = {k: v[:, c * tasks.shots : (c + 1) * tasks.shots] for k, v in support.items()}
+            theta = copied(method.adapt(loss, theta, part, lr))
+            right = (apply(net, theta, query["x"]).argmax(-1) == query["y"]).float()
+            R.append(right.view(n, ways, -1).mean((0, 2)))
+    return torch.stack(R).view(SEEDS, ways, ways).numpy()
+
+
+def _others(known, net):
+    """The starts to compare with: random, and the body of an ordinary network of all known symbols."""
+    stream, random = (
+        split(known, per_task=len(known.classes)),
+        stack([initial(net, seed) for seed in range(SEEDS)]),
+    )
+    body = train(
+        Finetune(mlp(stream, hidden=(100, 100))), stream, SEEDS, epochs=20, every=10_000, progress=False
+    )
+    pre_trained = {k: random[k] if k in new_head(random) else p for k, p in body.params.items()}
+    return {
+        "random": random,
+        "random, head at zero": random | new_head(random),
+        "pre-trained": pre_trained,
+        "pre-trained, head at zero": pre_trained | new_head(pre_trained),
+    }
+
+
+def _learned(method, net, tasks, steps, **options):
+    began = time.perf_counter()
+    points = [*meta_learn(method, net, tasks, SEEDS, steps=steps, **{"every": steps} | options)]
+    seconds = time.perf_counter() - began
+    print(f"{method.name}: {steps} meta-steps in {seconds:.0f} s", flush=True)
+    return {"params": points[-1].params, "points": points, "seconds": seconds}
+
+
+def _plain(array):
+    return np.round(np.asarray(array, float), 4).tolist()
+
+
+def _say(name, began, what):
+    print(f"  {name}: {what} ({time.perf_counter() - began:.0f} s)", flush=True)
+
+
+LESSONS = {"05_meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row}}
+
+
+def main(number="", *parts):
+    setup()
+    for lesson in (name for name in LESSONS if name.startswith(number)):
+        path = ROOT / "edgecl_lite" / "stored" / f"{lesson}.json"
+        path.parent.mkdir(exist_ok=True)
+        for part in parts or LESSONS[lesson]:
+            result = LESSONS[lesson][part]()
+            kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            kept[part] = result
+            path.write_text(json.dumps(kept, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
