@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from lessons import NOTEBOOKS, checks, lessons, read, run, said, solutions, solved, tagged
 
-FIRST = "00_start_here", "01_catastrophic_forgetting", "02_ewc"
+FIRST = (
+    "00_start_here",
+    "01_catastrophic_forgetting",
+    "02_ewc",
+    "03_replay",
+    "04_parameter_isolation",
+    "05_meta_learning",
+)
 PEAK_MB = 600  # a lesson's memory; its time is only reported, a busy machine must not fail a test
 # What every lesson has, in any wording that the pattern admits (lower case, in headings and bold text).
 BONES = {

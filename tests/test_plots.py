@@ -172,8 +172,10 @@ def test_confusion_and_misread(ax):
     assert plots.misread(x, y, said, ("zero", "one"), strip) == "2 of 2 misread images: zero read as one."
     assert [t.get_text() for t in strip.texts] == ["zero → one", "zero → one"]
     assert plots.misread(x, y, y, ("zero", "one"), plots.figure()[1]) == "No image is misread."
-    padded = plots.confusion([0, 1], [0, 255], ("a", "b"), plots.figure()[1])
-    assert padded == "100 % of 1 test images are answered correctly."
+    silent = plots.confusion([0, 1], [0, 255], ("a", "b"), plots.figure()[1])
+    assert silent == "100 % of 1 test images are answered correctly, 1 without an answer."
+    none = plots.confusion([0, 1], [255, 255], ("a", "b"), plots.figure()[1])
+    assert none == "None of 2 test images gets an answer."
 
 
 def test_walls_strips_bars(ax):

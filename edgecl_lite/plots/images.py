@@ -54,17 +54,19 @@ def strip(stream, ax, per_task=6):
 @styled()
 def confusion(y, predicted, labels, ax):
     """How often each true class (row) got each answer (column), in per cent of the row; shares below 2 % stay
-    unwritten. y, predicted (n,) indices into labels.
+    unwritten. y, predicted (n,) indices into labels; 255 is no answer.
     """
-    y, predicted = np.stack([y, predicted])[:, np.asarray(predicted) != 255].astype(int)
+    silent = np.asarray(predicted) == 255  # no answer
+    y, predicted = np.stack([y, predicted])[:, ~silent].astype(int)
     counts = np.zeros((len(labels), len(labels)), int)
     np.add.at(counts, (y, predicted), 1)
     heat(counts / np.maximum(1, counts.sum(1, keepdims=True)), ax, labels, least=0.02)
     ax.set(xlabel="answer", ylabel="true")
     ax.tick_params(axis="x", rotation=90 if max(map(len, labels)) > 3 else 0)
     if not len(y):
-        return "No test image to answer."
+        return f"None of {len(silent)} test images gets an answer."
     sentence = f"{percent((y == predicted).mean())} of {len(y)} test images are answered correctly"
+    sentence += f", {silent.sum()} without an answer" * bool(silent.any())
     wrong = counts - np.diag(counts.diagonal())
     if wrong.any():
         true, said = np.unravel_index(wrong.argmax(), wrong.shape)
