@@ -81,7 +81,7 @@ exercise("05 cut graph", {"B", "D"}, wrong=[
       for among, rest in (("alone", ""), ("and B", "B"), ("and D", "D"), ("as well", "BD"))),
     Wrong("all of them", set("ABCDE"), "Use `apart` on each: three agree with the finite differences."),
 ], expects='a set of letters, such as {"A", "B"}',
-   praise="B drops the curvature, D the direct way. Both still train, which is why nobody notices.")
+   praise="B drops the curvature, D the direct way, and neither raises an error.")
 
 MISSED = {"B": "Turn the pad upside down in your mind: is there a pair of digits that becomes the same?",
           "C": "A symbol turned is another symbol; does it still show the same digit by the same hands?",
