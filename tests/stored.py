@@ -24,7 +24,7 @@ from edgecl_lite.tensors import copied, lane, stack
 
 SEEDS = 5
 CLASSES = (3, 4, 7)  # held out, in all four quarter turns
-RATES = [1e-4, 1e-3, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 1.0, 1.5, 2.0, 3.0, 5.0]
+RATES = [1e-4, 1e-3, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0]
 
 
 def waves():
