@@ -109,5 +109,7 @@ class ICaRL(Replay):
         mean = F.normalize(member.mT @ phi, dim=-1)  # (lanes, classes, d), of unit length again
         own = features(self.net, params, x.expand(len(phi), *x.shape))
         apart = (2 - 2 * own @ mean.mT).masked_fill(~member.any(1, keepdim=True), torch.inf)
-        network = super().predict(params, state, x, task)
-        return torch.where(state["capacity"].view(-1, 1, 1) > 0, -apart, network)
+        chosen = state["capacity"].view(-1, 1, 1) > 0
+        return (
+            -apart if chosen.all() else torch.where(chosen, -apart, super().predict(params, state, x, task))
+        )

@@ -3,7 +3,7 @@
 R[after, on] is the accuracy on task `on` after learning task `after` (Lopez-Paz & Ranzato 2017, Chaudhry et
 al. 2018); the curves show the same numbers at every point of the training, their markers are the cells of R.
 Bands are one standard deviation over seeds (n - 1). A lane that was lost (NaN) is named as lost and never
-drawn as a result. Lessons 00 to 02.
+drawn as a result. Every lesson.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Pictures of images and answers: walls of images, what was misread as what, plain bars.
 
 Images are (n, channels, height, width), 0..1, drawn as ink on white paper. `y` and `predicted` are output
-indices; 255 in `predicted` is padding and is left out. Lessons 00 to 02.
+indices; 255 in `predicted` is no answer: told, not drawn. Lessons 00 to 05.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""`flip`: leaf through the pictures of a drawing function; each is drawn once and kept. Lessons 01, 02."""
+"""`flip`: leaf through the pictures of a drawing function; each is drawn once and kept. From lesson 01 on."""
 
 import ipywidgets as W
 

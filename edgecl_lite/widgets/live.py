@@ -1,4 +1,4 @@
-"""`live`: watch a network learn and forget, stop it, and travel back through its training. Lessons 00 to 02.
+"""`live`: watch a network learn and forget, stop it, and travel back through its training. Lessons 00 to 04.
 
 The curve moves while the job (job.py) works off the generator `learn`; afterwards a slider over the recorded
 points shows the accuracies, the confusion matrix and misread images of that moment (moment.py).
