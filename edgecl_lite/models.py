@@ -132,6 +132,27 @@ def check_head(net, outputs):
         raise TypeError(f"layer {layer!r}, the last one, must give the net's {outputs} outputs")
 
 
+def cut_at(net, cut):
+    """(front, head) of an nn.Sequential: its first `cut` layers (-1: all but the last), and the others.
+
+    Raises ValueError where there would be no front or no head.
+    """
+    if type(net) is not nn.Sequential or cut not in range(1 - len(net), len(net)) or not cut:
+        raise ValueError(f"cut must leave a layer of an nn.Sequential on both sides, got {cut!r} of {net}")
+    return net[:cut], net[cut:]
+
+
+def latent_width(front, params, x):
+    """How many values the front gives for a sample of x (n, …). ValueError where they are no flat row."""
+    x = x[:1].to(next(iter(params.values())).device)
+    z = apply(front, {k: p[:1] for k, p in params.items()}, x[None])
+    if z.dim() != 3:
+        raise ValueError(
+            f"the front must give (n, channels), got {tuple(z.shape[1:])}: cut behind an nn.Flatten"
+        )
+    return z.shape[-1]
+
+
 def check_fit(net, stream):
     """Raises ValueError where the net does not take the stream's inputs or give its number of outputs."""
     x = torch.linspace(0, 1, 2 * stream.pixels).view(2, *stream.shape)

@@ -103,13 +103,18 @@ def learn(
                 raise Diverged(" ".join(lost.values()))
 
 
-def train(method, stream, seeds=1, *, progress=True, **options):
+def train(method, stream, seeds=1, *, progress=True, board=None, **options):
     """Run `learn` (see there for the options) to its end: a `Run` with a lane for each seed.
 
-    progress: show a bar once it takes more than a second. An interrupt gives the Run as far as it came, with
-    `.stopped`. Raises `Diverged`, where every seed became non-finite, or `Exhausted`, where the method has
-    no room for a task: both carry that Run.
+    progress: show a bar once it takes more than a second. board: the name of a board, or a `Board`, on which
+    it has to fit: `DoesNotFit` before the first step where it does not. An interrupt gives the Run as far as
+    it came, with `.stopped`. Raises `Diverged`, where every seed became non-finite, or `Exhausted`, where the
+    method has no room for a task: both carry that Run.
     """
+    if board is not None:
+        from .boards import require
+
+        require(method, stream, board, **{**learn.__kwdefaults__, **options})
     return _collect(method, stream, seeds, {}, progress, options)
 
 

@@ -7,6 +7,7 @@ from .latent import LatentReplay
 from .masks import PackNet, Piggyback, Separate, straight_through
 from .memory import reservoir
 from .replay import AGEM, DERpp, GDumb, Replay
+from .streaming import NearestMean, StreamingLDA
 
 __all__ = [
     "AGEM",
@@ -18,11 +19,13 @@ __all__ = [
     "ICaRL",
     "Joint",
     "LatentReplay",
+    "NearestMean",
     "NoAnswer",
     "PackNet",
     "Piggyback",
     "Replay",
     "Separate",
+    "StreamingLDA",
     "fisher",
     "herding",
     "reservoir",

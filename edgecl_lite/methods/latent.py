@@ -9,10 +9,8 @@ more, and what is kept skips it altogether. Lesson: 03_replay.
 import math
 
 import torch
-from torch import nn
 
-from ..arguments import whole
-from ..models import apply
+from ..models import apply, cut_at, latent_width
 from ..tensors import packed, unpacked
 from .base import cross_entropy, masked
 from .replay import Replay
@@ -21,19 +19,18 @@ from .replay import Replay
 class LatentReplay(Replay):
     """Replay of latents: the first `cut` layers of net, an nn.Sequential, are the front; its output is kept.
 
-    capacity, policy, weighting, bits: as for `Replay`; with capacity 0 the head is finetuned. The scale of
+    capacity, policy, weighting, bits: as for `Replay`; with capacity 0 the head is finetuned. frozen: the
+    front never moves, not even in the first task, as one that came pre-trained through `start`. The scale of
     each channel goes from the smallest to the largest value of the first task; what lies beyond is cut off.
     The samples of the first task arrive at its end, when the front stands still. Raises ValueError where the
     net cannot be cut there, or where the front gives something else than (n, channels).
     """
 
     def __init__(
-        self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8, start=None
+        self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8, frozen=False, start=None
     ):  # fmt: skip
         super().__init__(net, capacity, policy, weighting, bits, start)
-        if type(net) is not nn.Sequential or whole("cut", cut) >= len(net):
-            raise ValueError(f"cut must leave a layer of an nn.Sequential behind it, got {cut!r} of {net}")
-        self.cut, self._front, self._head = cut, net[:cut], net[cut:]
+        self.cut, self.frozen, (self._front, self._head) = cut, frozen, cut_at(net, cut)
 
     def start(self, params, stream, hyper):
         state = super().start(params, stream, hyper)
@@ -42,14 +39,7 @@ class LatentReplay(Replay):
 
     def channels(self, params, x):
         """Values of one latent."""
-        x = x[:1].to(next(iter(params.values())).device)
-        z = apply(self._front, {k: p[:1] for k, p in params.items()}, x[None])
-        if z.dim() != 3:
-            fits = [i + 1 for i, part in enumerate(self.net[:-1]) if isinstance(part, nn.Flatten)]
-            raise ValueError(
-                f"the front must give (n, channels), got {tuple(z.shape[1:])}; cut may be {fits}"
-            )
-        return z.shape[-1]
+        return latent_width(self._front, params, x)
 
     def width(self, params, x):
         return math.ceil(self.channels(params, x) * self.bits / 8)
@@ -60,7 +50,9 @@ class LatentReplay(Replay):
 
     def risk(self, params, state, batch):
         z = batch["z"] if "z" in batch else apply(self._front, params, batch["x"])
-        if state["now"].any():  # without a gradient no optimiser moves the front, whatever its momentum
+        if (
+            self.frozen or state["now"].any()
+        ):  # without a gradient no optimiser moves the front, whatever its momentum
             z = z.detach()
         return cross_entropy(masked(apply(self._head, params, z), batch["active"]), batch["y"])
 

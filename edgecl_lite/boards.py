@@ -1,0 +1,242 @@
+"""Boards: what they have, whether a method fits, and how long and how much energy it would take.
+
+    t = FLOPs / (efficiency · peak)      E = P t + bits sent · e_radio + bytes written · e_flash
+
+A MODEL, never a measurement: every constant stands in sight, says whether someone read it in a data sheet,
+and can be changed (`dataclasses.replace`). `boards.csv` is the table. Lesson: 06_edge_budget.
+"""
+
+import csv
+import itertools
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from .arguments import number
+from .budget import Budget
+from .budget import budget as make
+from .methods import NearestMean, StreamingLDA
+
+
+@dataclass(frozen=True)
+class Board:
+    """A device. ram, flash, reserved: bytes, of which the system and a radio stack take `reserved` of RAM.
+
+    hertz, cores, flop_per_cycle (of a core): their product is the peak; watts: while it computes, radio off.
+    verified: which of these were read in `source`; all others are from memory or second hand, to be edited.
+    """
+
+    name: str
+    title: str
+    ram: int
+    reserved: int
+    flash: int
+    hertz: float
+    cores: int
+    flop_per_cycle: float
+    watts: float
+    verified: str = ""
+    source: str = ""
+
+    @property
+    def usable(self):
+        """Bytes of RAM that are left for learning."""
+        return self.ram - self.reserved
+
+    @property
+    def peak(self):
+        """FLOPs a second at best."""
+        return self.hertz * self.cores * self.flop_per_cycle
+
+
+def boards():
+    """All boards of the table, {name: Board}."""
+    with Path(__file__).with_name("boards.csv").open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        return {row["name"]: _board(row) for row in rows}
+
+
+def _board(row):
+    """A row of the table, {column: text}, as a Board."""
+    return Board(**{k: Board.__annotations__[k](v) for k, v in row.items()})
+
+
+def board(name):
+    """The `Board` of this name, or itself. ValueError lists the known ones."""
+    if isinstance(name, Board):
+        return name
+    known = boards()
+    if name not in known:
+        raise ValueError(f"board must be one of {', '.join(known)}, or a Board of your own, got {name!r}")
+    return known[name]
+
+
+class DoesNotFit(MemoryError):
+    """A training was refused before its first step. `.verdict` says why, and what would help."""
+
+    def __init__(self, verdict):
+        super().__init__(str(verdict))
+        self.verdict = verdict
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a budget fits a board; true or false by itself, a sentence as text.
+
+    short: bytes missing, {"RAM": n} or {"flash": n}, empty where it fits; largest: (what, bytes) of the
+    tightest memory; changes: two ways to make it fit, each a sentence, fewer where fewer exist.
+    """
+
+    board: Board
+    budget: Budget
+    short: dict
+    largest: tuple
+    changes: tuple
+
+    def __bool__(self):
+        return not self.short
+
+    def __str__(self):
+        need, has = self.budget, self.board
+        name = type(need.method).__name__
+        have = {"RAM": (need.ram, has.usable), "flash": (need.flash, has.flash)}
+        told = " and ".join(f"{_size(n)} of {_size(m)} {where}" for where, (n, m) in have.items())
+        if self:
+            return f"{name} fits {has.title}: {told}."
+        (where, _), (what, n) = next(iter(self.short.items())), self.largest
+        needs, there = have[where]
+        sentence = f"{name} does not fit {has.title}: it needs {_size(needs)} of {where}, there are "
+        sentence += f"{_size(there)}. The largest part: {what}, {_size(n)}."
+        return f"{sentence} What would help: {'; or '.join(self.changes) or 'only a smaller network'}."
+
+
+def _size(n):
+    """Bytes in words, 1 KB = 1,024 B."""
+    for unit, step in (("GB", 2**30), ("MB", 2**20), ("KB", 2**10)):
+        if n >= step:
+            return f"{n / step:,.1f} {unit}" if n < 100 * step else f"{n / step:,.0f} {unit}"
+    return f"{n} B"
+
+
+def fits(budget, on):
+    """Whether a `Budget` fits a board (its name, or a `Board`): a `Verdict`."""
+    has = board(on)
+    short = _short(budget, has)
+    if not short:
+        return Verdict(has, budget, {}, (), ())
+    where = next(iter(short))
+    largest = max(((what, n) for what, n, place in budget.lines if place == where), key=lambda line: line[1])
+    return Verdict(has, budget, short, largest, tuple(itertools.islice(_helps(budget, has), 2)))
+
+
+def _short(budget, has):
+    """Bytes missing, {where: n}."""
+    over = {"RAM": budget.ram - has.usable, "flash": budget.flash - has.flash}
+    return {where: n for where, n in over.items() if n > 0}
+
+
+def _helps(budget, has):
+    """Sentences on what would make it fit: single changes, or else two, three, … of them at once."""
+    ways = {
+        "optimizer": lambda value: "plain SGD instead of " + budget.optimizer,
+        "batch_size": lambda value: f"a batch of {value} instead of {budget.batch_size}",
+        "bits": lambda value: f"{value} bits a value instead of {budget.bits}",
+        "capacity": lambda value: f"a capacity of {value} instead of {budget.hyper['capacity']}",
+        "weight_bytes": lambda value: f"weights of {value} byte instead of {budget.weight_bytes}",
+    }
+    least = {"optimizer": "sgd", "batch_size": 1, "weight_bytes": 1}
+    if "capacity" in budget.hyper:
+        least |= {"capacity": min(budget.outputs, budget.hyper["capacity"]), "bits": 4}
+    now = {"optimizer": budget.optimizer, "batch_size": budget.batch_size, "bits": budget.bits,
+           "weight_bytes": budget.weight_bytes, **budget.hyper}  # fmt: skip
+    ways = {name: told for name, told in ways.items() if name in least and least[name] != now[name]}
+    for many in range(1, len(ways) + 1):
+        found = [_mildest(budget, has, names, least, now) for names in itertools.combinations(ways, many)]
+        if any(found):
+            yield from (" and ".join(ways[k](v) for k, v in changes.items()) for changes in found if changes)
+            break
+    yield from _heads(budget, has)
+    yield from _networks(budget, has)
+
+
+def _heads(budget, has):
+    """A sentence on the first head without backpropagation that fits behind this network, if one does."""
+    for kind in (StreamingLDA, NearestMean) if budget.front else ():
+        method = kind(budget.method.net, cut=getattr(budget.method, "cut", -1), frozen=True)
+        still = replace(budget, method=method, hyper=method.hyper)
+        if not _short(still, has):
+            yield f"a front that stands still and {kind.__name__} behind it ({_size(still.ram)} of RAM)"
+            return
+
+
+def _networks(budget, has):
+    """A sentence on how small a network would fit, as it is or with the cheapest training."""
+    cheapest = budget.change(optimizer="sgd", batch_size=1)
+    for with_what, cheap in (("", budget), (", plain SGD and a batch of 1", cheapest)):
+        waits, kept = cheap.need.activations, sum(cheap.need.keeps.values()) * ("samples" in cheap.need.keeps)
+        ram = (has.usable - waits) / (cheap.ram - waits)  # activations shrink more slowly than weights
+        share, P = min(ram, (has.flash - kept) / (cheap.flash - kept)), cheap.net.weights
+        if share * P >= 1:
+            yield f"a network of at most about {share * P:,.0f} weights instead of {P:,}{with_what}"
+            return
+
+
+def _mildest(budget, has, names, least, now):
+    """These changes, as small as still fits, {name: value}; None where even the greatest do not help."""
+    changes = {name: least[name] for name in names}
+    if _short(budget.change(**changes), has):
+        return None
+    for name in changes.keys() & {"batch_size", "capacity"}:
+        sizes = range(changes[name], now[name])
+        over = bisect_left(sizes, 1, key=lambda n: bool(_short(budget.change(**{**changes, name: n}), has)))
+        changes[name] = sizes[over - 1]
+    return changes
+
+
+def require(method, stream, on, batch_size, optimizer, **_):
+    """Raise `DoesNotFit` unless the method can learn the stream on this board. What `train(board=…)` asks."""
+    kinds = {torch.optim.SGD: "sgd", torch.optim.Adam: "adam"}
+    verdict = fits(make(method, stream, batch_size, kinds.get(optimizer, optimizer)), on)
+    if not verdict:
+        raise DoesNotFit(verdict)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a model says that some work takes, never a measurement: seconds, and millijoules by cause."""
+
+    seconds: float
+    computing_mj: float
+    radio_mj: float
+    flash_mj: float
+
+    @property
+    def energy_mj(self):
+        """All of it, in millijoules."""
+        return self.computing_mj + self.radio_mj + self.flash_mj
+
+
+def estimate(
+    flops, on, sent=0, written=0, *, efficiency=0.2, radio_nj_per_bit=100.0, flash_nj_per_byte=100.0
+):
+    """Time and energy of FLOPs, of bytes sent by radio and written to flash, on a board: an `Estimate`.
+
+    efficiency: the share of the board's peak that a program reaches, in (0, 1]. All constants are from memory
+    and differ between parts by more than a factor of 3: put in those of your own. Raises ValueError for
+    negative amounts.
+    """
+    has = board(on)
+    flops, sent, written = (number(k, v) for k, v in (("flops", flops), ("sent", sent), ("written", written)))
+    seconds = flops / (number("efficiency", efficiency, most=1, strictly=True) * has.peak)
+    radio, flash = (
+        number("radio_nj_per_bit", radio_nj_per_bit),
+        number("flash_nj_per_byte", flash_nj_per_byte),
+    )
+    return Estimate(seconds, 1e3 * has.watts * seconds, 8e-6 * radio * sent, 1e-6 * flash * written)
+
+
+def flash_years(bytes_a_day, on, cycles=10_000):
+    """Years until every page of the board's flash was written `cycles` times, if writes spread evenly."""
+    return board(on).flash * cycles / number("bytes_a_day", bytes_a_day, strictly=True) / 365

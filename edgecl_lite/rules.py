@@ -1,0 +1,157 @@
+"""What each method needs beside the network, line by line: one rule a method, a function of the `Budget`.
+
+    Replay    M (⌈s q / 8⌉ + 1) bytes     M samples of s values, q bits each       DER++ adds 4 K, K outputs
+    EWC       8 P bytes                   F and θ*, a float a weight               Piggyback ⌈P / 8⌉ a task
+
+Every rule is tested against what the method really keeps, and against the FLOPs that its loss really takes.
+A method of your own: RULES[YourMethod] = function(budget) -> Need. Lesson: 06_edge_budget.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+from .methods import base, ewc, icarl, latent, masks, replay, streaming
+
+RAM, FLASH = "RAM", "flash"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a rule says of a method.
+
+    trained: (weights, tensors) that get a gradient; stored: weights that flash must hold, of w bytes each;
+    activations: bytes; forward, backward, extra: FLOPs of a step; task, sample: FLOPs once a task, and once
+    for every new sample. keeps: {what: bytes} from task to task, in flash unless every sample changes it;
+    works: {what: bytes} of RAM while training.
+    """
+
+    trained: tuple
+    stored: int
+    activations: int
+    forward: int
+    backward: int
+    extra: int = 0
+    task: int = 0
+    sample: int = 0
+    keeps: dict = field(default_factory=dict)
+    where: str = FLASH
+    works: dict = field(default_factory=dict)
+
+
+def _finetune(c, passes=1):
+    net, n = c.net, passes * c.batch_size
+    kept = passes * net.activations(c.batch_size)
+    return Need((net.weights, net.tensors), net.weights, kept, n * net.forward, n * net.backward)
+
+
+def _joint(c):
+    n = c.arrivals.sum().item()
+    return replace(_finetune(c), keeps={"samples": n * c.stream.pixels, "their labels": n})
+
+
+def _ewc(c):
+    net, n = c.net, min(c.method.samples or c.largest, c.largest)
+    answers = c.outputs if c.method.labels == "exact" else 1
+    return replace(
+        _finetune(c),
+        keeps={"Fisher F": 4 * net.weights, "anchor θ*": 4 * net.weights},
+        works={"force of the springs": 4 * net.weights},
+        extra=4 * net.weights,
+        task=n * (net.forward + answers * net.backward),
+    )
+
+
+def _replay(c, passes=2):
+    return replace(_finetune(c, passes), keeps=c.memory(c.stream.pixels))
+
+
+def _derpp(c):
+    logits = {"their logits": 4 * c.outputs * c.kept_rows}
+    need = _replay(c, passes=3)
+    return replace(need, keeps={**need.keeps, **logits}, task=c.kept_rows * c.net.forward)
+
+
+def _agem(c):  # one gradient after the other: only one set of activations at a time
+    P = c.net.weights
+    works = {"gradient of the kept": 4 * P}
+    return replace(_replay(c), activations=c.net.activations(c.batch_size), works=works, extra=6 * P)
+
+
+def _gdumb(c):
+    return replace(_finetune(c), keeps=c.memory(c.stream.pixels))
+
+
+def _icarl(c):
+    need, P, d = _replay(c), c.net.weights, c.head_weights // c.outputs - 1
+    share = c.hyper["capacity"] // max(1, (c.arrivals > 0).sum().item())
+    return replace(
+        need,
+        forward=2 * need.forward,  # what the network of before answers is distilled
+        task=c.largest * (c.net.forward + 2 * share * d),
+        works={"network of before": 4 * P, "means of the exemplars": 4 * c.outputs * d},
+    )
+
+
+def _front(c, trained, activations, **more):
+    """Behind a front that stands still. One that the first task has to train sets the peak of RAM."""
+    if not c.method.frozen:
+        trained, activations = (
+            (c.net.weights, c.net.tensors),
+            max(activations, c.net.activations(c.batch_size)),
+        )
+    works = {"buffers of the front": c.front.widest}
+    return Need(trained, c.net.weights, activations, **{"forward": 0, "backward": 0, "works": works, **more})
+
+
+def _latent(c):
+    head, twice = c.head, 2 * c.batch_size
+    return _front(
+        c,
+        (head.weights, head.tensors),
+        2 * head.activations(c.batch_size),
+        forward=c.batch_size * c.front.forward + twice * head.forward,
+        backward=twice * head.backward,
+        keeps={**c.memory(c.front.outputs), "scale": 8 * c.front.outputs},
+    )
+
+
+def _mean(c):
+    seen, d = (c.arrivals > 0).sum().item(), c.front.outputs
+    keeps = {"class means": 4 * seen * d, "counts": 4 * seen}
+    return _front(c, (0, 0), 0, keeps=keeps, where=RAM, sample=c.front.forward + 2 * d)
+
+
+def _lda(c):
+    need, d = _mean(c), c.front.outputs
+    return replace(need, keeps={**need.keeps, "scatter Σ": 4 * d * d}, sample=need.sample + 2 * d * d)
+
+
+def _separate(c):
+    own = len(c.stream) * (c.net.weights - c.head_weights) + c.heads
+    return replace(_finetune(c), stored=0, keeps={"a network for each task": c.weight_bytes * own})
+
+
+def _piggyback(c):
+    masks, hidden = len(c.stream) * math.ceil(c.masked / 8), c.net.weights - c.head_weights
+    biases = c.net.weights - c.masked - c.head_weights  # stand still with the backbone
+    tensors = sum(p.dim() > 1 for p in c.method.net.parameters()) + 1
+    return replace(
+        _finetune(c),
+        trained=(c.net.weights - biases, tensors),
+        stored=hidden,
+        keeps={"masks": masks, "an output layer for each task": c.weight_bytes * c.heads},
+    )
+
+
+def _packnet(c):
+    owner = math.ceil(c.masked * (len(c.stream).bit_length() or 1) / 8)
+    keeps = {"owner of each weight": owner, "an output layer for each task": c.weight_bytes * c.heads}
+    return replace(_finetune(c), stored=c.net.weights - c.head_weights, keeps=keeps)
+
+
+RULES = {
+    base.Finetune: _finetune, base.Joint: _joint, ewc.EWC: _ewc, replay.Replay: _replay,
+    replay.DERpp: _derpp, replay.AGEM: _agem, replay.GDumb: _gdumb, icarl.ICaRL: _icarl,
+    latent.LatentReplay: _latent, streaming.NearestMean: _mean, streaming.StreamingLDA: _lda,
+    masks.Separate: _separate, masks.Piggyback: _piggyback, masks.PackNet: _packnet,
+}  # fmt: skip
