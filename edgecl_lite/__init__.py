@@ -38,7 +38,8 @@ from .tensors import nbytes
 from .train import Diverged, Point, learn, sweep, train
 
 LATER = {"plots": "plots", "widgets": "widgets", "live": "widgets", "explore": "widgets", "flip": "widgets",
-         "guess": "widgets", "watch": "widgets", "checks": "checks", "check": "checks"}  # fmt: skip
+         "guess": "widgets", "watch": "widgets", "meter": "widgets",
+         "checks": "checks", "check": "checks"}  # fmt: skip
 
 
 def __getattr__(name):

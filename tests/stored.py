@@ -1,8 +1,9 @@
-"""Results that take too long for a lesson, computed once and kept: python tests/stored.py [05 [PART ...]]
+"""Results that take too long for a lesson, computed once and kept: python tests/stored.py [NN [PART ...]]
 
 Writes edgecl_lite/stored/<lesson>.json, plain numbers, small enough to read; a lesson loads them with
 `edgecl_lite.data.stored` and trains a short version of its own beside them. PART names one or more parts to
 compute anew; the others stay as they are. Same seeds, same results, up to the last digits of another CPU.
+Lesson 06 reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.har`).
 """
 
 import json
@@ -15,11 +16,13 @@ import torch
 from lessons import ROOT
 
 from edgecl_lite import (  # isort: skip
-    Finetune, Replay, adaptation, anil, digits, episodes, first_order, maml, meta_learn, metrics, mlp, oml,
-    reptile, setup, sinusoids, split, symbols, train,
+    Finetune, Joint, LatentReplay, Replay, adaptation, anil, digits, episodes, first_order, har, har_net,
+    maml, meta_learn, metrics, mlp, nbytes, oml, reptile, setup, sinusoids, split, sweep, symbols, train,
 )  # fmt: skip
+from edgecl_lite.har import ACTIVITIES, TEST_PEOPLE
 from edgecl_lite.meta import _drawn, _loss, head, new_head, one_by_one
-from edgecl_lite.models import apply, initial
+from edgecl_lite.methods.base import cross_entropy, masked
+from edgecl_lite.models import apply, cut_at, head_names, initial
 from edgecl_lite.tensors import copied, lane, stack
 
 SEEDS = 5
@@ -187,6 +190,143 @@ def _learned(method, net, tasks, steps, **options):
     return {"params": points[-1].params, "points": points, "seconds": seconds}
 
 
+# UCI HAR: three groups of people, so that the front knows neither whom it serves nor whom it is judged on
+FRONT_PEOPLE = (1, 3, 5, 6, 7, 8, 11)
+STREAM_PEOPLE = (14, 15, 16, 17, 19, 21, 22, 23, 25, 26, 27, 28, 29, 30)
+TRIAL_PEOPLE = (14, 15, 16, 17)  # of the stream's: held out while the learning rate is chosen
+BUDGETS = [2**k for k in range(9, 22)]  # bytes, 512 B … 2 MB
+LEARNING_RATES = (1e-3, 3e-3)
+SHORT = {"epochs": 5, "batch_size": 32, "every": 10_000, "progress": False}
+
+
+class FrozenFront(Replay):
+    """Raw replay with the front at rest: it keeps whole samples, only the head learns from them."""
+
+    def risk(self, params, state, batch):
+        front, head = cut_at(self.net, -1)
+        with torch.no_grad():
+            z = apply(front, params, batch["x"])
+        return cross_entropy(masked(apply(head, params, z), batch["active"]), batch["y"])
+
+
+class KnownScale(LatentReplay):
+    """Latent replay whose scale comes with the front, from its own people, and not from the first task."""
+
+    def __init__(self, net, known, start):
+        super().__init__(net, cut=-1, frozen=True, start=start)
+        self._known = known  # (n, channels, height, width)
+
+    def end_task(self, params, state, task):
+        if task["number"]:
+            return state
+        z = apply(self._front, params, self._known.expand(len(state["now"]), *self._known.shape))
+        low, high = z.amin(1), z.amax(1)
+        state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
+        return self.store(params, state, {**task, "chance": task["rng"](task["y"].shape[1])})
+
+
+def over_bytes():
+    """UCI HAR, activity after activity: accuracy of raw and of latent replay over the bytes they may keep."""
+    began, busy, known = time.perf_counter(), time.process_time(), har(FRONT_PEOPLE, TRIAL_PEOPLE)
+    at_once = split(known, per_task=len(ACTIVITIES))
+    net = har_net(at_once)
+    front = train(Finetune(net), at_once, SEEDS, epochs=25, lr=2e-3, every=10_000, progress=False).params
+    new = stack([initial(net, seed) for seed in range(SEEDS)])
+    start = front | {name: new[name] for name in head_names(new)}
+    _say("front", began, f"{len(known.train[1])} windows")
+    trials = split(har([p for p in STREAM_PEOPLE if p not in TRIAL_PEOPLE], TRIAL_PEOPLE))
+    stream = split(har(STREAM_PEOPLE, TEST_PEOPLE))
+    latents = LatentReplay(net, cut=-1, frozen=True, start=start)
+    width, channels = stream.pixels, latents.channels(start, known.train[0])
+    ways = {  # method, bytes of a sample and of the scale, largest budget
+        "raw, whole network": (Replay(net, start=start), width + 1, 0, 2**21),
+        "raw, frozen front": (FrozenFront(net, start=start), width + 1, 0, 2**21),
+        "latent": (latents, channels + 1, 8 * channels, 2**18),
+        "latent, known scale": (
+            KnownScale(net, known.train[0][::4], start),
+            channels + 1,
+            8 * channels,
+            2**18,
+        ),
+    }
+    found = {name: _league(name, stream, trials, *way) for name, way in ways.items()}
+    joint = {
+        lr: _ended(train(Joint(net, start=start), trials, SEEDS, lr=lr, **SHORT)) for lr in LEARNING_RATES
+    }
+    lr = max(joint, key=lambda lr: joint[lr].mean())
+    joint = _ended(train(Joint(net, start=start), stream, SEEDS, lr=lr, **SHORT))
+    return {
+        "settings": {
+            "front": {"people": FRONT_PEOPLE, "activities": ACTIVITIES, "epochs": 25, "lr": 2e-3},
+            "people": STREAM_PEOPLE, "test people": TEST_PEOPLE, "held out for lr": TRIAL_PEOPLE,
+            "tasks": stream.names, "channels": (16, 32), "seeds": SEEDS, "batch": 32, "epochs": 5,
+            "windows": {"front": len(known.train[1]), "stream": [len(task.train[1]) for task in stream],
+                        "test": [len(task.test[1]) for task in stream]},
+            "bytes": {"raw, 8 bits": width + 1, "raw, float": 4 * width, "latent, 8 bits": channels + 1,
+                      "scale": 8 * channels, "weights": nbytes(lane(start, 0))},
+            "torch": torch.__version__, "numpy": np.__version__,
+        },
+        "methods": found,
+        "joint": {"lr": lr, "accuracy": _plain(joint)},
+        "reached": {
+            f"{raw} against {kept}": _reached(found[raw], found[kept])
+            for raw in list(ways)[:2] for kept in list(ways)[2:]
+        },
+        "seconds": round(time.process_time() - busy),
+    }  # fmt: skip
+
+
+def _league(name, stream, trials, method, each, fixed, most):
+    """One method over all budgets: samples that fit, bytes kept, accuracy (budgets, seeds) at the end."""
+    began, busy, budgets = time.perf_counter(), time.process_time(), [b for b in BUDGETS if b <= most]
+    fits = [(b - fixed) // each for b in budgets]
+    fits = [n if n >= stream.outputs else None for n in fits]  # a sample a class, or it does not fit
+    some = [n for n in fits if n][:4:2]  # two of the small budgets
+    tried = {
+        lr: _ended(sweep(method, trials, SEEDS, lr=lr, capacity=some, **SHORT)).mean()
+        for lr in LEARNING_RATES
+    }
+    lr = max(tried, key=tried.get)
+    run = sweep(method, stream, SEEDS, lr=lr, capacity=[0, *filter(None, fits)], **SHORT)
+    none, *accuracy = _ended(run)  # (capacities, seeds)
+    kept = [nbytes(method.keeps(run.state, SEEDS * (i + 1))) for i in range(len(accuracy))]
+    holes = [None] * fits.count(None)  # they come first
+    _say(name, began, [f"{a.mean():.3f} ± {a.std(ddof=1):.3f}" for a in accuracy])
+    return {
+        "budgets": budgets,
+        "capacity": fits,
+        "bytes": [*holes, *kept],
+        "accuracy": [*holes, *_plain(accuracy)],
+        "mean": [*holes, *_plain([a.mean() for a in accuracy])],
+        "sd": [*holes, *_plain([a.std(ddof=1) for a in accuracy])],
+        "nothing kept": _plain(none),
+        "lr": lr,
+        "trials": {str(lr): round(a, 4) for lr, a in tried.items()},
+        "seconds": round(time.process_time() - busy),
+    }
+
+
+def _reached(raw, latent, at=2048):
+    """The first budget at which raw replay's mean is what latents reach in `at` bytes; None: at no budget.
+
+    Also where a line between the means, straight over the logarithm of the bytes, crosses that height.
+    """
+    goal, found = latent["mean"][latent["budgets"].index(at)], None
+    ends = [(b, mean) for b, mean in zip(raw["budgets"], raw["mean"]) if mean is not None]
+    for (before, low), (found, high) in zip([(None, None), *ends], ends):
+        if high >= goal:
+            between = before and round(before * (found / before) ** ((goal - low) / (high - low)))
+            break
+    else:
+        found = between = None
+    return {"latents' bytes": at, "accuracy": goal, "raw bytes": found, "ratio": found and found / at,
+            "between budgets": between}  # fmt: skip
+
+
+def _ended(run):
+    return metrics.average_accuracy(run.accuracy)
+
+
 def _plain(array):
     return np.round(np.asarray(array, float), 4).tolist()
 
@@ -195,7 +335,10 @@ def _say(name, began, what):
     print(f"  {name}: {what} ({time.perf_counter() - began:.0f} s)", flush=True)
 
 
-LESSONS = {"05_meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row}}
+LESSONS = {
+    "05_meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
+    "06_edge_budget": {"har": over_bytes},
+}
 
 
 def main(number="", *parts):
