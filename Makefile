@@ -3,7 +3,8 @@
 #   make setup   only prepare .venv                               make bench   the speed table of the README
 #   make lint    ruff: check and format                           make clean   remove what tests and tools left behind
 #   make notebooks   run every lesson and store its outputs       make measure   time and memory into the README's map
-#   make stored  compute anew what lessons only load (minutes)
+#   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
+#   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
 PY    := $(VENV)/bin/python
@@ -13,12 +14,13 @@ PIP   := $(PY) -m pip --disable-pip-version-check install $(if $(CI),-q,)
 ROOT  := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 LEARN := $(VENV)/.ready
 TESTS := $(VENV)/.ready-tests
+TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test bench lint notebooks measure stored clean
+.PHONY: help setup lab test bench lint notebooks measure stored export ledger clean
 
 help:
-	@sed -n '2,7s/^# *//p' Makefile
+	@sed -n '2,8s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -72,6 +74,20 @@ measure: $(TESTS)
 
 stored: $(TESTS)
 	$(PY) tests/stored.py
+
+$(TOOLS): tests/export.requirements.txt $(TESTS)
+	@echo "Installing what writes networks for devices into $(VENV) (250 MB) …"
+	@$(PIP) -r tests/export.requirements.txt
+	@touch $@
+
+# The sizes are recorded only where all tests pass, but for those that compare with the old record.
+export: $(TOOLS)
+	$(PY) -m pytest -q tests/test_export.py -k "not record"
+	$(PY) tests/test_export.py
+
+# Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
+ledger: $(TESTS)
+	$(PY) tests/ledger/ledger.py $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots

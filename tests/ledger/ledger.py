@@ -1,0 +1,495 @@
+"""Our numbers against the literature: make ledger, or python tests/ledger/ledger.py --only "EWC/task".
+
+Runs the Split MNIST protocol of van de Ven, Tuytelaars & Tolias (2022) on the real images, and five Fishers
+over a grid of λ as van de Ven (2025), with the module's methods as they are. A row is one small JSON file in
+rows/, written anew after every seed, so that a stopped ledger goes on where it was; a row whose settings
+changed is run again. README.md beside this file is made from the rows and from nothing else (page.py).
+"""
+
+import argparse
+import contextlib
+import hashlib
+import itertools
+import json
+import math
+import os
+import platform
+import re
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SEEDS, FISHER_SEEDS = 5, 3
+KEYS = (
+    "method", "scenario", "data", "seeds", "accuracy", "mean", "sd", "published", "source", "mark",
+    "settings", "settings_hash", "seconds", "versions",
+)  # fmt: skip
+SCENARIOS = ("task", "domain", "class")
+
+# ---- the rows
+
+TABLE = "van de Ven, Tuytelaars & Tolias 2022, table 2"  # M: quoted from memory of the paper
+BLOG = "van de Ven 2025, best λ of 30 seeds"  # R: read in the authors' repository
+PUBLISHED = {  # (mean, spread) in per cent
+    "None": {"task": (84.3, 1.0), "domain": (60.1, 1.7), "class": (19.9, 0.0)},
+    "EWC": {"task": (99.1, 0.2), "domain": (63.0, 1.6), "class": (20.6, 0.5)},
+    "ER": {"task": (99.0, 0.1), "domain": (93.8, 0.2), "class": (88.8, 0.2)},
+    "iCaRL": {"class": (92.5, 0.1)},
+    "Joint": {"task": (99.7, 0.0), "domain": (98.6, 0.1), "class": (98.2, 0.0)},
+}
+LAM = {"task": 1e5, "domain": 1e10, "class": 1e9}  # tuned for EWC by the authors (R)
+FISHERS = {  # name: samples and labels of EWC, published accuracy of the best λ, task-incremental
+    "exact": (None, "exact", 99.12),
+    "exact 500": (500, "exact", 98.93),
+    "sampled": (None, "sample", 99.12),
+    "empirical": (None, "empirical", 99.12),
+    "batched": (None, "batched", 99.11),
+}
+# Decades of λ, so that the best lies inside. The square of a mean of gradients is smaller by their number.
+GRID = {"task": range(2, 11), "domain": range(3, 11), "class": range(3, 11)}
+BATCHED = 2  # decades up
+
+# What a reader must know of a row; of a miss, why it is one and what was tried. The longest key that fits.
+NOTES = {
+    "EWC": "the λ that the authors tuned",
+    "online EWC": "γ = 1, the λ that the authors tuned for EWC",
+    "online EWC, batched": "batches of 32 (there: 128)",
+    "ER": 'memory of 100 samples a class from the start, the newest (policy "ring"; the stream is shuffled)',
+    "ER/domain": "memory of 1,000 samples, half for each output, drawn evenly from all tasks so far: 1,000 "
+    "of the first task, 200 of each at the end (there: 200 of each from the start)",
+    "DER++": "memory as for ER; α = 0.5, β = 1",
+    "iCaRL": "1,000 exemplars shared by the classes so far: 500 a class at first, 100 at the end (there: 100 "
+    "from the start); rehearsed with weight 1 − 1/k (there: mixed into the new data)",
+    "Joint": "draws evenly from all tasks so far",
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a ledger is: the real one, or a rehearsal of the same rows in seconds."""
+
+    data: tuple = ("mnist", "fashion_mnist")
+    hidden: tuple = (400, 400)
+    steps: int = 2000
+    fisher_steps: int = 500
+    batch_size: int = 128
+    capacity: int = 1000
+    strengths: int = 9
+
+
+REHEARSAL = Scale(("digits",), (20,), 15, 10, 32, 100, 2)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is to be measured. settings: all that the numbers depend on, and a note."""
+
+    method: str
+    scenario: str
+    data: str
+    settings: dict
+
+    @property
+    def name(self):
+        return f"{self.method}/{self.scenario}/{self.data}"
+
+    @property
+    def fisher(self):
+        """Which of the Fishers this row tries, or "" where it is a row of the comparison."""
+        return self.method.partition(", ")[2]
+
+    @property
+    def seeds(self):
+        return FISHER_SEEDS if self.fisher else SEEDS
+
+    @property
+    def lam(self):
+        return self.settings["method"].get("lam")
+
+    @property
+    def stem(self):
+        """The row's file below rows/, without its ending."""
+        plain = re.sub(r"\W+", "-", (self.fisher or self.method).replace("++", "pp").lower())
+        if self.fisher:
+            return f"fisher/{self.scenario}-{plain}-1e{math.log10(self.lam):.0f}"
+        return f"{self.data}-{self.scenario}-{plain}"
+
+    @property
+    def words(self):
+        """What may change without a new run: keys of the row's file."""
+        published, source, mark = PUBLISHED.get(self.method, {}).get(self.scenario), TABLE, "M"
+        if self.fisher and self.scenario == "task":
+            published, source, mark = (FISHERS[self.fisher][2], None), BLOG, "R"
+        if published is None or self.data != "mnist":
+            return {"published": None, "source": "none published", "mark": "–"}
+        return {"published": list(published), "source": source, "mark": mark}
+
+    @property
+    def hash(self):
+        return digest(self.scenario, self.data, self.settings)
+
+
+def digest(scenario, data, settings):
+    """Settings as a short hash; the note has no part in it."""
+    told = {"scenario": scenario, "data": data, **{k: v for k, v in settings.items() if k != "note"}}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def ledger(scale=None):
+    """All rows, in the order of work."""
+    scale, fishers = scale or Scale(), {}
+    first, *others = ([*_compared(scale, data)] for data in scale.data)
+    for scenario in SCENARIOS:
+        fishers[scenario] = [*_strengths(scale, scale.data[0], scenario)]
+    return [*first, *fishers["task"], *sum(others, []), *fishers["domain"], *fishers["class"]]
+
+
+def _compared(scale, data):
+    """Every method in every scenario that it has."""
+    for scenario in SCENARIOS:
+        ewc = {"class": "EWC", "lam": LAM[scenario], "samples": None, "labels": "exact"}
+        policy = "balanced" if scenario == "domain" else "ring"  # there a ring would forget all old tasks
+        memory = {"capacity": scale.capacity, "policy": policy}
+        methods = {
+            "None": {"class": "Finetune"},
+            "EWC": {**ewc, "gamma": None},
+            "online EWC": {**ewc, "gamma": 1.0},
+            "ER": {"class": "Replay", **memory, "weighting": "1/k"},
+            "DER++": {"class": "DERpp", **memory, "alpha": 0.5, "beta": 1.0},
+            "iCaRL": {"class": "ICaRL", "capacity": scale.capacity, "weighting": "1/k"},
+            "Joint": {"class": "Joint"},
+        }
+        for name, method in methods.items():
+            if name != "iCaRL" or scenario == "class":
+                yield _row(scale, name, scenario, data, method, scale.steps)
+
+
+def _strengths(scale, data, scenario):
+    """Online EWC with every Fisher and λ."""
+    for fisher, (samples, labels, _) in FISHERS.items():
+        for power in GRID[scenario][: scale.strengths]:
+            lam = 10.0 ** (power + BATCHED * (fisher == "batched"))
+            method = {"class": "EWC", "lam": lam, "samples": samples, "labels": labels, "gamma": 1.0}
+            yield _row(scale, f"online EWC, {fisher}", scenario, data, method, scale.fisher_steps)
+
+
+def _row(scale, name, scenario, data, method, steps):
+    keys = f"{name}/{scenario}/{data}", f"{name}/{scenario}", name
+    settings = {
+        "method": method,
+        "stream": {"per_task": 2, "active": "all", "order": "torch.randperm(10) of the seed"},
+        "net": [*scale.hidden],
+        "training": {
+            "optimizer": "adam",
+            "lr": 1e-3,
+            "batch_size": scale.batch_size,
+            "steps": steps,
+            "fresh": False,
+        },
+        "note": next((NOTES[key] for key in keys if key in NOTES), ""),
+    }
+    return Row(name, scenario, data, settings)
+
+
+# ---- a unit of work: one training with one seed, a function of plain values, for any machine
+
+
+def measure(data, scenario, settings, strengths, seed):
+    """([average accuracy after the last task, per cent, for each strength], CPU seconds).
+
+    strengths: values of λ that share the training as its lanes, or None. FloatingPointError: one diverged.
+    """
+    import torch
+
+    import edgecl_lite
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # moments of pixels that stay black fade into numbers slow to handle
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(seed)).tolist()
+    images = getattr(edgecl_lite, data)()  # the stream copies them: to keep both would take 220 MB more
+    stream = edgecl_lite.split(images, scenario=scenario, **{**settings["stream"], "order": order})
+    del images
+    begun, steps = time.thread_time(), settings["training"]["steps"]
+    options = {k: v for k, v in settings["method"].items() if k != "class"}
+    net = edgecl_lite.mlp(stream, hidden=settings["net"])
+    method = getattr(edgecl_lite, settings["method"]["class"])(net, **options)
+    grid = strengths and {"lam": strengths}
+    for last in edgecl_lite.learn(method, stream, [seed], grid, **settings["training"], every=steps):
+        if last.lost:
+            raise FloatingPointError(f"{settings['method']}, seed {seed}, λ {strengths}: {last.lost}")
+    return [round(100 * share, 4) for share in last.accuracy.mean(1).tolist()], time.thread_time() - begun
+
+
+def numbered(i, *unit):
+    return i, *measure(*unit)
+
+
+# ---- the files
+
+
+def path_of(folder, row):
+    return folder / "rows" / f"{row.stem}.json"
+
+
+def parse(path):
+    """What stands in a row's file, or {} where there is none, or it was cut."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and tuple(found) == KEYS else {}
+
+
+def read(folder, row):
+    """What was measured of the row with its present settings, or {}."""
+    found = parse(path_of(folder, row))
+    return found if found.get("settings_hash") == row.hash else {}
+
+
+def write(path, text):
+    """The whole file or none of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def write_row(folder, row, values):
+    write(path_of(folder, row), json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+
+def spread(accuracy):
+    """Mean and sample standard deviation (None for one seed) as they stand in a row."""
+    sd = round(statistics.stdev(accuracy), 4) if len(accuracy) > 1 else None
+    return {"mean": round(statistics.fmean(accuracy), 4), "sd": sd}
+
+
+def with_seed(row, old, seed, accuracy, seconds):
+    """The row's file after one more seed; old: before, or {}."""
+    known = dict(zip(old.get("seeds", []), old.get("accuracy", []))) | {seed: accuracy}
+    ordered = [known[seed] for seed in sorted(known)]
+    values = {"method": row.method, "scenario": row.scenario, "data": row.data, **row.words}
+    values |= {"seeds": sorted(known), "accuracy": ordered, **spread(ordered)}
+    values |= {"settings": row.settings, "settings_hash": row.hash}
+    values["seconds"] = round(old.get("seconds", 0) + seconds, 1)
+    values["versions"] = {
+        "python": platform.python_version(),
+        "torch": version("torch").partition("+")[0],
+        "edgecl_lite": version("edgecl_lite"),
+        "processor": platform.machine(),
+    }
+    return {key: values[key] for key in KEYS}
+
+
+def reword(folder, rows):
+    """Bring published values, sources and notes of measured rows up to date; no number of ours changes."""
+    for row in rows:
+        old = read(folder, row)
+        new = {**old, **row.words, "settings": row.settings}
+        if old and new != old:
+            write_row(folder, row, new)
+
+
+def write_page(folder):
+    from page import page
+
+    write(
+        folder / "README.md", page([row for path in sorted(folder.rglob("*.json")) if (row := parse(path))])
+    )
+
+
+# ---- the work
+
+
+def units(folder, rows, seeds):
+    """What is missing: [(rows that share a training, those of them that lack the seed, seed)].
+
+    Every row gets its first seed before any gets its second, one section of the page after the other.
+    """
+    sweeps, work = {}, []
+    for row in rows:
+        sweeps.setdefault(row.name, []).append(row)
+
+    def section(sweep):
+        return sweep[0].data, sweep[0].fisher and sweep[0].scenario
+
+    for _, group in itertools.groupby(sweeps.values(), section):
+        group = [(sweep, [set(read(folder, row).get("seeds", [])) for row in sweep]) for sweep in group]
+        for seed in range(seeds):
+            for sweep, done in group:
+                lacking = [row for row, known in zip(sweep, done) if seed not in known]
+                if lacking and seed < sweep[0].seeds:
+                    work.append((sweep, lacking, seed))
+    return work
+
+
+STEP_MS = {"Finetune": 7, "EWC": 8, "Replay": 11, "DERpp": 18, "ICaRL": 16, "Joint": 9}  # for the time left
+
+
+def cost(sweep):
+    """About how many seconds a training takes on one core."""
+    settings = sweep[0].settings
+    return len(sweep) * 5 * settings["training"]["steps"] * STEP_MS[settings["method"]["class"]] / 1000
+
+
+@contextlib.contextmanager
+def engine(workers, address):
+    """Who does the work: processes of this machine, or the Dask cluster at an address."""
+    from joblib import parallel_config
+
+    if not address:
+        with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+            yield
+        return
+    from distributed import Client
+
+    with Client(address) as client:
+        client.upload_file(__file__)  # its workers import this file; edgecl_lite they must have
+        with parallel_config("dask"):
+            yield
+
+
+def fetch(work):
+    """Let the loader fetch and check what the work needs, once. It says itself where files are to be put."""
+    import edgecl_lite
+
+    for name in dict.fromkeys(sweep[0].data for sweep, *_ in work if sweep[0].data != "digits"):
+        getattr(edgecl_lite, name)(1, 1)
+
+
+def run(folder, rows, seeds, workers, address=None):
+    """Measure what is missing; rows and page are written as results come."""
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    for row in rows:
+        if path_of(folder, row).exists() and not read(folder, row):
+            print(f"{row.stem}.json is cut or has other settings: it is run again.")
+    work = units(folder, rows, seeds)
+    total = sum(cost(sweep) for sweep, *_ in work)
+    print(f"{len(work)} trainings to do, about {total / 60:.0f} minutes on one core.", flush=True)
+    if not address:
+        fetch(work)
+    jobs = []
+    for i, (sweep, _, seed) in enumerate(work):
+        strengths = [row.lam for row in sweep] if sweep[0].fisher else None
+        jobs.append(
+            delayed(numbered)(i, sweep[0].data, sweep[0].scenario, sweep[0].settings, strengths, seed)
+        )
+    warnings.filterwarnings("ignore", message=".*have been cancelled")  # joblib, when stopped: we say so
+    form = "{percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left{postfix}"
+    pause = 1 if sys.stderr.isatty() else 60  # seconds between two pictures of the bar
+    with engine(workers, address), tqdm(total=total, bar_format=form, mininterval=pause) as bar:
+        for i, accuracy, seconds in Parallel(return_as="generator_unordered", batch_size=1)(jobs):
+            sweep, lacking, seed = work[i]
+            for row, value in zip(sweep, accuracy, strict=True):
+                if row in lacking:
+                    old = read(folder, row)
+                    write_row(folder, row, with_seed(row, old, seed, value, seconds / len(sweep)))
+            write_page(folder)
+            bar.set_postfix_str(f"{sweep[0].name}, seed {seed}: {max(accuracy):.1f}", refresh=False)
+            bar.update(cost(sweep))
+
+
+def bench(rounds=7, steps=100):
+    """Compare a finetuning step with a bare PyTorch step of the same net, in one run, on one thread."""
+    import torch
+    from torch import nn
+
+    from edgecl_lite import Finetune, learn, mlp, mnist, split
+
+    def bare():
+        layers = nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 400), nn.ReLU(), nn.Linear(400, 10)
+        net = nn.Sequential(nn.Flatten(), *layers)
+        optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
+        for task in stream:
+            x, y = task.train
+            picks = (pick for _ in range(steps) for pick in torch.randperm(len(x)).split(128))
+            for pick in itertools.islice(picks, steps):
+                loss = nn.functional.cross_entropy(net(x[pick]), y[pick])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+
+    def ours():
+        for _ in learn(method, stream, batch_size=128, fresh=False, steps=steps, every=steps):
+            pass
+
+    def step_ms(work):
+        begun = time.thread_time()
+        work()
+        return 1e3 * (time.thread_time() - begun) / steps / len(stream)
+
+    torch.set_num_threads(1)
+    stream = split(mnist(test=100))
+    method = Finetune(mlp(stream, (400, 400)))
+    pairs = [(step_ms(bare), step_ms(ours)) for _ in range(rounds)]
+    ratio, plain = (statistics.median(v) for v in zip(*((own / plain, plain) for plain, own in pairs)))
+    print(f"A finetuning step takes {ratio:.2f} × a bare PyTorch step of the same net, {plain:.1f} ms")
+    print(f"(784-400-400-10, batch 128, one thread, median of {rounds} rounds).")
+
+
+def chosen(rows, only):
+    """Rows named method/scenario or method/scenario/data, or all. LookupError says which there are."""
+    picked = [row for row in rows if only in (None, row.name, row.name.rpartition("/")[0])]
+    if not picked:
+        known = "\n  ".join(dict.fromkeys(row.name for row in rows))
+        raise LookupError(f"No row {only!r}. The rows, whose data set may be left out:\n  {known}")
+    return picked
+
+
+def main(argv=None):
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser.add_argument("--only", metavar="ROW", help='such as "EWC/task" or "EWC/task/mnist"')
+    parser.add_argument(
+        "--seeds", type=int, default=SEEDS, help="how many (the Fishers: at most 3); default 5"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes on this machine; default 2")
+    parser.add_argument(
+        "--dask", metavar="ADDRESS", help="scheduler of a Dask cluster that does the work instead"
+    )
+    parser.add_argument("--table", action="store_true", help="only make README.md anew")
+    parser.add_argument("--bench", action="store_true", help="only measure a step against bare PyTorch")
+    parser.add_argument("--rehearse", action="store_true", help="the same rows, tiny, on the bundled digits")
+    parser.add_argument("--folder", type=Path, default=HERE, help="where rows/ and README.md are")
+    told = parser.parse_args(argv)
+    folder, rows = told.folder.resolve(), ledger(REHEARSAL if told.rehearse else None)
+    if told.rehearse and folder == HERE:
+        parser.error("--rehearse needs a --folder of its own")
+    if min(told.seeds, told.workers) < 1:
+        parser.error("--seeds and --workers must be at least 1")
+    from filelock import FileLock, Timeout
+
+    own = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    lock = FileLock(Path(tempfile.gettempdir()) / f"edgecl-ledger-{own}.lock", timeout=0)
+    try:
+        wanted = chosen(rows, told.only)
+        if told.bench:
+            return bench()
+        with lock:
+            reword(folder, rows)
+            write_page(folder)
+            if not told.table:
+                run(folder, wanted, told.seeds, told.workers, told.dask)
+    except Timeout:
+        sys.exit("Another ledger is at work on these rows: wait for it, or stop it and start this one again.")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Every finished seed is kept; the same command goes on from here.")
+    except LookupError as error:
+        sys.exit(error.args[0])
+    except (OSError, FloatingPointError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE))
+    from ledger import main  # under its own name, by which other processes import what they are sent
+
+    main()

@@ -1,0 +1,340 @@
+"""The ledger: a rehearsal of all its rows on the bundled digits; the rows and the page that are stored."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+HERE = Path(__file__).resolve().parent / "ledger"
+sys.path.insert(0, str(HERE))
+
+import ledger  # noqa: E402
+import page  # noqa: E402
+
+import edgecl_lite as cl  # noqa: E402
+from edgecl_lite import data  # noqa: E402
+
+SMALL = ["--rehearse", "--seeds", "2"]
+MNIST = os.environ.get("EDGECL_DATA")
+
+
+def command(*options, **how):
+    """The ledger as `make ledger` starts it."""
+    line = [sys.executable, str(HERE / "ledger.py"), *map(str, options)]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    return subprocess.Popen(line, **pipes, **how)
+
+
+def rows_in(folder):
+    """{file below rows/: its row without what a clock said}."""
+    files = (folder / "rows").rglob("*.json")
+    found = {path.relative_to(folder).as_posix(): json.loads(path.read_text("utf-8")) for path in files}
+    return {name: {k: v for k, v in row.items() if k != "seconds"} for name, row in found.items()}
+
+
+def bytes_in(folder):
+    return {path.name: path.read_bytes() for path in (folder / "rows").rglob("*.json")}
+
+
+def refused(*options):
+    """What the ledger says when it stops with an error."""
+    with pytest.raises(SystemExit) as stop:
+        ledger.main([*map(str, options)])
+    assert isinstance(stop.value.code, str)  # printed on stderr, exit status 1
+    return stop.value.code
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory):
+    """A folder with every row of the ledger, tiny."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    ledger.main([*SMALL, "--workers", "1", "--folder", str(folder)])
+    return folder
+
+
+@pytest.fixture
+def copy(rehearsal, tmp_path):
+    return Path(shutil.copytree(rehearsal, tmp_path / "copy"))
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    """`measure` is made for processes of its own: it sets how torch computes."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
+
+
+# ---- what is run
+
+
+def test_every_method_in_every_scenario():
+    names = [row.name for row in ledger.ledger()]
+    plain = [name for name in names if ", " not in name]
+    assert len(plain) == len(set(plain)) == 2 * 19
+    assert {name for name in plain if name.startswith("iCaRL")} == {
+        "iCaRL/class/mnist",
+        "iCaRL/class/fashion_mnist",
+    }
+    fishers = [name for name in names if ", " in name]
+    assert len(set(fishers)) == 15
+    assert len(fishers) == 5 * (9 + 8 + 8)
+    assert names[:19] == [name for name in plain if name.endswith("/mnist")]
+
+
+def test_settings_are_those_of_the_paper():
+    for row in ledger.ledger():
+        training, method = row.settings["training"], row.settings["method"]
+        assert training == {
+            "optimizer": "adam",
+            "lr": 1e-3,
+            "batch_size": 128,
+            "steps": 500 if row.fisher else 2000,
+            "fresh": False,
+        }
+        assert row.settings["net"] == [400, 400]
+        assert row.settings["stream"]["active"] == "all"
+        assert method.get("capacity", 1000) == 1000
+        if row.method == "EWC":
+            assert method["lam"] == {"task": 1e5, "domain": 1e10, "class": 1e9}[row.scenario]
+            assert (method["samples"], method["labels"], method["gamma"]) == (None, "exact", None)
+
+
+def test_measure_is_a_plain_training():
+    row = next(row for row in ledger.ledger(ledger.REHEARSAL) if row.name == "ER/class/digits")
+    measured, _ = ledger.measure("digits", "class", row.settings, None, 3)
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(3)).tolist()
+    stream = cl.split(cl.digits(), 2, "class", active="all", order=order)
+    method = cl.Replay(cl.mlp(stream, (20,)), capacity=100, policy="ring")
+    run = cl.train(method, stream, [3], steps=15, batch_size=32, fresh=False, progress=False)
+    assert measured == pytest.approx(100 * cl.metrics.average_accuracy(run.accuracy), abs=1e-4)
+
+
+def test_strengths_share_a_training_and_a_lost_one_is_no_number():
+    row = next(row for row in ledger.ledger(ledger.REHEARSAL) if row.name == "EWC/task/digits")
+    together, _ = ledger.measure("digits", "task", row.settings, [1e1, 1e5], 0)
+    alone, _ = ledger.measure("digits", "task", row.settings, None, 0)
+    assert together[1] == pytest.approx(alone[0], abs=0.5)
+    assert together[0] != together[1]
+    wild = {**row.settings, "training": {**row.settings["training"], "lr": 1e30}}
+    with pytest.raises(FloatingPointError):
+        ledger.measure("digits", "task", wild, None, 0)
+
+
+# ---- how it behaves
+
+
+def test_rows_have_the_keys_and_say_what_they_are(rehearsal):
+    found = [json.loads(text) for text in bytes_in(rehearsal).values()]
+    assert len(found) == 19 + 15 * 2
+    for row in found:
+        assert tuple(row) == ledger.KEYS
+        assert row["seeds"] == [0, 1]
+        assert row["settings_hash"] == ledger.digest(row["scenario"], row["data"], row["settings"])
+        assert ledger.spread(row["accuracy"]) == {"mean": row["mean"], "sd": row["sd"]}
+        assert row["versions"].keys() == {"python", "torch", "edgecl_lite", "processor"}
+        assert row["published"] is None  # of digits there is no published table
+    text = (rehearsal / "README.md").read_text("utf-8")
+    assert all(f"| {name} |" in text for name in [*page.METHODS, *ledger.FISHERS])
+
+
+def test_unknown_row(tmp_path):
+    says = refused("--only", "EWC/somewhere", "--folder", tmp_path)
+    assert says.startswith("No row 'EWC/somewhere'.")
+    assert "\n  EWC/task/mnist" in says
+    assert "\n  online EWC, exact 500/class/mnist" in says
+    done = command("--only", "EWC/somewhere", "--folder", tmp_path)
+    assert (done.communicate()[0].strip(), done.returncode) == (says, 1)
+
+
+def test_a_stopped_ledger_goes_on_and_ends_with_the_same_rows(rehearsal, tmp_path):
+    first = command(*SMALL, "--folder", tmp_path)
+    until = time.monotonic() + 180
+    while len([*tmp_path.rglob("*.json")]) < 5 and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(first.pid, signal.SIGINT)  # Ctrl-C reaches the workers, too
+    said, _ = first.communicate(timeout=180)
+    assert first.returncode == 1
+    assert "Stopped. Every finished seed is kept" in said
+    assert "Traceback" not in said
+    early, whole = rows_in(tmp_path), rows_in(rehearsal)
+    assert 5 <= len(early)
+    assert sum(len(row["seeds"]) for row in early.values()) < sum(len(r["seeds"]) for r in whole.values())
+    assert all(ledger.parse(tmp_path / name) for name in early)
+    second = command(*SMALL, "--folder", tmp_path)
+    said, _ = second.communicate()
+    assert second.returncode == 0, said
+    assert rows_in(tmp_path) == whole
+
+
+def test_a_cut_file_is_run_again_and_the_others_kept(rehearsal, copy, capsys):
+    names = "digits-class-er.json", "task-sampled-1e2.json"
+    before = bytes_in(copy)
+    for name in names:
+        path = next(copy.rglob(name))
+        path.write_bytes(before[name][:200])
+    ledger.main([*SMALL, "--workers", "1", "--folder", str(copy)])
+    said, after = capsys.readouterr().out, bytes_in(copy)
+    assert "4 trainings to do" in said
+    assert "digits-class-er.json is cut" in said
+    assert rows_in(copy) == rows_in(rehearsal)
+    assert {name for name in before if before[name] != after[name]} <= {*names}
+
+
+def test_a_changed_setting_is_run_again_and_nothing_else(copy, monkeypatch, capsys):
+    before = bytes_in(copy)
+    monkeypatch.setitem(ledger.LAM, "task", 2e3)
+    ledger.main([*SMALL, "--workers", "1", "--folder", str(copy)])
+    after, changed = bytes_in(copy), {"digits-task-ewc.json", "digits-task-online-ewc.json"}
+    assert "4 trainings to do" in capsys.readouterr().out
+    assert {name for name in before if before[name] != after[name]} == changed
+    row = json.loads(after["digits-task-ewc.json"])
+    assert row["settings"]["method"]["lam"] == 2e3
+    assert row["settings_hash"] != json.loads(before["digits-task-ewc.json"])["settings_hash"]
+
+
+def test_a_changed_note_is_written_without_a_run(copy, monkeypatch):
+    before = bytes_in(copy)
+    monkeypatch.setitem(ledger.NOTES, "ER/class", "another reason")
+    ledger.main(["--rehearse", "--table", "--folder", str(copy)])
+    old, new = (json.loads(some["digits-class-er.json"]) for some in (before, bytes_in(copy)))
+    assert new["settings"].pop("note") == "another reason"
+    assert old["settings"].pop("note") != "another reason"
+    assert new == old
+    assert "another reason" in (copy / "README.md").read_text("utf-8")
+
+
+def test_fewer_seeds_later_lose_nothing(copy):
+    before = bytes_in(copy)
+    ledger.main(["--rehearse", "--seeds", "1", "--folder", str(copy)])
+    assert bytes_in(copy) == before
+
+
+def test_a_second_ledger_says_so_and_stops(copy, monkeypatch):
+    second = []
+
+    def at_work(*_):
+        second.append(command("--rehearse", "--folder", copy))
+        second.append(second[0].communicate(timeout=180)[0])
+
+    monkeypatch.setattr(ledger, "run", at_work)
+    ledger.main(["--rehearse", "--folder", str(copy)])
+    assert second[0].returncode == 1
+    assert second[1].startswith("Another ledger is at work on these rows")
+    done = command("--rehearse", "--table", "--folder", copy)  # when the first is done, it may
+    assert (done.communicate()[0], done.returncode) == ("", 0)
+
+
+def test_no_data_and_no_network(tmp_path, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+    monkeypatch.delenv("EDGECL_DATA", raising=False)
+    monkeypatch.setenv("EDGECL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(data, "MIRRORS", (("mnist", closed),))
+    says = refused("--only", "None/task/mnist", "--folder", tmp_path)
+    assert says.startswith("No network: no mirror of mnist answered")
+    assert "$EDGECL_DATA/mnist" in says
+    assert not (tmp_path / "rows").exists()
+
+
+def test_a_dask_cluster_gives_the_same_rows(rehearsal, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    how = dict(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+    only = ["EWC/task", "ER/class", "online EWC, sampled/domain"]
+    with distributed.LocalCluster(**how) as cluster:
+        for row in only:
+            ledger.main(
+                [*SMALL, "--only", row, "--folder", str(tmp_path), "--dask", cluster.scheduler_address]
+            )
+    found, whole = rows_in(tmp_path), rows_in(rehearsal)
+    assert len(found) == 4
+    assert found == {name: whole[name] for name in found}
+
+
+# ---- the verdict and the page
+
+
+@pytest.mark.parametrize(
+    ("mean", "published", "near"),
+    [
+        (82.4, (84.3, 0.1), True),
+        (82.2, (84.3, 0.1), False),
+        (60.0, (63.0, 1.6), True),
+        (59.7, (63.0, 1.6), False),
+        (97.2, (99.12, None), True),
+        (97.1, (99.12, None), False),
+    ],
+)
+def test_verdict(mean, published, near):
+    row = {"mean": mean, "published": published}
+    assert page.near(row) == near
+    assert page.verdict(row) == ("reproduced" if near else "**not reproduced**")
+    assert page.verdict(row, early=True).endswith(" so far")
+    assert page.verdict({**row, "published": None}) == "none published"
+
+
+def stored():
+    return [(path, json.loads(path.read_text("utf-8"))) for path in sorted((HERE / "rows").rglob("*.json"))]
+
+
+def test_stored_rows_are_of_the_present_settings():
+    known = {(HERE / "rows" / f"{row.stem}.json"): row for row in ledger.ledger()}
+    for path, row in stored():
+        assert path in known, f"{path.name} belongs to no row of the ledger: remove it"
+        assert tuple(row) == ledger.KEYS
+        now = known[path]
+        assert (
+            row["settings_hash"] == ledger.digest(row["scenario"], row["data"], row["settings"]) == now.hash
+        )
+        assert {k: row[k] for k in now.words} | row["settings"] == now.words | now.settings, "make ledger"
+        assert row["seeds"] == sorted(set(row["seeds"]))
+        assert len(row["seeds"]) == len(row["accuracy"])
+        mean, n = sum(row["accuracy"]) / len(row["accuracy"]), len(row["accuracy"])
+        assert row["mean"] == pytest.approx(mean, abs=1e-4)
+        sd = statistics.stdev(row["accuracy"]) if n > 1 else None
+        assert row["sd"] == (sd if sd is None else pytest.approx(sd, abs=1e-4))
+
+
+def test_the_page_is_current():
+    for _ in range(10):  # a ledger at work writes rows, then the page
+        text, rows = (HERE / "README.md").read_bytes(), [row for _, row in stored()]
+        if text.decode() == page.page(rows):
+            return
+        time.sleep(0.5)
+    pytest.fail("tests/ledger/README.md is not what its rows make it: make ledger ARGS=--table")
+
+
+def test_misses_say_why_and_what_was_tried():
+    for path, row in stored():
+        if len(row["seeds"]) >= ledger.SEEDS and row["published"] and not page.near(row):
+            assert "tried" in row["settings"]["note"], f"{path.name} misses its published mean: say why"
+
+
+def test_fishers_reach_98_at_their_best_strength():
+    for fisher in ("exact", "exact 500", "sampled", "empirical"):
+        name = f"online EWC, {fisher}"
+        own = [row for _, row in stored() if (row["method"], row["scenario"]) == (name, "task")]
+        fewest = min((len(row["seeds"]) for row in own), default=0)
+        if len(own) == len(ledger.GRID["task"]) and fewest >= ledger.FISHER_SEEDS:
+            assert max(row["mean"] for row in own) >= page.PASS
+
+
+@pytest.mark.skipif(not MNIST, reason="EDGECL_DATA is not set, so no row of the ledger was run again")
+def test_a_row_of_real_mnist_comes_out_again():
+    """One of a Fisher's strengths, alone and with one seed: 500 steps a task."""
+    name = "online EWC, exact 500/task/mnist"
+    row = next(row for row in ledger.ledger() if row.name == name and row.lam == 1e4)
+    known = ledger.read(HERE, row)
+    (again,), _ = ledger.measure(row.data, row.scenario, row.settings, None, known["seeds"][0])
+    assert again == pytest.approx(known["accuracy"][0], abs=0.5)
