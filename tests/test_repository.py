@@ -216,7 +216,7 @@ def test_module_stays_small():
     learning = {name: n for name, n in lines.items() if name not in screen | device}
     assert sum(learning.values()) <= 1900, f"{sum(learning.values())} lines of code for learning: {learning}"
     assert sum(device.values()) <= 650, f"{sum(device.values())} lines of code for the device: {device}"
-    assert sum(screen.values()) <= 900, f"{sum(screen.values())} lines of code for the screen: {screen}"
+    assert sum(screen.values()) <= 1000, f"{sum(screen.values())} lines of code for the screen: {screen}"
     long = {name: n for name, n in lines.items() if n > 200} | {k: n for k, n in banks.items() if n > 100}
     assert not long, f"files over 200 lines of code, or a lesson's exercises over 100: {long}"
 
@@ -227,10 +227,10 @@ LAYERS = """
     data
     streams
     models tensors
-    methods metrics fewshot
+    methods metrics fewshot har
     run plan rules
     budget
-    boards
+    boards export
     train
     meta
     plots checks
