@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from .arguments import number
-from .budget import Budget
+from .budget import OPTIMIZER, Budget
 from .budget import budget as make
 from .methods import NearestMean, StreamingLDA
 
@@ -102,17 +102,19 @@ class Verdict:
         need, has = self.budget, self.board
         name = type(need.method).__name__
         have = {"RAM": (need.ram, has.usable), "flash": (need.flash, has.flash)}
-        told = " and ".join(f"{_size(n)} of {_size(m)} {where}" for where, (n, m) in have.items())
+        told = " and ".join(f"{size(n)} of {size(m)} {where}" for where, (n, m) in have.items())
         if self:
             return f"{name} fits {has.title}: {told}."
         (where, _), (what, n) = next(iter(self.short.items())), self.largest
         needs, there = have[where]
-        sentence = f"{name} does not fit {has.title}: it needs {_size(needs)} of {where}, there are "
-        sentence += f"{_size(there)}. The largest part: {what}, {_size(n)}."
-        return f"{sentence} What would help: {'; or '.join(self.changes) or 'only a smaller network'}."
+        exact = size(needs) == size(there)
+        needs, there = (f"{m:,} B" if exact else size(m) for m in (needs, there))
+        sentence = f"{name} does not fit {has.title}: it needs {needs} of {where}, there are "
+        sentence += f"{there}. The largest part: {what}, {size(n)}."
+        return f"{sentence} What would help: {'; or '.join(self.changes) or 'only a larger board'}."
 
 
-def _size(n):
+def size(n):
     """Bytes in words, 1 KB = 1,024 B."""
     for unit, step in (("GB", 2**30), ("MB", 2**20), ("KB", 2**10)):
         if n >= step:
@@ -167,7 +169,7 @@ def _heads(budget, has):
         method = kind(budget.method.net, cut=getattr(budget.method, "cut", -1), frozen=True)
         still = replace(budget, method=method, hyper=method.hyper)
         if not _short(still, has):
-            yield f"a front that stands still and {kind.__name__} behind it ({_size(still.ram)} of RAM)"
+            yield f"a front that stands still and {kind.__name__} behind it ({size(still.ram)} of RAM)"
             return
 
 
@@ -175,11 +177,14 @@ def _networks(budget, has):
     """A sentence on how small a network would fit, as it is or with the cheapest training."""
     cheapest = budget.change(optimizer="sgd", batch_size=1)
     for with_what, cheap in (("", budget), (", plain SGD and a batch of 1", cheapest)):
-        waits, kept = cheap.need.activations, sum(cheap.need.keeps.values()) * ("samples" in cheap.need.keeps)
-        ram = (has.usable - waits) / (cheap.ram - waits)  # activations shrink more slowly than weights
-        share, P = min(ram, (has.flash - kept) / (cheap.flash - kept)), cheap.net.weights
-        if share * P >= 1:
-            yield f"a network of at most about {share * P:,.0f} weights instead of {P:,}{with_what}"
+        waits = cheap.need.activations + cheap.need.works.get("buffers of the front", 0)
+        kept = sum(cheap.need.keeps.values()) * ("samples" in cheap.need.keeps)
+        ram = (has.usable - waits) / max(1, cheap.ram - waits)  # what waits shrinks more slowly
+        if ram > 0 and not any(cheap.need.trained):
+            ram **= 2  # class means go with the width, the weights with its square
+        share, P = min(ram, (has.flash - kept) / max(1, cheap.flash - kept)), cheap.net.weights
+        if cheap.stream.pixels + 1 + 2 * cheap.outputs <= share * P < P:  # not below the smallest mlp
+            yield f"a network of at most about {int(share * P):,} weights instead of {P:,}{with_what}"
             return
 
 
@@ -188,7 +193,7 @@ def _mildest(budget, has, names, least, now):
     changes = {name: least[name] for name in names}
     if _short(budget.change(**changes), has):
         return None
-    for name in changes.keys() & {"batch_size", "capacity"}:
+    for name in [name for name in names if name in ("batch_size", "capacity")]:
         sizes = range(changes[name], now[name])
         over = bisect_left(sizes, 1, key=lambda n: bool(_short(budget.change(**{**changes, name: n}), has)))
         changes[name] = sizes[over - 1]
@@ -197,10 +202,30 @@ def _mildest(budget, has, names, least, now):
 
 def require(method, stream, on, batch_size, optimizer, **_):
     """Raise `DoesNotFit` unless the method can learn the stream on this board. What `train(board=…)` asks."""
-    kinds = {torch.optim.SGD: "sgd", torch.optim.Adam: "adam"}
-    verdict = fits(make(method, stream, batch_size, kinds.get(optimizer, optimizer)), on)
+    verdict = fits(make(method, stream, batch_size, _kind(optimizer)), on)
     if not verdict:
         raise DoesNotFit(verdict)
+
+
+def _kind(optimizer):
+    """The name of an optimiser that keeps as many bytes as this one, a name or a callable(tensors, lr=…)."""
+    if not callable(optimizer):
+        return optimizer
+    one, two = (_kept_for(optimizer, n) for n in (1, 2))
+    each, apart = two - one, 2 * one - two
+    for name, known in OPTIMIZER.items():
+        if known == (each, apart):
+            return name
+    keeps = f"one that keeps {each} bytes a weight and {apart} a tensor"
+    raise ValueError(f"with board=…, optimizer must keep as much as {', '.join(OPTIMIZER)}, got {keeps}")
+
+
+def _kept_for(optimizer, n):
+    """Bytes that it keeps for one tensor of n weights."""
+    tensor = torch.zeros(n, requires_grad=True)
+    made, tensor.grad = optimizer([tensor], lr=1e-3), torch.zeros(n)
+    made.step()
+    return sum(v.nbytes for v in made.state[tensor].values() if isinstance(v, torch.Tensor))
 
 
 @dataclass(frozen=True)
@@ -239,4 +264,5 @@ def estimate(
 
 def flash_years(bytes_a_day, on, cycles=10_000):
     """Years until every page of the board's flash was written `cycles` times, if writes spread evenly."""
-    return board(on).flash * cycles / number("bytes_a_day", bytes_a_day, strictly=True) / 365
+    writes = board(on).flash * number("cycles", cycles)
+    return writes / number("bytes_a_day", bytes_a_day, strictly=True) / 365

@@ -91,13 +91,15 @@ def _walk(net, shape, n):
             logits = functional_call(net, theta, (x,)).flatten(1)  # of a front: what its head gets
             loss = F.cross_entropy(logits, y)
             forward = counter.get_total_flops()
-            torch.autograd.grad(loss, [*theta.values()], allow_unused=True)
+            if theta:  # the front may be an nn.Flatten alone
+                torch.autograd.grad(loss, [*theta.values()], allow_unused=True)
     finally:
         for hook in hooks:
             hook.remove()
-    counted = {name.partition(".")[2] for name, ops in counter.get_flop_counts().items() if sum(ops.values())}
+    counts = {name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     for name, part in net.named_modules():
-        if [*part.parameters(recurse=False)] and name not in counted:
+        inside = sum(counts.get(f"{name}.{child}".lstrip("."), 0) for child, _ in part.named_children())
+        if [*part.parameters(recurse=False)] and counts.get(name, 0) == inside:
             what = f"cannot count the work of layer {name!r}, {type(part).__name__}: the counter says 0 FLOPs"
             raise TypeError(f"{what}. Take layers of products, such as nn.Linear, nn.Conv2d or nn.GRU")
     kept = sum(storage.nbytes() for place, storage in saved.items() if place not in own)
@@ -113,7 +115,7 @@ def _of_group_norm(each):
 
 @dataclass(frozen=True)
 class Budget:
-    """What a method needs to learn a stream, at its end, when it keeps most. Made by `budget`.
+    """What a method needs to learn a stream, when it keeps most, mostly at the end. Made by `budget`.
 
     parts: the network, its front and its head, as `Part`s, cut where the method cuts it, or else before the
     last layer (None where that is impossible). need: what the method's
@@ -219,18 +221,30 @@ class Budget:
         return torch.cat([task.train[1] for task in self.stream]).bincount(minlength=self.outputs)
 
     @property
+    def answers(self):
+        """The most outputs that may answer for a sample."""
+        return self.stream.answers().sum(-1).max().item()
+
+    @property
     def largest(self):
         """Samples of the largest task."""
         return max(len(task.train[1]) for task in self.stream)
 
     @property
     def kept_rows(self):
-        """Samples in a full memory: as many as its shares hold, or as came."""
-        capacity, came = self.hyper["capacity"], self.arrivals
-        if self.method.policy == "reservoir":
-            return min(capacity, came.sum().item())
-        groups = self.outputs if self.method.policy == "ring" else (came > 0).sum().item()
-        return came.clamp(max=capacity // groups).sum().item()
+        """Samples in memory when it is fullest: as many as its shares hold, or as came.
+
+        Where the capacity cannot be shared out evenly, that may be earlier than at the end.
+        """
+        capacity, policy = self.hyper["capacity"], self.method.policy
+        came = torch.stack(
+            [y.bincount(minlength=self.outputs) for _, y in (task.train for task in self.stream)]
+        )
+        came = came.cumsum(0)  # (tasks, outputs)
+        if policy == "reservoir":
+            return min(capacity, came[-1].sum().item())
+        groups = (came > 0).sum(1, keepdim=True) if policy == "balanced" else self.outputs
+        return came.minimum(capacity // groups * torch.ones_like(came)).sum(1).max().item()
 
     def memory(self, values):
         """{what: bytes} of a full memory, for samples of so many values."""
@@ -263,7 +277,7 @@ def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits
     stay as they are); bits: 2 to 8 for a kept value; hyper: values for the method's hyper-parameters, such as
     capacity. All of a step stands in RAM at once, as in PyTorch; an engine made for a board may do with less.
     Raises TypeError for a method without a rule, an unknown hyper-parameter or a layer that counts as 0,
-    ValueError for other values.
+    ValueError for other values, and where the method cannot cut its net.
     """
     if type(method) not in RULES:
         known = ", ".join(kind.__name__ for kind in RULES)
@@ -284,8 +298,10 @@ def _halves(method, stream):
     """(front, head) where the method cuts its net, or else before the last layer; None if that fails."""
     try:
         front, head = cut_at(method.net, getattr(method, "cut", -1))
-        params = {name: p.detach()[None] for name, p in front.named_parameters()}
+        params = {name: p.detach()[None] for name, p in method.net.named_parameters()}
         latent_width(front, params, stream.tasks[0].train[0])
         return front, head
-    except (ValueError, StopIteration):
+    except ValueError:
+        if hasattr(method, "cut"):  # its training would say the same
+            raise
         return None

@@ -4,6 +4,7 @@
     EWC       8 P bytes                   F and θ*, a float a weight               Piggyback ⌈P / 8⌉ a task
 
 Every rule is tested against what the method really keeps, and against the FLOPs that its loss really takes.
+Two take more here than a device needs: A-GEM forms both gradients twice, GDumb also passes the new batch.
 A method of your own: RULES[YourMethod] = function(budget) -> Need. Lesson: 06_edge_budget.
 """
 
@@ -51,7 +52,7 @@ def _joint(c):
 
 def _ewc(c):
     net, n = c.net, min(c.method.samples or c.largest, c.largest)
-    answers = c.outputs if c.method.labels == "exact" else 1
+    answers = c.answers if c.method.labels == "exact" else 1
     return replace(
         _finetune(c),
         keeps={"Fisher F": 4 * net.weights, "anchor θ*": 4 * net.weights},
@@ -95,10 +96,8 @@ def _icarl(c):
 def _front(c, trained, activations, **more):
     """Behind a front that stands still. One that the first task has to train sets the peak of RAM."""
     if not c.method.frozen:
-        trained, activations = (
-            (c.net.weights, c.net.tensors),
-            max(activations, c.net.activations(c.batch_size)),
-        )
+        trained = c.net.weights, c.net.tensors
+        activations = max(activations, c.net.activations(c.batch_size))
     works = {"buffers of the front": c.front.widest}
     return Need(trained, c.net.weights, activations, **{"forward": 0, "backward": 0, "works": works, **more})
 
@@ -118,7 +117,8 @@ def _latent(c):
 def _mean(c):
     seen, d = (c.arrivals > 0).sum().item(), c.front.outputs
     keeps = {"class means": 4 * seen * d, "counts": 4 * seen}
-    return _front(c, (0, 0), 0, keeps=keeps, where=RAM, sample=c.front.forward + 2 * d)
+    need = _front(c, (0, 0), 0, keeps=keeps, where=RAM, sample=c.front.forward + 2 * d)
+    return replace(need, stored=c.front.weights) if c.method.frozen else need
 
 
 def _lda(c):
@@ -133,11 +133,12 @@ def _separate(c):
 
 def _piggyback(c):
     masks, hidden = len(c.stream) * math.ceil(c.masked / 8), c.net.weights - c.head_weights
-    biases = c.net.weights - c.masked - c.head_weights  # stand still with the backbone
-    tensors = sum(p.dim() > 1 for p in c.method.net.parameters()) + 1
+    trained = c.net.weights, c.net.tensors  # the first task trains the backbone, unless one was given
+    if c.method._backbone:
+        trained = c.masked + c.head_weights, sum(p.dim() > 1 for p in c.method.net.parameters()) + 1
     return replace(
         _finetune(c),
-        trained=(c.net.weights - biases, tensors),
+        trained=trained,
         stored=hidden,
         keeps={"masks": masks, "an output layer for each task": c.weight_bytes * c.heads},
     )

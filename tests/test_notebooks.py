@@ -16,6 +16,7 @@ FIRST = (
     "03_replay",
     "04_parameter_isolation",
     "05_meta_learning",
+    "06_edge_budget",
 )
 PEAK_MB = 600  # a lesson's memory; its time is only reported, a busy machine must not fail a test
 # What every lesson has, in any wording that the pattern admits (lower case, in headings and bold text).

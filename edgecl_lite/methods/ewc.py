@@ -136,7 +136,10 @@ def _refuse(labels, x, y, rng):
 def _answers(labels, p, y, u, part):
     """Pairs (answer, weight), (lanes, n) each, over which the squared scores are summed."""
     if labels == "exact":
-        return [(torch.full_like(p[..., c], c).long(), p[..., c]) for c in range(p.shape[-1])]
+        seen = (
+            p.flatten(0, -2).any(0).nonzero().flatten().tolist()
+        )  # outputs that may not answer weigh nothing
+        return [(torch.full_like(p[..., c], c).long(), p[..., c]) for c in seen]
     drawn = y[part] if labels == "empirical" else (u[part].unsqueeze(-1) >= p.cumsum(-1)[..., :-1]).sum(-1)
     return [(drawn, torch.ones_like(p[..., 0]))]
 

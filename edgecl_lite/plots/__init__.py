@@ -5,4 +5,5 @@ from .curves import Curves, cell_of, curves, curves_sentence, edges_of, matrix, 
 from .house import COLOURS, INK, MARKERS, SYMBOLS
 from .house import canvas, figure, listed, number, percent, png, show, style, styled
 from .images import bars, confusion, misread, strip, wall
+from .memory import Memory, memory
 from .sweeps import along, sweep_curve

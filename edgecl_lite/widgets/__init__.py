@@ -5,4 +5,5 @@ from .explore import explore
 from .flip import flip
 from .guess import guess
 from .live import live
+from .meter import meter
 from .watch import watch
