@@ -24,6 +24,7 @@ from edgecl_lite import (
     PackNet,
     Piggyback,
     Replay,
+    StreamingLDA,
     apply,
     digits,
     episodes,
@@ -128,6 +129,19 @@ def explore_ms():
     return 1e3 * statistics.median(times)
 
 
+def meter_ms():
+    """Milliseconds a change of the memory meter takes, over all its controls."""
+    from edgecl_lite import meter
+
+    panel, times = meter({"replay": Replay(mlp(PAIRS)), "EWC": EWC(mlp(PAIRS))}, PAIRS), []
+    for control in panel.controls.values():
+        before = control.index
+        for i in set(range(len(control.options))) - {before}:
+            times.append(seconds(lambda i=i, control=control: setattr(control, "index", i)))
+        control.index = before
+    return 1e3 * statistics.median(times)
+
+
 def live_share(rounds):
     """(pictures a second, share of the training time that drawing takes) of a live panel."""
     from edgecl_lite import live
@@ -168,6 +182,7 @@ def main():
         times("train(Replay)", 2.5, lambda: train(Replay(NET), PAIRS), **pairs),
         times("train(Piggyback)", 2.5, lambda: train(Piggyback(NET), STREAM)),
         times("train(PackNet)", 2.5, lambda: train(PackNet(NET), STREAM)),
+        times("train(StreamingLDA)", 2.5, lambda: train(StreamingLDA(NET), PAIRS), **pairs),
         times("sweep, 16 λ", 7, lambda: sweep(EWC(NET), STREAM, lam=LAM16), few),
         times("sweep, 16 λ × 3 seeds", 18, lambda: sweep(EWC(NET), STREAM, seeds=3, lam=LAM16), few),
         ("peak memory of that sweep", f"{peak_mb():.0f} MB", "600 MB"),
@@ -183,6 +198,7 @@ def main():
         ("MAML, 25 episodes of symbols, likewise", loop(SYMBOLS, (100, 100)), "at least 3 ×"),
         ("`import edgecl_lite` after torch and matplotlib", f"{import_seconds():.2f} s", "0.3 s"),
         ("`explore`: key press to picture, in the kernel", f"{explore_ms():.1f} ms", "15 ms"),
+        ("`meter`: key press to picture, in the kernel", f"{meter_ms():.1f} ms", "20 ms"),
         ("`live`: pictures a second", f"{pictures:.0f}", "at least 10"),
         ("`live`: drawing, share of the training time", f"{share:.0%}", "10 %"),
     ]

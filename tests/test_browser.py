@@ -125,6 +125,25 @@ def test_every_control_by_keyboard(lesson, record_property):
         record_property("stop_seconds", train_and_stop(page, panel))
         move(page, panel.locator(".edgecl-time [role=slider]"), panel.locator("img.edgecl-moment"))
 
+    for panel in panels(page, "edgecl-meter"):
+        picture = panel.locator("img.edgecl-memory")
+        for handle in panel.get_by_role("slider").all():
+            used += 1
+            move(page, handle, picture)
+        groups = panel.locator(".widget-toggle-buttons").all()
+        for group in groups[1:] + groups[:1]:  # the methods last: some of them have no capacity and no bits
+            for button in group.get_by_role("button").all()[1:]:
+                if button.get_attribute("aria-pressed") == "true" or "mod-active" in button.get_attribute(
+                    "class"
+                ):
+                    continue
+                used += 1
+                before = picture_hash(picture), words(panel, "edgecl-readout")
+                press(page, button, "Enter")
+                page.wait_for_timeout(300)
+                assert (picture_hash(picture), words(panel, "edgecl-readout")) != before
+                assert "fit" in words(panel, "edgecl-readout")
+
     for panel in panels(page, "edgecl-watch"):
         used += 1
         record_property("stop_seconds", train_and_stop(page, panel))

@@ -62,13 +62,17 @@ class LatentReplay(Replay):
     def end_task(self, params, state, task):
         if task["number"]:
             return state
-        z = torch.cat([apply(self._front, params, x) for x in task["x"].split(1000, 1)], 1)
+        z = self.latents(params, task["x"])
         low, high = z.amin(1), z.amax(1)  # (lanes, channels)
         state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
         return self.store(params, state, {**task, "chance": task["rng"](task["y"].shape[1])})
 
+    def latents(self, params, x):
+        """What the front says of samples (lanes, n, …): (lanes, n, channels), a thousand at a time."""
+        return torch.cat([apply(self._front, params, part) for part in x.split(1000, 1)], 1)
+
     def encode(self, params, state, x):
-        z, step = apply(self._front, params, x), state["step"].unsqueeze(1)
+        z, step = self.latents(params, x), state["step"].unsqueeze(1)
         codes = torch.where(step > 0, (z - state["low"].unsqueeze(1)) / step, 0).round()
         return packed(codes.clamp(0, 2**self.bits - 1).to(torch.uint8), self.bits)
 
