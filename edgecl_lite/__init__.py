@@ -4,11 +4,12 @@ from importlib import import_module
 
 from . import metrics
 from .boards import Board, DoesNotFit, boards, estimate, fits, flash_years
-from .budget import Budget, budget, measure
+from .budget import Budget, budget
 from .data import Dataset, digits, fashion_mnist, mnist
 from .environment import diagnose, setup
 from .fewshot import episodes, sinusoids, symbols
 from .har import har, har_net, har_people, har_windows
+from .measure import Part, measure
 from .meta import adaptation, anil, first_order, inner_loop, maml, meta_learn, oml, reptile
 from .methods import (
     AGEM,

@@ -40,6 +40,15 @@ class Board:
     verified: str = ""
     source: str = ""
 
+    def __post_init__(self):
+        least = {"ram": 1, "flash": 0, "reserved": 0, "hertz": 0, "cores": 0, "flop_per_cycle": 0, "watts": 0}
+        for name, low in least.items():
+            number(
+                name, getattr(self, name), least=low, strictly=name in ("hertz", "cores", "flop_per_cycle")
+            )
+        if self.reserved > self.ram:
+            raise ValueError(f"reserved must leave some of the {self.ram:,} bytes, got {self.reserved:,}")
+
     @property
     def usable(self):
         """Bytes of RAM that are left for learning."""
@@ -68,7 +77,7 @@ def board(name):
     if isinstance(name, Board):
         return name
     known = boards()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"board must be one of {', '.join(known)}, or a Board of your own, got {name!r}")
     return known[name]
 
@@ -102,15 +111,16 @@ class Verdict:
         need, has = self.budget, self.board
         name = type(need.method).__name__
         have = {"RAM": (need.ram, has.usable), "flash": (need.flash, has.flash)}
-        told = " and ".join(f"{size(n)} of {size(m)} {where}" for where, (n, m) in have.items())
         if self:
+            told = " and ".join(f"{size(n)} of {size(m)} {where}" for where, (n, m) in have.items())
             return f"{name} fits {has.title}: {told}."
-        (where, _), (what, n) = next(iter(self.short.items())), self.largest
-        needs, there = have[where]
-        exact = size(needs) == size(there)
-        needs, there = (f"{m:,} B" if exact else size(m) for m in (needs, there))
-        sentence = f"{name} does not fit {has.title}: it needs {needs} of {where}, there are "
-        sentence += f"{there}. The largest part: {what}, {size(n)}."
+        lacks = []
+        for where in self.short:
+            exact = size(have[where][0]) == size(have[where][1])
+            needs, there = (f"{m:,} B" if exact else size(m) for m in have[where])
+            lacks.append(f"{needs} of {where}, there are {there}")
+        sentence = f"{name} does not fit {has.title}: it needs {', and '.join(lacks)}."
+        sentence += f" The largest part: {self.largest[0]}, {size(self.largest[1])}."
         return f"{sentence} What would help: {'; or '.join(self.changes) or 'only a larger board'}."
 
 
@@ -124,11 +134,13 @@ def size(n):
 
 def fits(budget, on):
     """Whether a `Budget` fits a board (its name, or a `Board`): a `Verdict`."""
+    if not isinstance(budget, Budget):
+        raise TypeError(f"fits needs a Budget, as of budget(method, stream), got {type(budget).__name__}")
     has = board(on)
     short = _short(budget, has)
     if not short:
         return Verdict(has, budget, {}, (), ())
-    where = next(iter(short))
+    where = max(short, key=lambda where: short[where] / max(1, {"RAM": has.ram, "flash": has.flash}[where]))
     largest = max(((what, n) for what, n, place in budget.lines if place == where), key=lambda line: line[1])
     return Verdict(has, budget, short, largest, tuple(itertools.islice(_helps(budget, has), 2)))
 
@@ -146,7 +158,9 @@ def _helps(budget, has):
         "batch_size": lambda value: f"a batch of {value} instead of {budget.batch_size}",
         "bits": lambda value: f"{value} bits a value instead of {budget.bits}",
         "capacity": lambda value: f"a capacity of {value} instead of {budget.hyper['capacity']}",
-        "weight_bytes": lambda value: f"weights of {value} byte instead of {budget.weight_bytes}",
+        "weight_bytes": lambda value: (
+            f"weights of {value} byte instead of {budget.weight_bytes} (by an engine that trains so)"
+        ),
     }
     least = {"optimizer": "sgd", "batch_size": 1, "weight_bytes": 1}
     if "capacity" in budget.hyper:
@@ -169,7 +183,8 @@ def _heads(budget, has):
         method = kind(budget.method.net, cut=getattr(budget.method, "cut", -1), frozen=True)
         still = replace(budget, method=method, hyper=method.hyper)
         if not _short(still, has):
-            yield f"a front that stands still and {kind.__name__} behind it ({size(still.ram)} of RAM)"
+            takes = f"{kind.__name__} behind it ({size(still.ram)} of RAM)"
+            yield f"a front that comes trained and stands still, {takes}"
             return
 
 
@@ -214,7 +229,7 @@ def _kind(optimizer):
     one, two = (_kept_for(optimizer, n) for n in (1, 2))
     each, apart = two - one, 2 * one - two
     for name, known in OPTIMIZER.items():
-        if known == (each, apart):
+        if known[:2] == (each, apart):
             return name
     keeps = f"one that keeps {each} bytes a weight and {apart} a tensor"
     raise ValueError(f"with board=…, optimizer must keep as much as {', '.join(OPTIMIZER)}, got {keeps}")
@@ -263,6 +278,10 @@ def estimate(
 
 
 def flash_years(bytes_a_day, on, cycles=10_000):
-    """Years until every page of the board's flash was written `cycles` times, if writes spread evenly."""
+    """Years until every page of the board's flash was written `cycles` times, if writes spread evenly.
+
+    bytes_a_day: in whole pages, for a page is erased as a whole; that all of the flash shares the wear, the
+    program's place too, is the best case. Raises ValueError where bytes_a_day is not above 0.
+    """
     writes = board(on).flash * number("cycles", cycles)
     return writes / number("bytes_a_day", bytes_a_day, strictly=True) / 365

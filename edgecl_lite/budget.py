@@ -3,9 +3,8 @@
     RAM = P w + 4 Pₜ + optimiser + A(b) + what the method holds       P weights of w bytes, Pₜ of them trained
     A(b): activations that wait for the backward pass, each distinct tensor once
 
-A(b) and the FLOPs are measured, by running the network once and watching what autograd saves and what is
-multiplied. The rest is counted, one rule a method, and tested against the tensors that `method.keeps` hands
-over. Cai et al. 2020 (TinyTL) for why activations weigh most. Lesson: 06_edge_budget.
+A(b) and the FLOPs are measured (`measure.py`); the rest is counted, one rule a method (`rules.py`), and held
+by tests against the tensors that `method.keeps` hands over. Lesson: 06_edge_budget.
 """
 
 import math
@@ -13,104 +12,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from torch.func import functional_call
-from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from .arguments import choice, whole
+from .measure import measure
 from .methods.base import Finetune
-from .models import HIDDEN_STATE, check_fit, cut_at, head_names, latent_width
+from .models import check_fit, cut_at, head_names, latent_width
 from .plan import axes
 from .rules import FLASH, RAM, RULES
 from .streams import Stream
 
-OPTIMIZER = {"sgd": (0, 0), "momentum": (4, 0), "adam": (8, 4)}  # bytes a trained weight, and a tensor
-GROUP_NORM = torch.ops.aten.native_group_norm, torch.ops.aten.native_group_norm_backward
-
-
-@dataclass(frozen=True)
-class Part:
-    """A network, or the front or the head of one, as `measure` found it.
-
-    weights, tensors: how many; forward, backward: FLOPs a sample, 2 for each multiply-add, none for gradients
-    of the data; kept: bytes a sample, and once: bytes a batch, that wait for the backward pass; widest: bytes
-    of the largest input and output of one layer, what an answer takes beside the weights; outputs: values a
-    sample comes out with.
-    """
-
-    weights: int
-    tensors: int
-    forward: int
-    backward: int
-    kept: int
-    once: int
-    widest: int
-    outputs: int
-
-    def activations(self, samples):
-        """A(b): bytes that wait for the backward pass of so many samples."""
-        return self.kept * samples + self.once
-
-
-def measure(net, shape):
-    """The `Part` that net is for samples of this shape, with the cross entropy behind it.
-
-    Products are counted as `torch.utils.flop_counter` does, and GroupNorm as 5 FLOPs a value forward and 7
-    backward; ReLU, pooling, softmax and biases are left out. Raises TypeError for a layer with weights whose
-    work cannot be counted, such as a fused LSTM or BatchNorm: never 0 in silence.
-    """
-    (one, *flops, widest, outputs), (two, *_) = _walk(net, shape, 1), _walk(net, shape, 2)
-    sizes = [p.numel() for p in net.parameters()]
-    return Part(sum(sizes), len(sizes), *flops, two - one, 2 * one - two, widest, outputs)
-
-
-def _walk(net, shape, n):
-    """(bytes kept, FLOPs forward and backward, widest, values that come out) for n samples."""
-    for name, part in net.named_modules():
-        if isinstance(part, HIDDEN_STATE):
-            raise TypeError(f"cannot count layer {name!r}, {type(part).__name__}: take GroupNorm, no Dropout")
-    x, y = torch.zeros(n, *shape), torch.zeros(n, dtype=torch.long)
-    theta = {k: p.detach().cpu().clone().requires_grad_() for k, p in net.named_parameters()}
-    own, saved, widest = {p.untyped_storage().data_ptr() for p in theta.values()}, {}, [0]
-
-    def pack(tensor):  # keeps the storage alive, so that no later one gets its address
-        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
-        return tensor
-
-    def look(layer, inputs, output):  # an output may be a tuple, as of nn.GRU
-        if not [*layer.children()]:
-            widest.append(4 * sum(t.numel() for t in (*inputs, output) if isinstance(t, torch.Tensor)) // n)
-
-    hooks = [part.register_forward_hook(look) for part in net.modules()]
-    counts = dict(zip(GROUP_NORM, (_of_group_norm(5), _of_group_norm(7)), strict=True))
-    try:
-        with (
-            FlopCounterMode(display=False, custom_mapping=counts) as counter,
-            torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
-        ):
-            logits = functional_call(net, theta, (x,)).flatten(1)  # of a front: what its head gets
-            loss = F.cross_entropy(logits, y)
-            forward = counter.get_total_flops()
-            if theta:  # the front may be an nn.Flatten alone
-                torch.autograd.grad(loss, [*theta.values()], allow_unused=True)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    counts = {name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
-    for name, part in net.named_modules():
-        inside = sum(counts.get(f"{name}.{child}".lstrip("."), 0) for child, _ in part.named_children())
-        if [*part.parameters(recurse=False)] and counts.get(name, 0) == inside:
-            what = f"cannot count the work of layer {name!r}, {type(part).__name__}: the counter says 0 FLOPs"
-            raise TypeError(f"{what}. Take layers of products, such as nn.Linear, nn.Conv2d or nn.GRU")
-    kept = sum(storage.nbytes() for place, storage in saved.items() if place not in own)
-    return kept, forward, counter.get_total_flops() - forward, max(widest), logits.shape[1]
-
-
-def _of_group_norm(each):
-    def flops(x_shape, *_, out_shape=None, **__):
-        return each * math.prod(x_shape)
-
-    return flops
+# bytes a weight, bytes a tensor; FLOPs a weight
+OPTIMIZER = {"sgd": (0, 0, 2), "momentum": (4, 0, 4), "adam": (8, 4, 12)}
 
 
 @dataclass(frozen=True)
@@ -140,7 +52,7 @@ class Budget:
     def lines(self):
         """[(what, bytes, "RAM" or "flash")], training."""
         need, (weights, tensors) = self.need, self.need.trained
-        each, apart = OPTIMIZER[self.optimizer]
+        each, apart, _ = OPTIMIZER[self.optimizer]
         ram = {
             "weights that learn": self.weight_bytes * weights,
             "gradients": 4 * weights,
@@ -150,7 +62,10 @@ class Budget:
         }
         lines = [(what, n, RAM) for what, n in ram.items()]
         lines += [("weights", self.weight_bytes * need.stored, FLASH)]
-        return [line for line in lines if line[1]] + [(what, n, need.where) for what, n in need.keeps.items()]
+        lines += [(what, n, need.where) for what, n in need.keeps.items()]
+        if need.where == RAM:
+            lines += [(f"{what}, saved", n, FLASH) for what, n in need.keeps.items()]
+        return [line for line in lines if line[1] or line[0] in need.keeps]
 
     @property
     def ram(self):
@@ -164,13 +79,39 @@ class Budget:
 
     @property
     def answering(self):
-        """Bytes of RAM while it only answers: the weights, the widest layer's input and output."""
+        """Bytes of RAM in which the plain network answers: its weights, a layer's widest input and output."""
         return self.weight_bytes * self.net.weights + self.net.widest
 
     @property
+    def waiting(self):
+        """Bytes of the samples of the largest task, which stand neither in `ram` nor in `flash`.
+
+        Every method that goes over a task more than once, or looks back at its end, needs them at hand; a
+        front that stands still and a head without a backward pass see a sample once and let it go.
+        """
+        each = math.ceil(self.stream.pixels * self.bits / 8) + 1
+        return self.largest * each if any(self.need.trained) else 0
+
+    @property
     def step(self):
-        """FLOPs of a training step: {"forward", "backward", "method"}."""
-        return {"forward": self.need.forward, "backward": self.need.backward, "method": self.need.extra}
+        """FLOPs of a training step: {"forward", "backward", "method", "optimiser"}."""
+        need, moved = self.need, self.need.trained[0] if self.need.moved is None else self.need.moved
+        work = {"forward": need.forward, "backward": need.backward, "method": need.extra}
+        return {**work, "optimiser": OPTIMIZER[self.optimizer][2] * moved}
+
+    @property
+    def first_step(self):
+        """FLOPs of a step of the first task: of `step`, unless a front learns there and then stands still."""
+        moves = OPTIMIZER[self.optimizer][2] * self.net.weights
+        return self.need.first + moves if self.need.first else sum(self.step.values())
+
+    @property
+    def work(self):
+        """{"step", "step of the first task", "new sample", "end of a task"}: FLOPs, without zeros."""
+        first = self.first_step if self.need.first else 0
+        work = {"step": sum(self.step.values()), "step of the first task": first}
+        work |= {"new sample": self.need.sample, "end of a task": self.need.task}
+        return {what: flops for what, flops in work.items() if flops}
 
     def table(self):
         """pandas DataFrame: what, bytes, where."""
@@ -273,9 +214,11 @@ class Budget:
 def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits=None, **hyper):
     """What a method needs to learn a stream: a `Budget`.
 
-    optimizer: "sgd", "momentum" or "adam"; weight_bytes: 4, 2 or 1 (int8; gradients and what a method keeps
-    stay as they are); bits: 2 to 8 for a kept value; hyper: values for the method's hyper-parameters, such as
-    capacity. All of a step stands in RAM at once, as in PyTorch; an engine made for a board may do with less.
+    optimizer: "sgd", "momentum" or "adam"; weight_bytes: 4, 2 or 1 (int8) for the network and the copies of
+    it that a method keeps; gradients, scores and Fishers stay floats; bits: 2 to 8 for a kept value; hyper:
+    values for the method's hyper-parameters, such as capacity. All of a step stands in RAM at once, as in
+    PyTorch; an engine made for a board may do with less. The samples of the task at hand are counted apart,
+    in `waiting`.
     Raises TypeError for a method without a rule, an unknown hyper-parameter or a layer that counts as 0,
     ValueError for other values, and where the method cannot cut its net.
     """
@@ -283,6 +226,8 @@ def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits
         known = ", ".join(kind.__name__ for kind in RULES)
         advice = "for your own: edgecl_lite.rules.RULES[YourMethod] = function(budget) -> Need"
         raise TypeError(f"method must have a rule, as {known}, got {type(method).__name__}; {advice}")
+    if not isinstance(stream, Stream):
+        raise TypeError(f"stream must be a Stream such as split(digits()), got {type(stream).__name__}")
     check_fit(method.net, stream)
     net, front, head = measure(method.net, stream.shape), None, None
     if halves := _halves(method, stream):

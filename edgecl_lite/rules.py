@@ -22,8 +22,9 @@ class Need:
 
     trained: (weights, tensors) that get a gradient; stored: weights that flash must hold, of w bytes each;
     activations: bytes; forward, backward, extra: FLOPs of a step; task, sample: FLOPs once a task, and once
-    for every new sample. keeps: {what: bytes} from task to task, in flash unless every sample changes it;
-    works: {what: bytes} of RAM while training.
+    for every new sample; moved: how many weights a step moves, if not all that are trained; first: FLOPs of a
+    step of the first task, where that trains a front which then stands still. keeps: {what: bytes} from task
+    to task, in flash unless every sample changes it; works: {what: bytes} of RAM while training.
     """
 
     trained: tuple
@@ -34,6 +35,8 @@ class Need:
     extra: int = 0
     task: int = 0
     sample: int = 0
+    moved: int | None = None
+    first: int = 0
     keeps: dict = field(default_factory=dict)
     where: str = FLASH
     works: dict = field(default_factory=dict)
@@ -89,17 +92,19 @@ def _icarl(c):
         need,
         forward=2 * need.forward,  # what the network of before answers is distilled
         task=c.largest * (c.net.forward + 2 * share * d),
-        works={"network of before": 4 * P, "means of the exemplars": 4 * c.outputs * d},
+        works={"network of before": c.weight_bytes * P, "means of the exemplars": 4 * c.outputs * d},
     )
 
 
 def _front(c, trained, activations, **more):
     """Behind a front that stands still. One that the first task has to train sets the peak of RAM."""
+    more = {"forward": 0, "backward": 0, "works": {"buffers of the front": c.front.widest}, **more}
     if not c.method.frozen:
+        first = c.batch_size * (c.net.forward + c.net.backward)
+        more |= {"moved": trained[0], "first": first}
         trained = c.net.weights, c.net.tensors
         activations = max(activations, c.net.activations(c.batch_size))
-    works = {"buffers of the front": c.front.widest}
-    return Need(trained, c.net.weights, activations, **{"forward": 0, "backward": 0, "works": works, **more})
+    return Need(trained, c.net.weights, activations, **more)
 
 
 def _latent(c):
@@ -123,7 +128,11 @@ def _mean(c):
 
 def _lda(c):
     need, d = _mean(c), c.front.outputs
-    return replace(need, keeps={**need.keeps, "scatter Σ": 4 * d * d}, sample=need.sample + 2 * d * d)
+    works = dict(need.works)
+    if c.method.frozen:  # else it has the room in which the front was trained; solving for it is not counted
+        works["Λ, to answer"] = 4 * d * d
+    keeps = {**need.keeps, "scatter Σ": 4 * d * d}
+    return replace(need, keeps=keeps, works=works, sample=need.sample + 2 * d * d)
 
 
 def _separate(c):
@@ -141,6 +150,7 @@ def _piggyback(c):
         trained=trained,
         stored=hidden,
         keeps={"masks": masks, "an output layer for each task": c.weight_bytes * c.heads},
+        works={"scores, being floats": (4 - c.weight_bytes) * c.masked},
     )
 
 

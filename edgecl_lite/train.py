@@ -114,6 +114,7 @@ def train(method, stream, seeds=1, *, progress=True, board=None, **options):
     if board is not None:
         from .boards import require
 
+        _known(options)
         require(method, stream, board, **{**learn.__kwdefaults__, **options})
     return _collect(method, stream, seeds, {}, progress, options)
 
@@ -133,11 +134,16 @@ def sweep(method, stream, seeds=1, *, progress=True, **options):
     return _collect(method, stream, seeds, grid, progress, options)
 
 
+def _known(options):
+    """Raises TypeError for an option that `learn` does not have."""
+    for name in options.keys() - learn.__kwdefaults__.keys():
+        raise TypeError(f"unknown option {name!r}; to try values of a hyper-parameter: sweep(…, {name}=[…])")
+
+
 def _collect(method, stream, seeds, grid, progress, options):
     from tqdm.auto import tqdm
 
-    for name in options.keys() - learn.__kwdefaults__.keys():
-        raise TypeError(f"unknown option {name!r}; to try values of a hyper-parameter: sweep(…, {name}=[…])")
+    _known(options)
     seeds = seeds_list(seeds)
     points, stopped, begun, failure = [], False, time.perf_counter(), None
     quiet = not progress or "TQDM_DISABLE" in os.environ

@@ -199,13 +199,13 @@ def sources():
 
 
 SCREEN = "plots/", "widgets/", "checks/"
-DEVICE = "budget.py", "rules.py", "boards.py", "har.py", "export.py"
+DEVICE = "measure.py", "budget.py", "rules.py", "boards.py", "har.py", "export.py"
 
 
 def test_module_stays_small():
     """A smoke alarm: when it goes off, take out an idea, not newlines.
 
-    1,900 lines for learning, 650 for the device (its budget, its sensors, its formats), 900 for the screen.
+    1,900 lines for learning, 720 for the device (its budget, its sensors, its formats), 900 for the screen.
     What `checks` holds for one lesson, its exercises with their known wrong answers, is that lesson's content
     and counts like a notebook: apart, at most 100 lines each.
     """
@@ -215,7 +215,7 @@ def test_module_stays_small():
     device = {name: n for name, n in lines.items() if name in DEVICE}
     learning = {name: n for name, n in lines.items() if name not in screen | device}
     assert sum(learning.values()) <= 1900, f"{sum(learning.values())} lines of code for learning: {learning}"
-    assert sum(device.values()) <= 650, f"{sum(device.values())} lines of code for the device: {device}"
+    assert sum(device.values()) <= 720, f"{sum(device.values())} lines of code for the device: {device}"
     assert sum(screen.values()) <= 1000, f"{sum(screen.values())} lines of code for the screen: {screen}"
     long = {name: n for name, n in lines.items() if n > 200} | {k: n for k, n in banks.items() if n > 100}
     assert not long, f"files over 200 lines of code, or a lesson's exercises over 100: {long}"
@@ -227,7 +227,7 @@ LAYERS = """
     data
     streams
     models tensors
-    methods metrics fewshot har
+    methods metrics fewshot har measure
     run plan rules
     budget
     boards export

@@ -84,6 +84,8 @@ exercise("06 latent bytes", latents, probe=lambda f: [float(f(*case)) for case i
     Wrong("values are not packed", lambda *a: latents(*a, up="value"),
           "Four bits take half a byte: two values share one."),
     Wrong("half bytes", lambda *a: latents(*a, up="never"), "A sample begins with a new byte: round up."),
+    Wrong("rounds down", lambda M, d, q: M * (d * q // 8 + 1) + 8 * d,
+          "What does not fill a whole byte takes one all the same: round up."),
     Wrong("bits, not bytes", lambda *a: latents(*a, up="bits"), "A byte has 8 bits."),
 ])
 
@@ -108,5 +110,7 @@ exercise("06 flash years", years, probe=lambda f: [float(f(*case)) for case in L
     Wrong("days", lambda *a: years(*a, days=1), "These are days. How many are a year?"),
     Wrong("sessions", lambda w, n, flash, cycles: flash * cycles / w,
           "These are sessions. How many are there in a year?"),
+    Wrong("no bracket", lambda w, n, flash, cycles: flash * cycles / w * n / 365,
+          "More sessions a day, a shorter life: what is written in a day stands below the line."),
     Wrong("upside down", lambda *a: 1 / years(*a), "More writes, a shorter life: turn it over."),
 ])

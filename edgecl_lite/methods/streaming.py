@@ -87,12 +87,13 @@ class NearestMean(Finetune):
 class StreamingLDA(NearestMean):
     """Deep streaming linear discriminant analysis: class means, and one scatter Σ shared by all classes.
 
-    shrinkage: ε in 0..1; with 1 it is `NearestMean`. Σ is the mean of (z − μ)(z − μ)ᵀ within the classes,
-    exact at every moment; Hayes & Kanan weigh a new sample by the number of all samples instead of those of
-    its class, which comes to nearly the same. Where Σ has no inverse ε must not be 0.
+    shrinkage: ε in (0, 1]; with 1 it is `NearestMean`. Σ is the mean of (z − μ)(z − μ)ᵀ within the classes,
+    exact at every moment. Deviations: Hayes & Kanan weigh a new sample by the number of all samples, not of
+    those of its class, which comes to nearly the same, and take ε = 1e-4; 0 is refused, for a latent that
+    never varies leaves Σ without an inverse.
     """
 
-    ranges = {"shrinkage": lambda name, value: number(name, value, most=1)}
+    ranges = {"shrinkage": lambda name, value: number(name, value, most=1, strictly=True)}
 
     def __init__(self, net, shrinkage=1e-2, cut=-1, frozen=False, start=None):
         super().__init__(net, cut, frozen, start, shrinkage=shrinkage)

@@ -66,11 +66,10 @@ class Meter(Panel):
         for name in ("bits", "capacity"):  # what the method lacks leaves its place empty
             self.controls[name].layout.visibility = "visible" if kept else "hidden"
         b = base.change(**chosen, **kept)
-        work = {"step": sum(b.step.values()), "new sample": b.need.sample, "end of a task": b.need.task}
-        for what, flops in work.items():
+        for what, flops in b.work.items():
             e = estimate(flops, board, **self.constants)
             cost = f"{plots.number(e.seconds)} s and {plots.number(e.energy_mj)} mJ"
-            told += [f"{cost} for each {what} ({flops:,} FLOPs)"] if flops else []
+            told += [f"{cost} for each {what} ({flops:,} FLOPs)"]
         self.verdict = fits(b, board)
         say(str(self.verdict), self.readout, "edgecl-readout", "status")
         say(self.memory.set({"": self.verdict}), self.sentence)
