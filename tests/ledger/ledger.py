@@ -60,7 +60,8 @@ NOTES = {
     "EWC": "the λ that the authors tuned",
     "online EWC": "γ = 1, the λ that the authors tuned for EWC",
     "online EWC, batched": "batches of 32 (there: 128)",
-    "ER": 'memory of 100 samples a class from the start, the newest (policy "ring"; the stream is shuffled)',
+    "ER": "memory of 100 samples a class from the start, the newest of a shuffled stream "
+    "(there: chosen at random)",
     "ER/domain": "memory of 1,000 samples, half for each output, drawn evenly from all tasks so far: 1,000 "
     "of the first task, 200 of each at the end (there: 200 of each from the start)",
     "DER++": "memory as for ER; α = 0.5, β = 1",
@@ -136,7 +137,8 @@ class Row:
 
 
 def digest(scenario, data, settings):
-    """Settings as a short hash; the note has no part in it."""
+    """Settings as a short hash; the note has no part in it, nor has the code: after changing a method whose
+    numbers move, remove its rows."""
     told = {"scenario": scenario, "data": data, **{k: v for k, v in settings.items() if k != "note"}}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -296,12 +298,12 @@ def reword(folder, rows):
             write_row(folder, row, new)
 
 
-def write_page(folder):
+def write_page(folder, rows):
+    """rows: all of the ledger; what was measured with other settings is not shown."""
     from page import page
 
-    write(
-        folder / "README.md", page([row for path in sorted(folder.rglob("*.json")) if (row := parse(path))])
-    )
+    found = [known for row in rows if (known := read(folder, row))]
+    write(folder / "README.md", page(found, [(row.method, row.scenario) for row in rows]))
 
 
 # ---- the work
@@ -324,7 +326,7 @@ def units(folder, rows, seeds):
         for seed in range(seeds):
             for sweep, done in group:
                 lacking = [row for row, known in zip(sweep, done) if seed not in known]
-                if lacking and seed < sweep[0].seeds:
+                if lacking and not (sweep[0].fisher and seed >= FISHER_SEEDS):
                     work.append((sweep, lacking, seed))
     return work
 
@@ -363,8 +365,8 @@ def fetch(work):
         getattr(edgecl_lite, name)(1, 1)
 
 
-def run(folder, rows, seeds, workers, address=None):
-    """Measure what is missing; rows and page are written as results come."""
+def run(folder, rows, seeds, workers, address=None, every=None):
+    """Measure what is missing of rows; they and the page, of `every` row, are written as results come."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
@@ -392,7 +394,7 @@ def run(folder, rows, seeds, workers, address=None):
                 if row in lacking:
                     old = read(folder, row)
                     write_row(folder, row, with_seed(row, old, seed, value, seconds / len(sweep)))
-            write_page(folder)
+            write_page(folder, every or rows)
             bar.set_postfix_str(f"{sweep[0].name}, seed {seed}: {max(accuracy):.1f}", refresh=False)
             bar.update(cost(sweep))
 
@@ -475,9 +477,9 @@ def main(argv=None):
             return bench()
         with lock:
             reword(folder, rows)
-            write_page(folder)
+            write_page(folder, rows)
             if not told.table:
-                run(folder, wanted, told.seeds, told.workers, told.dask)
+                run(folder, wanted, told.seeds, told.workers, told.dask, rows)
     except Timeout:
         sys.exit("Another ledger is at work on these rows: wait for it, or stop it and start this one again.")
     except KeyboardInterrupt:
