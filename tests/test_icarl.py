@@ -11,6 +11,8 @@ from torch.func import functional_call
 from edgecl_lite import (
     Finetune,
     ICaRL,
+    Stream,
+    Task,
     cnn,
     digits,
     herding,
@@ -327,3 +329,19 @@ def test_two_hundred_exemplars_are_worth_it():
     final = run.accuracy[:, -1].mean(1)
     assert final.mean() >= 0.85 and final.min() > 0.82
     assert run.notes == []
+
+
+def test_a_class_that_comes_again_leaves_no_ghosts():
+    """3 samples of class 0, then 2 more: 3 exemplars, all of them real, however large its share is."""
+    x = torch.rand(9, 1, 2, 2, generator=torch.Generator().manual_seed(0)) / 2 + 0.5  # never black
+    parts = ([0, 1, 2], [0, 0, 0]), ([3, 4, 5], [1, 1, 1]), ([6, 7], [0, 0]), ([8, 8, 8], [2, 2, 2])
+    tasks = []
+    for i, (pick, y) in enumerate(parts):
+        pair = x[pick], torch.tensor(y)
+        tasks.append(Task(f"{i}", pair, pair, (y[0],)))
+    stream = Stream(tasks, "class", 3)
+    method = ICaRL(mlp(stream, hidden=(4,)), capacity=30)
+    state = train(method, stream, epochs=1, progress=False).state
+    kept, y = method.shows(state, stream.shape)
+    assert y.bincount().tolist() == [3, 3, 3]
+    assert (kept >= 0.49).all(), "an exemplar that nobody ever showed"

@@ -97,7 +97,7 @@ class ICaRL(Replay):
             row = torch.where(rank < share, memory.first_rows(state)[:, [c]] + rank, -1)
             x, y = self.encode(params, state, rows(task["x"], best)), rows(task["y"], best)
             came = state["arrived"].clone()
-            came[:, c] += len(own)
+            came[:, c] = came[:, c].clamp(min=len(own))  # one that comes again overwrites its first exemplars
             state = memory.put(state, row, {"memory.x": x, "memory.y": y}, came)
         return state
 
