@@ -88,7 +88,7 @@ def test_every_method_in_every_scenario():
     }
     fishers = [name for name in names if ", " in name]
     assert len(set(fishers)) == 15
-    assert len(fishers) == 5 * (9 + 8 + 8)
+    assert len(fishers) == 5 * (9 + 5 + 5)
     assert names[:19] == [name for name in plain if name.endswith("/mnist")]
 
 
