@@ -30,8 +30,8 @@ class Budget:
     """What a method needs to learn a stream, when it keeps most, mostly at the end. Made by `budget`.
 
     parts: the network, its front and its head, as `Part`s, cut where the method cuts it, or else before the
-    last layer (None where that is impossible). need: what the method's
-    rule says. In `lines` and `table()` every byte stands once, in RAM or in flash; `ram`, `flash`: the sums.
+    last layer (None where that is impossible). need: what the method's rule says. In `lines` and `table()`
+    every byte stands once, in RAM or in flash; `ram`, `flash`: the sums.
     """
 
     method: Finetune
@@ -158,8 +158,14 @@ class Budget:
 
     @property
     def arrivals(self):
-        """How many samples of each output the stream brings, (outputs,)."""
-        return torch.cat([task.train[1] for task in self.stream]).bincount(minlength=self.outputs)
+        """How many samples of each output came up to the end of each task, (tasks, outputs)."""
+        came = [task.train[1].bincount(minlength=self.outputs) for task in self.stream]
+        return torch.stack(came).cumsum(0)
+
+    @property
+    def seen(self):
+        """How many outputs the stream has samples of."""
+        return (self.arrivals[-1] > 0).sum().item()
 
     @property
     def answers(self):
@@ -177,11 +183,7 @@ class Budget:
 
         Where the capacity cannot be shared out evenly, that may be earlier than at the end.
         """
-        capacity, policy = self.hyper["capacity"], self.method.policy
-        came = torch.stack(
-            [y.bincount(minlength=self.outputs) for _, y in (task.train for task in self.stream)]
-        )
-        came = came.cumsum(0)  # (tasks, outputs)
+        capacity, policy, came = self.hyper["capacity"], self.method.policy, self.arrivals
         if policy == "reservoir":
             return min(capacity, came[-1].sum().item())
         groups = (came > 0).sum(1, keepdim=True) if policy == "balanced" else self.outputs

@@ -49,7 +49,7 @@ def _finetune(c, passes=1):
 
 
 def _joint(c):
-    n = c.arrivals.sum().item()
+    n = c.arrivals[-1].sum().item()
     return replace(_finetune(c), keeps={"samples": n * c.stream.pixels, "their labels": n})
 
 
@@ -87,7 +87,7 @@ def _gdumb(c):
 
 def _icarl(c):
     need, P, d = _replay(c), c.net.weights, c.head_weights // c.outputs - 1
-    share = c.hyper["capacity"] // max(1, (c.arrivals > 0).sum().item())
+    share = c.hyper["capacity"] // max(1, c.seen)
     return replace(
         need,
         forward=2 * need.forward,  # what the network of before answers is distilled
@@ -120,8 +120,8 @@ def _latent(c):
 
 
 def _mean(c):
-    seen, d = (c.arrivals > 0).sum().item(), c.front.outputs
-    keeps = {"class means": 4 * seen * d, "counts": 4 * seen}
+    d = c.front.outputs
+    keeps = {"class means": 4 * c.seen * d, "counts": 4 * c.seen}
     need = _front(c, (0, 0), 0, keeps=keeps, where=RAM, sample=c.front.forward + 2 * d)
     return replace(need, stored=c.front.weights) if c.method.frozen else need
 
