@@ -1,5 +1,6 @@
 """The ledger: a rehearsal of all its rows on the bundled digits; the rows and the page that are stored."""
 
+import inspect
 import json
 import os
 import shutil
@@ -88,7 +89,7 @@ def test_every_method_in_every_scenario():
     }
     fishers = [name for name in names if ", " in name]
     assert len(set(fishers)) == 15
-    assert len(fishers) == 5 * (9 + 5 + 5)
+    assert len(fishers) == 5 * (9 + 5 + 5) + 3  # the exact one tries 0, too
     assert names[:19] == [name for name in plain if name.endswith("/mnist")]
 
 
@@ -108,11 +109,29 @@ def test_settings_are_those_of_the_paper():
         if row.method == "EWC":
             assert method["lam"] == {"task": 1e5, "domain": 1e10, "class": 1e9}[row.scenario]
             assert (method["samples"], method["labels"], method["gamma"]) == (None, "exact", None)
+        if row.method in ("ER", "DER++"):
+            assert method["policy"] == ("balanced" if row.scenario == "domain" else "ring")
+        assert method.get("weighting", "1/k") == "1/k"
+
+
+def test_the_fishers_are_what_they_are_called():
+    asked = {"exact": (None, "exact"), "exact 500": (500, "exact"), "sampled": (None, "sample")}
+    asked |= {"empirical": (None, "empirical"), "batched": (None, "batched")}
+    tried = [row for row in ledger.ledger() if row.fisher]
+    for row in tried:
+        method = row.settings["method"]
+        assert (method["samples"], method["labels"], method["gamma"]) == (*asked[row.fisher], 1.0)
+    for scenario, tuned in ledger.LAM.items():
+        found = {row.lam for row in tried if (row.scenario, row.fisher) == (scenario, "exact")}
+        assert 0 in found and min(found - {0}) < tuned < max(found)
+        assert tuned in found
+    # what the note on the page says
+    assert inspect.signature(cl.fisher).parameters["batch"].default == 32
 
 
 def test_measure_is_a_plain_training():
     row = next(row for row in ledger.ledger(ledger.REHEARSAL) if row.name == "ER/class/digits")
-    measured, _ = ledger.measure("digits", "class", row.settings, None, 3)
+    measured = ledger.measure("digits", "class", row.settings, None, 3)["accuracy"]
     order = torch.randperm(10, generator=torch.Generator().manual_seed(3)).tolist()
     stream = cl.split(cl.digits(), 2, "class", active="all", order=order)
     method = cl.Replay(cl.mlp(stream, (20,)), capacity=100, policy="ring")
@@ -120,15 +139,21 @@ def test_measure_is_a_plain_training():
     assert measured == pytest.approx(100 * cl.metrics.average_accuracy(run.accuracy), abs=1e-4)
 
 
-def test_strengths_share_a_training_and_a_lost_one_is_no_number():
+def test_strengths_share_a_training():
     row = next(row for row in ledger.ledger(ledger.REHEARSAL) if row.name == "EWC/task/digits")
-    together, _ = ledger.measure("digits", "task", row.settings, [1e1, 1e5], 0)
-    alone, _ = ledger.measure("digits", "task", row.settings, None, 0)
+    together = ledger.measure("digits", "task", row.settings, [1e1, 1e5], 0)["accuracy"]
+    alone = ledger.measure("digits", "task", row.settings, None, 0)["accuracy"]
     assert together[1] == pytest.approx(alone[0], abs=0.5)
     assert together[0] != together[1]
-    wild = {**row.settings, "training": {**row.settings["training"], "lr": 1e30}}
-    with pytest.raises(FloatingPointError):
-        ledger.measure("digits", "task", wild, None, 0)
+
+
+def test_a_lost_training_is_no_number_and_stops_no_other(tmp_path, capfd):
+    rows = [row for row in ledger.ledger(ledger.REHEARSAL) if row.name.startswith(("EWC/task", "None/task"))]
+    wild = next(row for row in rows if row.method == "EWC")
+    wild.settings["training"]["lr"] = 1e30
+    ledger.run(tmp_path, rows, rows, seeds=1, workers=1)
+    assert [*rows_in(tmp_path)] == ["rows/digits-task-none.json"]
+    assert "EWC/task/digits, seed 0, is no row: " in capfd.readouterr().out
 
 
 # ---- how it behaves
@@ -266,22 +291,24 @@ def test_a_dask_cluster_gives_the_same_rows(rehearsal, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mean", "published", "near"),
+    ("mean", "published", "seeds", "near"),
     [
-        (82.4, (84.3, 0.1), True),
-        (82.2, (84.3, 0.1), False),
-        (60.0, (63.0, 1.6), True),
-        (59.7, (63.0, 1.6), False),
-        (97.2, (99.12, None), True),
-        (97.1, (99.12, None), False),
+        (82.4, (84.3, 0.1), 5, True),
+        (82.2, (84.3, 0.1), 5, False),
+        (67.5, (60.0, 1.7), 5, True),  # 2 · 1.7 · √(1 + 20/5) = 7.6
+        (67.7, (60.0, 1.7), 5, False),
+        (64.7, (60.0, 1.7), 20, True),  # 2 · 1.7 · √2 = 4.8
+        (64.9, (60.0, 1.7), 20, False),
+        (97.2, (99.12, None), 3, True),
+        (97.1, (99.12, None), 3, False),
     ],
 )
-def test_verdict(mean, published, near):
-    row = {"mean": mean, "published": published}
+def test_verdict(mean, published, seeds, near):
+    row = {"mean": mean, "published": published, "seeds": [*range(seeds)], "source": "no published value"}
     assert page.near(row) == near
     assert page.verdict(row) == ("reproduced" if near else "**not reproduced**")
     assert page.verdict(row, early=True).endswith(" so far")
-    assert page.verdict({**row, "published": None}) == "none published"
+    assert page.verdict({**row, "published": None}) == "no published value"
 
 
 def stored():
@@ -306,36 +333,44 @@ def test_stored_rows_are_of_the_present_settings():
         assert row["sd"] == (sd if sd is None else pytest.approx(sd, abs=1e-4))
 
 
-def test_the_page_is_current():
+def test_the_page_and_the_curves_of_the_lesson_are_current():
     wanted = [(row.method, row.scenario) for row in ledger.ledger()]
     for _ in range(10):  # a ledger at work writes rows, then the page
-        text, rows = (HERE / "README.md").read_bytes(), [row for _, row in stored()]
-        if text.decode() == page.page(rows, wanted):
+        shown = [path.read_text("utf-8") for path in (HERE / "README.md", page.LESSON)]
+        rows = [row for _, row in stored()]
+        if shown == [page.page(rows, wanted), page.curves(rows)]:
             return
         time.sleep(0.5)
-    pytest.fail("tests/ledger/README.md is not what its rows make it: make ledger ARGS=--table")
+    pytest.fail("The page or the curves of lesson 02 are not of the present rows: make ledger ARGS=--table")
 
 
 def test_misses_say_why_and_what_was_tried():
-    for path, row in stored():
-        if len(row["seeds"]) >= ledger.SEEDS and row["published"] and not page.near(row):
-            assert "tried" in row["settings"]["note"], f"{path.name} misses its published mean: say why"
+    best = {}  # of a Fisher's rows, the one of the best λ speaks
+    for _, row in stored():
+        key = row["method"], row["scenario"], row["data"]
+        best[key] = max(row, best.get(key, row), key=lambda one: one["mean"])
+    for key, row in best.items():
+        complete = len(row["seeds"]) >= (ledger.FISHER_SEEDS if page.fisher_of(row) else ledger.SEEDS)
+        if complete and row["published"] and not page.near(row):
+            assert "tried" in row["settings"]["note"], f"{key} misses its published mean: say why"
 
 
 def test_fishers_reach_98_at_their_best_strength():
     for fisher in ("exact", "exact 500", "sampled", "empirical"):
         name = f"online EWC, {fisher}"
         own = [row for _, row in stored() if (row["method"], row["scenario"]) == (name, "task")]
-        fewest = min((len(row["seeds"]) for row in own), default=0)
-        if len(own) == len(ledger.GRID["task"]) and fewest >= ledger.FISHER_SEEDS:
-            assert max(row["mean"] for row in own) >= page.PASS
+        assert max(row["mean"] for row in own) >= page.PASS
 
 
 @pytest.mark.skipif(not MNIST, reason="EDGECL_DATA is not set, so no row of the ledger was run again")
-def test_a_row_of_real_mnist_comes_out_again():
-    """One of a Fisher's strengths, alone and with one seed: 500 steps a task."""
+@pytest.mark.parametrize(("lam", "seed", "near"), [(1e4, 0, 0.5), (1e2, 2, 5)])
+def test_a_row_of_real_mnist_comes_out_again(lam, seed, near):
+    """500 steps a task, alone: on the plateau of λ, and on the slope, where a decade moves it by 9 points.
+
+    There the rounding of one lane instead of nine moves it by 3.
+    """
     name = "online EWC, exact 500/task/mnist"
-    row = next(row for row in ledger.ledger() if row.name == name and row.lam == 1e4)
-    known = ledger.read(HERE, row)
-    (again,), _ = ledger.measure(row.data, row.scenario, row.settings, None, known["seeds"][0])
-    assert again == pytest.approx(known["accuracy"][0], abs=0.5)
+    row = next(row for row in ledger.ledger() if row.name == name and row.lam == lam)
+    known = ledger.read(HERE, row)["accuracy"][seed]
+    (again,) = ledger.measure(row.data, row.scenario, row.settings, None, seed)["accuracy"]
+    assert again == pytest.approx(known, abs=near)

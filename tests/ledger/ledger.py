@@ -3,7 +3,8 @@
 Runs the Split MNIST protocol of van de Ven, Tuytelaars & Tolias (2022) on the real images, and five Fishers
 over a grid of λ as van de Ven (2025), with the module's methods as they are. A row is one small JSON file in
 rows/, written anew after every seed, so that a stopped ledger goes on where it was; a row whose settings
-changed is run again. README.md beside this file is made from the rows and from nothing else (page.py).
+changed is run again. README.md beside this file and the curves of lesson 02 are made from the rows and from
+nothing else (page.py).
 """
 
 import argparse
@@ -17,7 +18,6 @@ import platform
 import re
 import statistics
 import sys
-import tempfile
 import time
 import warnings
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ SCENARIOS = ("task", "domain", "class")
 # ---- the rows
 
 TABLE = "van de Ven, Tuytelaars & Tolias 2022, table 2"  # M: quoted from memory of the paper
-BLOG = "van de Ven 2025, best λ of 30 seeds"  # R: read in the authors' repository
-PUBLISHED = {  # (mean, spread) in per cent
+BLOG = "van de Ven 2025, at the best λ"  # R: read in the authors' repository
+PUBLISHED = {  # (mean, its standard error over 20 seeds) in per cent
     "None": {"task": (84.3, 1.0), "domain": (60.1, 1.7), "class": (19.9, 0.0)},
     "EWC": {"task": (99.1, 0.2), "domain": (63.0, 1.6), "class": (20.6, 0.5)},
     "ER": {"task": (99.0, 0.1), "domain": (93.8, 0.2), "class": (88.8, 0.2)},
@@ -51,15 +51,15 @@ FISHERS = {  # name: samples and labels of EWC, published accuracy of the best �
     "empirical": (None, "empirical", 99.12),
     "batched": (None, "batched", 99.11),
 }
-# Decades of λ, so that the best lies inside; every second one where the curve is nearly flat.
+# Decades of λ; every second one where the curve is nearly flat. The exact Fisher also tries 0, no springs.
 # The square of a mean of gradients is smaller by their number.
-GRID = {"task": range(2, 11), "domain": range(2, 11, 2), "class": range(1, 10, 2)}
+GRID = {"task": range(2, 11), "domain": range(4, 13, 2), "class": range(3, 12, 2)}
 BATCHED = 2  # decades up
 
 # What a reader must know of a row; of a miss, why it is one and what was tried. The longest key that fits.
 NOTES = {
-    "EWC": "the λ that the authors tuned",
-    "online EWC": "γ = 1, the λ that the authors tuned for EWC",
+    "EWC": "the λ that the authors tuned on Split MNIST",
+    "online EWC": "γ = 1, the λ that the authors tuned for EWC on Split MNIST",
     "online EWC, batched": "batches of 32 (there: 128)",
     "ER": "memory of 100 samples a class from the start, the newest of a shuffled stream "
     "(there: chosen at random)",
@@ -67,8 +67,10 @@ NOTES = {
     "of the first task, 200 of each at the end (there: 200 of each from the start)",
     "DER++": "memory as for ER; α = 0.5, β = 1",
     "iCaRL": "1,000 exemplars shared by the classes so far: 500 a class at first, 100 at the end (there: 100 "
-    "from the start); rehearsed with weight 1 − 1/k (there: mixed into the new data)",
-    "Joint": "draws evenly from all tasks so far",
+    "from the start); rehearsed with weight 1 − 1/k (there: mixed into the new data); all outputs active "
+    "(there: those of the classes so far)",
+    "Joint": "draws evenly from all tasks so far, so that only the last 2,000 steps see all ten classes "
+    "(there: all classes for 10,000 steps)",
 }
 
 
@@ -82,7 +84,7 @@ class Scale:
     fisher_steps: int = 500
     batch_size: int = 128
     capacity: int = 1000
-    strengths: int = 9
+    strengths: int | None = None  # how many λ of each grid; None: all
 
 
 REHEARSAL = Scale(("digits",), (20,), 15, 10, 32, 100, 2)
@@ -90,7 +92,7 @@ REHEARSAL = Scale(("digits",), (20,), 15, 10, 32, 100, 2)
 
 @dataclass(frozen=True)
 class Row:
-    """What is to be measured. settings: all that the numbers depend on, and a note."""
+    """What is to be measured. settings: what the numbers depend on beside the module's defaults; a note."""
 
     method: str
     scenario: str
@@ -119,7 +121,7 @@ class Row:
         """The row's file below rows/, without its ending."""
         plain = re.sub(r"\W+", "-", (self.fisher or self.method).replace("++", "pp").lower())
         if self.fisher:
-            return f"fisher/{self.scenario}-{plain}-1e{math.log10(self.lam):.0f}"
+            return f"fisher/{self.scenario}-{plain}-{power(self.lam)}"
         return f"{self.data}-{self.scenario}-{plain}"
 
     @property
@@ -129,12 +131,17 @@ class Row:
         if self.fisher and self.scenario == "task":
             published, source, mark = (FISHERS[self.fisher][2], None), BLOG, "R"
         if published is None or self.data != "mnist":
-            return {"published": None, "source": "none published", "mark": "–"}
+            return {"published": None, "source": "no published value known to us", "mark": "–"}
         return {"published": list(published), "source": source, "mark": mark}
 
     @property
     def hash(self):
         return digest(self.scenario, self.data, self.settings)
+
+
+def power(lam):
+    """λ in words."""
+    return f"1e{math.log10(lam):.0f}" if lam else "0"
 
 
 def digest(scenario, data, settings):
@@ -150,7 +157,7 @@ def ledger(scale=None):
     first, *others = ([*_compared(scale, data)] for data in scale.data)
     for scenario in SCENARIOS:
         fishers[scenario] = [*_strengths(scale, scale.data[0], scenario)]
-    return [*first, *fishers["task"], *sum(others, []), *fishers["domain"], *fishers["class"]]
+    return [*first, *sum(fishers.values(), []), *sum(others, [])]
 
 
 def _compared(scale, data):
@@ -176,8 +183,8 @@ def _compared(scale, data):
 def _strengths(scale, data, scenario):
     """Online EWC with every Fisher and λ."""
     for fisher, (samples, labels, _) in FISHERS.items():
-        for power in GRID[scenario][: scale.strengths]:
-            lam = 10.0 ** (power + BATCHED * (fisher == "batched"))
+        grid = [10.0 ** (decade + BATCHED * (fisher == "batched")) for decade in GRID[scenario]]
+        for lam in [*[0.0] * (fisher == "exact"), *grid][: scale.strengths]:
             method = {"class": "EWC", "lam": lam, "samples": samples, "labels": labels, "gamma": 1.0}
             yield _row(scale, f"online EWC, {fisher}", scenario, data, method, scale.fisher_steps)
 
@@ -204,9 +211,9 @@ def _row(scale, name, scenario, data, method, steps):
 
 
 def measure(data, scenario, settings, strengths, seed):
-    """([average accuracy after the last task, per cent, for each strength], CPU seconds).
+    """Average accuracy after the last task, per cent, for each strength; NaN where one diverged, and why.
 
-    strengths: values of λ that share the training as its lanes, or None. FloatingPointError: one diverged.
+    strengths: values of λ that share the training as its lanes, or None.
     """
     import torch
 
@@ -223,14 +230,24 @@ def measure(data, scenario, settings, strengths, seed):
     net = edgecl_lite.mlp(stream, hidden=settings["net"])
     method = getattr(edgecl_lite, settings["method"]["class"])(net, **options)
     grid = strengths and {"lam": strengths}
-    for last in edgecl_lite.learn(method, stream, [seed], grid, **settings["training"], every=steps):
-        if last.lost:
-            raise FloatingPointError(f"{settings['method']}, seed {seed}, λ {strengths}: {last.lost}")
-    return [round(100 * share, 4) for share in last.accuracy.mean(1).tolist()], time.thread_time() - begun
+    with contextlib.suppress(edgecl_lite.Diverged):  # raised where all lanes are lost, after a last point
+        for point in edgecl_lite.learn(method, stream, [seed], grid, **settings["training"], every=steps):
+            final, lost = point.accuracy.mean(1), point.lost
+    return {
+        "accuracy": [round(100 * share, 4) for share in final.tolist()],
+        "seconds": time.thread_time() - begun,
+        "lost": [*lost.values()],
+        "versions": {
+            "python": platform.python_version(),
+            "torch": version("torch").partition("+")[0],
+            "edgecl_lite": version("edgecl_lite"),
+            "processor": platform.machine(),
+        },
+    }
 
 
 def numbered(i, *unit):
-    return i, *measure(*unit)
+    return i, measure(*unit)
 
 
 # ---- the files
@@ -273,20 +290,15 @@ def spread(accuracy):
     return {"mean": round(statistics.fmean(accuracy), 4), "sd": sd}
 
 
-def with_seed(row, old, seed, accuracy, seconds):
-    """The row's file after one more seed; old: before, or {}."""
+def with_seed(row, old, seed, accuracy, seconds, versions):
+    """The row's file after one more seed, measured with these versions; old: before, or {}."""
     known = dict(zip(old.get("seeds", []), old.get("accuracy", []))) | {seed: accuracy}
     ordered = [known[seed] for seed in sorted(known)]
     values = {"method": row.method, "scenario": row.scenario, "data": row.data, **row.words}
     values |= {"seeds": sorted(known), "accuracy": ordered, **spread(ordered)}
     values |= {"settings": row.settings, "settings_hash": row.hash}
     values["seconds"] = round(old.get("seconds", 0) + seconds, 1)
-    values["versions"] = {
-        "python": platform.python_version(),
-        "torch": version("torch").partition("+")[0],
-        "edgecl_lite": version("edgecl_lite"),
-        "processor": platform.machine(),
-    }
+    values["versions"] = versions
     return {key: values[key] for key in KEYS}
 
 
@@ -299,12 +311,14 @@ def reword(folder, rows):
             write_row(folder, row, new)
 
 
-def write_page(folder, rows):
+def write_pages(folder, rows):
     """rows: all of the ledger; what was measured with other settings is not shown."""
-    from page import page
+    from page import LESSON, curves, page
 
     found = [known for row in rows if (known := read(folder, row))]
     write(folder / "README.md", page(found, [(row.method, row.scenario) for row in rows]))
+    if folder == HERE:
+        write(LESSON, curves(found))
 
 
 # ---- the work
@@ -366,7 +380,7 @@ def fetch(work):
         getattr(edgecl_lite, name)(1, 1)
 
 
-def run(folder, rows, seeds, workers, address=None, every=None):
+def run(folder, rows, every, seeds, workers, address=None):
     """Measure what is missing of rows; they and the page, of `every` row, are written as results come."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
@@ -380,8 +394,8 @@ def run(folder, rows, seeds, workers, address=None, every=None):
     if not address:
         fetch(work)
     jobs = []
-    for i, (sweep, _, seed) in enumerate(work):
-        strengths = [row.lam for row in sweep] if sweep[0].fisher else None
+    for i, (sweep, lacking, seed) in enumerate(work):
+        strengths = [row.lam for row in lacking] if sweep[0].fisher else None
         jobs.append(
             delayed(numbered)(i, sweep[0].data, sweep[0].scenario, sweep[0].settings, strengths, seed)
         )
@@ -389,14 +403,17 @@ def run(folder, rows, seeds, workers, address=None, every=None):
     form = "{percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left{postfix}"
     pause = 1 if sys.stderr.isatty() else 60  # seconds between two pictures of the bar
     with engine(workers, address), tqdm(total=total, bar_format=form, mininterval=pause) as bar:
-        for i, accuracy, seconds in Parallel(return_as="generator_unordered", batch_size=1)(jobs):
+        for i, found in Parallel(return_as="generator_unordered", batch_size=1)(jobs):
             sweep, lacking, seed = work[i]
-            for row, value in zip(sweep, accuracy, strict=True):
-                if row in lacking:
+            seconds = found["seconds"] / len(lacking)
+            for row, value in zip(lacking, found["accuracy"], strict=True):
+                if math.isfinite(value):
                     old = read(folder, row)
-                    write_row(folder, row, with_seed(row, old, seed, value, seconds / len(sweep)))
-            write_page(folder, every or rows)
-            bar.set_postfix_str(f"{sweep[0].name}, seed {seed}: {max(accuracy):.1f}", refresh=False)
+                    write_row(folder, row, with_seed(row, old, seed, value, seconds, found["versions"]))
+            for why in found["lost"]:
+                bar.write(f"{sweep[0].name}, seed {seed}, is no row: {why}")
+            write_pages(folder, every)
+            bar.set_postfix_str(f"{sweep[0].name}, seed {seed}", refresh=False)
             bar.update(cost(sweep))
 
 
@@ -458,7 +475,7 @@ def main(argv=None):
     parser.add_argument(
         "--dask", metavar="ADDRESS", help="scheduler of a Dask cluster that does the work instead"
     )
-    parser.add_argument("--table", action="store_true", help="only make README.md anew")
+    parser.add_argument("--table", action="store_true", help="only make the page and lesson 02's curves anew")
     parser.add_argument("--bench", action="store_true", help="only measure a step against bare PyTorch")
     parser.add_argument("--rehearse", action="store_true", help="the same rows, tiny, on the bundled digits")
     parser.add_argument("--folder", type=Path, default=HERE, help="where rows/ and README.md are")
@@ -470,24 +487,24 @@ def main(argv=None):
         parser.error("--seeds and --workers must be at least 1")
     from filelock import FileLock, Timeout
 
-    own = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"edgecl-ledger-{own}.lock", timeout=0)
+    if told.bench:
+        return bench()
     try:
         wanted = chosen(rows, told.only)
-        if told.bench:
-            return bench()
-        with lock:
+    except LookupError as error:
+        sys.exit(error.args[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
             reword(folder, rows)
-            write_page(folder, rows)
+            write_pages(folder, rows)
             if not told.table:
-                run(folder, wanted, told.seeds, told.workers, told.dask, rows)
+                run(folder, wanted, rows, told.seeds, told.workers, told.dask)
     except Timeout:
         sys.exit("Another ledger is at work on these rows: wait for it, or stop it and start this one again.")
     except KeyboardInterrupt:
         sys.exit("\nStopped. Every finished seed is kept; the same command goes on from here.")
-    except LookupError as error:
-        sys.exit(error.args[0])
-    except (OSError, FloatingPointError) as error:
+    except OSError as error:
         sys.exit(str(error))
 
 
