@@ -89,7 +89,7 @@ def test_every_method_in_every_scenario():
     }
     fishers = [name for name in names if ", " in name]
     assert len(set(fishers)) == 15
-    assert len(fishers) == 5 * (9 + 5 + 5) + 3  # the exact one tries 0, too
+    assert len(fishers) == 5 * (9 + 6 + 7) + 3  # the exact one tries 0, too
     assert names[:19] == [name for name in plain if name.endswith("/mnist")]
 
 

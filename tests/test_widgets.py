@@ -302,7 +302,7 @@ def test_guess_is_committed_revealed_and_kept(capsys):
     assert panel.value == 60 and "60 %. Now read on." in panel.answer.value
     panel.reveal(19.3)
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "A surprise: you guessed 60 %, 40.7 % too high; the answer is 19.3 %."
+        "A surprise: you guessed 60 %, 40.7 points too high; the answer is 19.3 %."
     )
     again = guess("test 1", "How much is left?", 0, 100)
     assert again.value == 60 == again.slider.value

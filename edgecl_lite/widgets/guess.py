@@ -57,7 +57,8 @@ class Guess(Panel):
     def _off(self):
         off = self.value - self.truth
         how = next(word for share, word in WORDS.items() if abs(off) <= share * self.range)
-        by = f", {self._text(abs(off))} too {'high' if off > 0 else 'low'}" if how != "Spot on" else ""
+        apart = self._text(abs(off)).replace("%", "points")  # between two percentages
+        by = f", {apart} too {'high' if off > 0 else 'low'}" if how != "Spot on" else ""
         return f"{how}: you guessed {self._text(self.value)}{by}; the answer is {self._text(self.truth)}."
 
     def _text(self, value):
