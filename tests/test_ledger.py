@@ -355,6 +355,15 @@ def test_misses_say_why_and_what_was_tried():
             assert "tried" in row["settings"]["note"], f"{key} misses its published mean: say why"
 
 
+def test_the_trial_of_a_miss_is_what_its_note_says():
+    row = json.loads((HERE / "trial" / "rows" / "mnist-domain-none.json").read_text("utf-8"))
+    assert (len(row["seeds"]), row["settings"]["training"]["steps"]) == (20, 500)
+    note = ledger.NOTES["None/domain/mnist"]
+    assert f"20 seeds, 500 steps a task (`--only {row['method']}/{row['scenario']}/{row['data']} " in note
+    assert f"end at {row['mean']:.1f} ± {row['sd']:.1f}" in note
+    assert f"the first five of them at {statistics.fmean(row['accuracy'][:5]):.1f}" in note
+
+
 def test_fishers_reach_98_at_their_best_strength():
     for fisher in ("exact", "exact 500", "sampled", "empirical"):
         name = f"online EWC, {fisher}"
