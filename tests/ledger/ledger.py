@@ -58,9 +58,9 @@ BATCHED = 2  # decades up
 
 # What a reader must know of a row; of a miss, why it is one and what was tried. The longest key that fits.
 NOTES = {
-    "None/domain/mnist": "these five seeds drew easy digit orders. What was tried: 20 seeds, 500 steps a task "
-    "(`--only None/domain/mnist --seeds 20 --steps 500 --folder trial`), end at 64.3 ± 8.2; the first five of "
-    "them at 69.7",
+    "None/domain/mnist": "these five seeds drew easy digit orders. What was tried: 20 seeds, 500 steps a "
+    "task (`--only None/domain/mnist --seeds 20 --steps 500 --folder trial`), end at 64.3 ± 8.2; the first "
+    "five of them at 69.7",
     "EWC": "the λ that the authors tuned on Split MNIST",
     "EWC/domain/mnist": "the λ that the authors tuned on Split MNIST. What was tried: see None, whose digit "
     "orders these are; and other λ, in the table of Fishers below",
