@@ -28,11 +28,13 @@ classes of its own.
 
 **Protocol.** G. M. van de Ven, T. Tuytelaars and A. S. Tolias, "Three types of incremental learning", Nature
 Machine Intelligence 4, 2022: a network of 784-400-400 units and its outputs, Adam with 1e-3, batches of 128,
-2,000 steps a task; class-incremental, all ten outputs are active from the start. What differs is noted.
+2,000 steps a task; class-incremental, all ten outputs are active from the start. What differs is noted. None
+is plain finetuning, Joint trains on all tasks so far; lesson 02 is about EWC and its Fishers, lesson 03 about
+ER, DER++ and iCaRL.
 
 **Here**: mean ± standard deviation of the seeds. **Published**: table 2 of that paper, mean ± standard error
-of the mean of 20 seeds, as the authors' script prints it. M: the value is quoted from memory of the paper; R:
-it was read in the authors' repository.
+of the mean of 20 seeds, as the authors' script prints it. M: we wrote the value down from memory, so check it
+in the paper before you cite it; R: we read it in the authors' repository.
 
 **Apart**: here minus published, and how much is *allowed*: 2 points, or two standard errors of the difference
 of the two means where that is more. So *reproduced* is a modest word. It says that an implementation does
@@ -71,7 +73,7 @@ def compared(rows):
     yield "| --- | ---: | ---: | ---: | ---: | --- | --- |"
     for row in sorted(rows, key=lambda row: METHODS.index(row["method"])):
         here, n, note = pm(row["mean"], row["sd"], 1), len(row["seeds"]), row["settings"]["note"]
-        cells = row["method"], here, of(n, SEEDS), theirs(row, 1), distance(row, 1), verdict(row, n < SEEDS)
+        cells = row["method"], here, of(n, SEEDS), theirs(row, 1), distance(row), verdict(row, n < SEEDS)
         yield line(*cells, note)
 
 
@@ -82,7 +84,8 @@ def strengths(rows, wanted):
     told = ["published", "apart (allowed)", "verdict", f"λ with {PASS:.0f} or more"]
     heads = ["Fisher", "best", "seeds", *told * task]
     steps = rows[0]["settings"]["training"]["steps"]
-    yield f"Online EWC, γ = 1, {steps} steps a task (there: 2,000). The columns are λ; 0 is no springs."
+    yield f"Online EWC, γ = 1, {steps} steps a task (there: 2,000). The columns are λ. 0 is no springs, and"
+    yield "the same for every Fisher; an empty cell was not tried."
     yield "Published: van de Ven 2025, mean of 30 seeds at the best λ.\n" if task else ""
     yield line(*heads, *map(power, columns), "note")
     yield line("---", *["---:"] * (len(heads) + len(columns) - 1), "---")
@@ -94,7 +97,7 @@ def strengths(rows, wanted):
         early = n < FISHER_SEEDS or len(curve) < wanted.count((best["method"], best["scenario"]))
         enough = ", ".join(power(x) for x in columns if x in curve and curve[x]["mean"] >= PASS) or "none"
         cells = [name, pm(best["mean"], best["sd"], 2), of(n, FISHER_SEEDS)]
-        cells += [theirs(best, 2), distance(best, 2), verdict(best, early), enough] * task
+        cells += [theirs(best, 2), distance(best), verdict(best, early), enough] * task
         for x in columns:
             mean = f"{curve[x]['mean']:.1f}" if x in curve else ""
             cells.append(f"**{mean}**" if curve.get(x) is best else mean)
@@ -118,10 +121,9 @@ def allowed(row):
     return max(2, 2 * error * math.sqrt(1 + THEIR_SEEDS / len(row["seeds"])))
 
 
-def distance(row, digits):
-    if row["published"] is None:
-        return "–"
-    return f"{row['mean'] - row['published'][0]:+.{digits}f} ({allowed(row):.{digits}f})"
+def distance(row):
+    """Here minus published, and how much is allowed."""
+    return f"{row['mean'] - row['published'][0]:+.2f} ({allowed(row):.2f})" if row["published"] else "–"
 
 
 def theirs(row, digits):
