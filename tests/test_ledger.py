@@ -315,6 +315,13 @@ def stored():
     return [(path, json.loads(path.read_text("utf-8"))) for path in sorted((HERE / "rows").rglob("*.json"))]
 
 
+def test_every_row_is_there_with_all_its_seeds():
+    seeds = {path: len(row["seeds"]) for path, row in stored()}
+    for row in ledger.ledger():
+        path = ledger.path_of(HERE, row)
+        assert seeds.get(path, 0) >= row.seeds, f"{row.name}, {path.name}: make ledger"
+
+
 def test_stored_rows_are_of_the_present_settings():
     known = {(HERE / "rows" / f"{row.stem}.json"): row for row in ledger.ledger()}
     for path, row in stored():
