@@ -101,7 +101,7 @@ def digits():
 
 
 def stored(name):
-    """What `make stored` computed for a lesson that could not wait for it. FileNotFoundError for others."""
+    """What `make stored` (02: `make ledger`) computed for a lesson. FileNotFoundError for other lessons."""
     return json.loads((Path(__file__).parent / "stored" / f"{name}.json").read_text(encoding="utf-8"))
 
 

@@ -3,6 +3,7 @@
 Writes edgecl_lite/stored/<lesson>.json, plain numbers, small enough to read; a lesson loads them with
 `edgecl_lite.data.stored` and trains a short version of its own beside them. PART names one or more parts to
 compute anew; the others stay as they are. Same seeds, same results, up to the last digits of another CPU.
+Those of lesson 02 come from the ledger (tests/ledger/page.py).
 Lesson 06 reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.har`).
 """
 
