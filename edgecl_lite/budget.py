@@ -13,10 +13,11 @@ from functools import cached_property
 
 import torch
 
+from ._refuse import check_fit
 from .arguments import choice, whole
 from .measure import measure
 from .methods.base import Finetune
-from .models import check_fit, cut_at, head_names, latent_width
+from .models import cut_at, head_names, latent_width
 from .plan import axes
 from .rules import FLASH, RAM, RULES
 from .streams import Stream

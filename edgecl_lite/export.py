@@ -19,8 +19,8 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
+from ._refuse import check_fit, check_net
 from .arguments import whole
-from .models import check_fit, check_net
 
 IN_INT8 = ["Conv", "Gemm", "Relu", "MaxPool", "Reshape"]  # normalisation stays fp32: smaller so, and closer
 LEARN = ["Linear", "Conv2d", "GroupNorm", "LayerNorm", "ReLU", "Tanh", "GELU", "MaxPool2d", "Flatten"]
@@ -103,7 +103,8 @@ def _loaded(net, params, stream, *tools):
     """A copy of the net that holds params, once all that can be wrong beforehand is ruled out."""
     if missing := [name for name in tools if find_spec(name) is None]:
         raise ModuleNotFoundError(f"leaving Python needs {', '.join(missing)}: `make export` installs it")
-    check_fit(check_net(net), stream)
+    check_net(net, given=True)
+    check_fit(net, stream)
     want = {name: (1, *p.shape) for name, p in net.named_parameters()}
     got = {name: tuple(p.shape) for name, p in params.items()} if isinstance(params, dict) else type(params)
     if got != want or not all(p.isfinite().all() for p in params.values()):

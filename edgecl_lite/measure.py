@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import FlopCounterMode
 
-from .models import HIDDEN_STATE
+from ._refuse import HIDDEN_STATE
 
 GROUP_NORM = torch.ops.aten.native_group_norm, torch.ops.aten.native_group_norm_backward
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ._refuse import check_fit, check_head, check_net
 from .arguments import SEEDS, choice, number, seeds_list, several, whole
-from .models import apply, check_fit, check_head, check_net, check_start, head_names, initial
+from .models import apply, given_weights, head_names, initial
 from .plan import OPTIMIZERS
 from .tensors import copied, lane, lanes_of, per_lane, stack
 from .train import Diverged, Point, gone
@@ -190,7 +191,7 @@ def adaptation(net, params, tasks, lr, steps=10, *, method=maml, episodes=600, s
     pass, example by example). NaN where it diverged. Raises ValueError where a rate is not above 0.
     """
     _check(method, net, tasks)
-    params = check_start(net, params)
+    params = given_weights(net, params)
     rates = [number("lr", v, strictly=True) for v in (several("lr", lr) if hasattr(lr, "__iter__") else [lr])]
     steps, episodes, (seed,) = whole("steps", steps, least=0), whole("episodes", episodes), seeds_list([seed])
     method, starts = replace(method, second_order=False), lanes_of(params)
@@ -216,7 +217,8 @@ def _check(method, net, tasks):
         raise TypeError(f"method must be a Meta such as maml, got {type(method).__name__}")
     if not hasattr(tasks, "draw"):
         raise TypeError(f"tasks must be sinusoids() or episodes(…), got {type(tasks).__name__}")
-    check_fit(check_net(net), tasks)
+    check_net(net)
+    check_fit(net, tasks)
     if method.fast is head:
         check_head(net, tasks.outputs)
 

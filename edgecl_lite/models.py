@@ -10,12 +10,16 @@ import copy
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from .arguments import several, whole
+from .settled import settled
 
-HIDDEN_STATE = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+TEMPORARY = 50e6  # bytes that the tables of an answer, or of a Fisher, may take at a time
 
 
+@settled
 def mlp(stream, hidden=(100,)):
     """Multi-layer perceptron with ReLU, sized from the stream: pixels -> hidden… -> stream.outputs."""
     hidden = [whole("each of hidden", width) for width in several("hidden", hidden, least=0)]
@@ -24,6 +28,7 @@ def mlp(stream, hidden=(100,)):
     return nn.Sequential(nn.Flatten(), *body[:-1])
 
 
+@settled
 def cnn(stream, channels=(16, 32)):
     """Small convolutional net: for each of channels a 3×3 convolution, ReLU, 2×2 max-pooling; then linear."""
     widths = [stream.shape[0], *(whole("each of channels", width) for width in several("channels", channels))]
@@ -36,22 +41,56 @@ def cnn(stream, channels=(16, 32)):
     return nn.Sequential(*body, nn.Linear(features, stream.outputs))
 
 
+@settled
 def initial(net, seed):
     """The net's own random start for this seed, {name: tensor}, no lanes. Leaves net and torch alone."""
-    net = copy.deepcopy(net)
+    net = copy.deepcopy(net).cpu()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         for part in net.modules():
-            if hasattr(part, "reset_parameters"):
-                part.reset_parameters()
+            if reset := draws_start(part):
+                reset()
     return {name: p.detach().clone() for name, p in net.named_parameters()}
+
+
+def draws_start(part):
+    """The function by which a layer draws its weights anew, or None."""
+    return getattr(part, "reset_parameters", getattr(part, "_reset_parameters", None))
+
+
+def learns(net):
+    """Names of the parameters that may move: all but those with `requires_grad=False`."""
+    return [name for name, p in net.named_parameters() if p.requires_grad]
+
+
+@settled
+def given_weights(net, weights):
+    """Weights to begin with, {name: (1 or seeds, …)}: of params, a Run, a Point or a net. None stays None.
+
+    Raises TypeError for what is none of these, ValueError where they are not the net's with a lane axis.
+    """
+    weights = getattr(weights, "params", weights)
+    if weights is None:
+        return None
+    if isinstance(weights, nn.Module):
+        weights = {name: p.detach().cpu().clone()[None] for name, p in weights.named_parameters()}
+    if not isinstance(weights, dict) or not all(torch.is_tensor(p) for p in weights.values()):
+        kinds = "params {name: tensor}, a Run, or a net whose own weights are meant"
+        raise TypeError(f"weights must be {kinds}, got {repr(weights)[:80]}")
+    want = {name: tuple(p.shape) for name, p in net.named_parameters()}
+    if (got := {name: tuple(p.shape[1:]) for name, p in weights.items()}) != want:
+        unlike = {k: got.get(k) for k in want if got.get(k) != want[k]} | {
+            k: got[k] for k in got.keys() - want.keys()
+        }
+        raise ValueError(f"weights must hold a lane axis and then {want}, got {unlike} there")
+    return weights
 
 
 def layers(net, params, x):
     """Walk the network: yield (prefix of its names, layer, its params, input, output); x (lanes, n, …).
 
     Linear layers broadcast over the lanes, layers without weights do not see them, and any other layer
-    (Conv2d, GroupNorm, a module with a `forward` of its own) goes through `vmap`.
+    (Conv2d, GroupNorm, a module with a `forward` of its own) goes through `vmap`. None changes its input.
     """
     for name, layer in net._modules.items() if type(net) is nn.Sequential else [("", net)]:
         prefix = f"{name}." if name else ""
@@ -65,57 +104,80 @@ def layers(net, params, x):
             out = torch.baddbmm(own["bias"].unsqueeze(1), x, own["weight"].mT)  # (lanes, n, out)
         elif type(layer) is nn.ReLU:
             out = x.relu()
-        elif own:
-            out = vmap(lambda p, z, layer=layer: functional_call(layer, p, (z,)))(own, x)
         else:
-            out = layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            out = through(layer, own, x)
         yield prefix, layer, own, x, out
         x = out
 
 
+def through(layer, own, x):
+    """Output of any layer for x (lanes, n, …); its buffers come along to the device of x."""
+    held = {name: b.to(x.device) for name, b in layer.named_buffers()}
+    if writes(layer):
+        x = x.clone()
+    if own:
+        return vmap(lambda p, z: functional_call(layer, held | p, (z,)))(own, x)
+    flat = x.flatten(0, 1)
+    out = functional_call(layer, held, (flat,)) if held else layer(flat)
+    return out.unflatten(0, x.shape[:2])
+
+
+def writes(layer):
+    """Whether a layer may change its input: it says so, or it is not torch's own, so that nobody knows."""
+    return getattr(layer, "inplace", False) or not type(layer).__module__.startswith("torch.nn.modules.")
+
+
 def is_linear(layer, own, x):
     """Whether the layer is y = W x + b of rows x (lanes, n, in), for which closed forms hold."""
-    return type(layer) is nn.Linear and "bias" in own and x.dim() == 3
+    if type(layer) is not nn.Linear or x.dim() != 3 or own.keys() != {"weight", "bias"}:
+        return False
+    return not (layer._forward_pre_hooks or layer._forward_hooks)
 
 
 def apply(net, params, x):
-    """Logits (lanes, n, outputs) of x (lanes, n, channels, height, width)."""
-    *_, (*_, logits) = layers(net, params, x)
-    return logits
+    """Logits (lanes, n, outputs) of x (lanes, n, channels, height, width).
 
-
-def check_net(net):
-    """Raises TypeError where net is no module, has no weights, or has state that would tie lanes together."""
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"net must be a torch.nn.Module such as mlp(stream), got {type(net).__name__}")
-    if not any(True for _ in net.parameters()):
-        raise TypeError(f"net must have weights to learn, got {net} with none")
-    if len([*net.parameters()]) < len([*net.named_parameters(remove_duplicate=False)]):
-        raise TypeError("net must use each layer with weights once, got one that stands in two places")
-    for name, part in net.named_modules():
-        what = f"got {type(part).__name__} as layer {name!r}"
-        if isinstance(part, HIDDEN_STATE):
-            hint = "no Dropout, and GroupNorm instead of BatchNorm"
-            raise TypeError(f"net must keep no state between samples, {what}: {hint}")
-        if [*part.parameters(recurse=False)] and not hasattr(part, "reset_parameters"):
-            raise TypeError(f"net must draw its start anew for every seed, {what} without reset_parameters()")
-    return net
-
-
-def check_start(net, params):
-    """The params to begin with, of a Run or a Point if such is given, or None.
-
-    Raises TypeError for what is no {name: tensor}, ValueError where they are not the net's with a lane axis.
+    Where no gradient waits for them, a few lanes and samples at a time: tables stay under 50 MB.
     """
-    params = getattr(params, "params", params)
-    if params is None:
-        return None
-    if not isinstance(params, dict) or not all(isinstance(p, torch.Tensor) for p in params.values()):
-        raise TypeError(f"start must be params {{name: tensor}} or a Run, got {type(params).__name__}")
-    want = {name: tuple(p.shape) for name, p in net.named_parameters()}
-    if (got := {name: tuple(p.shape[1:]) for name, p in params.items()}) != want:
-        raise ValueError(f"start must hold a lane axis and then {want}, got {got}")
-    return params
+
+    def logits(params, x):
+        for *_, out in layers(net, params, x):  # noqa: B007
+            pass
+        return out
+
+    if torch.is_grad_enabled() and any(p.requires_grad for p in (*params.values(), x)):
+        return logits(params, x)
+    return in_pieces(logits, params, x)
+
+
+def in_pieces(answer, params, x):
+    """answer(params, x) (lanes, n, …) of x (lanes, n, …), a few lanes and samples at a time."""
+    lanes, n = x.shape[:2]
+    if not params or x.numel() < 2**18:  # too little to be worth a look
+        return answer(params, x)
+    with Made() as one:
+        answer({k: p[:1] for k, p in params.items()}, x[:1, :1])
+    room = max(1, int(TEMPORARY / (3 * one.largest)))  # samples at a time: three such tables
+    several = max(1, room // n)
+    if several >= lanes and room >= n:
+        return answer(params, x)
+    rows = []
+    for i in range(0, lanes, several):
+        some = {k: p[i : i + several] for k, p in params.items()}
+        rows.append(torch.cat([answer(some, part) for part in x[i : i + several].split(room, 1)], 1))
+    return torch.cat(rows)
+
+
+class Made(TorchDispatchMode):
+    """`with Made() as seen: …`: bytes of the largest tensor that operations gave meanwhile, and of all."""
+
+    largest = total = 1
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        out = operation(*args, **(kwargs or {}))
+        for nbytes in (t.nbytes for t in tree_leaves(out) if torch.is_tensor(t)):
+            self.largest, self.total = max(self.largest, nbytes), self.total + nbytes
+        return out
 
 
 def head_names(names):
@@ -151,17 +213,3 @@ def latent_width(front, params, x):
             f"the front must give (n, channels), got {tuple(z.shape[1:])}: cut behind an nn.Flatten"
         )
     return z.shape[-1]
-
-
-def check_fit(net, stream):
-    """Raises ValueError where the net does not take the stream's inputs or give its number of outputs."""
-    x = torch.linspace(0, 1, 2 * stream.pixels).view(2, *stream.shape)
-    want = f"a net for inputs {stream.shape} and {stream.outputs} outputs, such as mlp(stream)"
-    params = {name: p.detach().cpu()[None] for name, p in net.named_parameters()}
-    try:
-        with torch.no_grad():
-            logits = apply(net, params, x[None])[0]
-    except RuntimeError as error:
-        raise ValueError(f"expected {want}; this one fails on them: {error}") from None
-    if logits.shape[1:] != (stream.outputs,):
-        raise ValueError(f"expected {want}; this one gives {tuple(logits.shape[1:])} per sample")

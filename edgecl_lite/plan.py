@@ -8,12 +8,14 @@ import itertools
 
 import torch
 
+from ._refuse import Checked, check_device, check_fit, check_optimizer
 from .arguments import SEEDS, number, seeds_list, several, whole
 from .methods.base import Finetune
-from .models import check_fit, initial
+from .models import Made, apply, initial, learns
 from .streams import Stream
-from .tensors import lane, lanes_of, stack
+from .tensors import copied, lane, lanes_of, stack
 
+STEP = 200e6  # bytes of activations that all lanes of a step may take together
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
@@ -36,11 +38,14 @@ class Plan:
             known = "'adam', 'sgd' or a callable(tensors, lr=…)"
             raise ValueError(f"optimizer must be {known}, got {optimizer!r}")
         check_fit(method.net, stream)
+        check_device(device)
         self.method, self.stream, self.fresh, self.device = method, stream, fresh, device
         self.optimizer, self.lr = optimizer, number("lr", lr, strictly=True)
         self.batch_size, epochs = whole("batch_size", batch_size), whole("epochs", epochs)
         steps, self.every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
-        self.spans = [steps or epochs * -(-len(task.train[1]) // self.batch_size) for task in stream]
+        sizes = [len(task.train[1]) for task in stream]
+        self.epochs = [-(-method.epoch(sizes[: t + 1]) // self.batch_size) for t in range(len(sizes))]
+        self.spans = [steps or epochs * each for each in self.epochs]
         self.total = sum(self.spans)
         cells = itertools.product(*self.grid.values())
         self.cells = [{**method.hyper, **dict(zip(self.grid, cell, strict=True))} for cell in cells]
@@ -48,6 +53,11 @@ class Plan:
         self.which = torch.arange(len(self.seeds)).repeat(len(self.cells))
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.chances = [torch.Generator().manual_seed(seed + SEEDS) for seed in self.seeds]
+        own = type(method).__module__.partition(".")[0] == __package__
+        self.verbs = method if own else Checked(method, self.lanes)
+        self.parts = self.some_lanes()
+        if callable(optimizer):
+            check_optimizer(optimizer, self.start()[0], self.lr)
 
     @property
     def lanes(self):
@@ -55,13 +65,27 @@ class Plan:
 
     def start(self):
         """(params, hyper): every lane's start, and its hyper-parameters {name: (lanes,)}."""
-        starts = self.method._start or stack([initial(self.method.net, seed) for seed in self.seeds])
+        given = self.method._weights
+        starts = given or stack([initial(self.method.net, seed) for seed in self.seeds])
         if lanes_of(starts) not in (1, len(self.seeds)):
             want = f"1 lane or one for each of {len(self.seeds)} seeds"
-            raise ValueError(f"start must have {want}, got {lanes_of(starts)}")
+            raise ValueError(f"weights must have {want}, got {lanes_of(starts)}")
         params = lane(starts, self.which % lanes_of(starts))
         hyper = {k: [cell[k] for cell in self.cells for _ in self.seeds] for k in self.method.hyper}
         return self.to(params), {k: torch.tensor(v, device=self.device) for k, v in hyper.items()}
+
+    def some_lanes(self):
+        """Slices of lanes that go through a step together: all, unless that takes over `STEP` bytes."""
+        if self.lanes * self.batch_size * self.stream.pixels < 2**16:  # too little to be worth a look
+            return [slice(None)]
+        params = {k: p.detach()[None] for k, p in self.method.net.named_parameters()}
+        with torch.no_grad(), Made() as one:
+            apply(self.method.net, params, self.stream.tasks[0].train[0][None, :1])
+        each = (
+            3 * self.batch_size * one.total
+        )  # of a lane: forward, backward, and as much for what is rehearsed
+        several = max(1, int(STEP / each))
+        return [slice(i, i + several) for i in range(0, self.lanes, several)]
 
     def to(self, tree):
         """The dict on the device asked for."""
@@ -94,7 +118,27 @@ class Plan:
 
     def pause(self, task):
         """Steps between two points in this task."""
-        return self.every or -(-task["y"].shape[1] // self.batch_size)
+        return self.every or self.epochs[task["number"]]
+
+    def learning(self, params):
+        """Copies of the params that an optimiser may move, unless the net says `requires_grad=False`."""
+        moving = learns(self.method.net)
+        return {k: p.requires_grad_(k in moving) for k, p in copied(params).items()}
+
+    @property
+    def notes(self):
+        """Sentences that a reader should know of this training; they stand in `Run.notes`."""
+        method, notes = self.method, []
+        still = [k for k, p in method.net.named_parameters() if not p.requires_grad]
+        if method._weights is None and (still or getattr(method, "frozen", False)):
+            what = f"{still[0]!r} has requires_grad=False" if still else "frozen=True"
+            notes.append(
+                f"{what}, and what stands still was drawn at random: weights=net takes the net's own."
+            )
+        if method._left:
+            what = f"what it kept beside them ({', '.join(method._left)}) was left behind"
+            notes.append(f"Only the weights of the Run given as weights= were taken; {what}.")
+        return notes
 
     def optimise(self, params, old):
         """An optimiser of these params; unless `fresh`, it goes on with the moments of the old one."""

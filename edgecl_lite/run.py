@@ -53,6 +53,7 @@ class Run:
         curve = np.stack([p.accuracy for p in points], 1)  # (lanes, points, on)
         last = points[-1]
         told = {k: v for k, v in vars(method).items() if k not in ("net", "hyper") and k[0] != "_"} | settings
+        told["weights"] = "drawn" if method._weights is None else "given"
         told = {k: v.item() if isinstance(v, np.generic) else v for k, v in told.items() if k != "ticks"}
         return cls(
             type(method).__name__, stream.scenario, stream.names, grid, seeds,
@@ -60,7 +61,7 @@ class Run:
             np.array([p.ended for p in points]),
             curve.reshape(*map(len, grid.values()), len(seeds), *curve.shape[1:]),
             np.stack([p.predicted for p in points]), last.params, last.state, seconds, stopped,
-            dict(last.lost), method.notes(last.state),
+            dict(last.lost), [*last.notes, *method.notes(last.state)],
             {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in told.items()},
         )  # fmt: skip
 

@@ -31,14 +31,15 @@ def own_settings():
 
 def settled(function):
     """The function, or generator function, under `own_settings`."""
-    if isgeneratorfunction(function):
-        return wraps(function)(lambda *args, **options: _settled(function(*args, **options)))
 
     @wraps(function)
     def inner(*args, **options):
+        if isgeneratorfunction(function):
+            return _settled(function(*args, **options))
         with own_settings():
             return function(*args, **options)
 
+    inner.__kwdefaults__ = function.__kwdefaults__  # for whoever asks what options there are
     return inner
 
 

@@ -21,6 +21,12 @@ def lane(tree, index):
     return {name: value[index.to(value.device)] for name, value in tree.items()}
 
 
+def some(tree, part):
+    """The lanes of a slice, of a (nested) dict; what is no tensor stays itself."""
+    pick = lambda v: some(v, part) if isinstance(v, dict) else v[part] if torch.is_tensor(v) else v
+    return {name: pick(value) for name, value in tree.items()}
+
+
 def rows(table, row):
     """Of each lane its own rows: table (lanes, rows, …), row (lanes, n) -> (lanes, n, …)."""
     return table[torch.arange(len(row), device=row.device)[:, None], row]

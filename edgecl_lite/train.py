@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ._refuse import WrongReturn
 from .arguments import seeds_list
 from .methods.base import Exhausted, NoAnswer, masked
 from .plan import Plan, axes
 from .run import Run
-from .tensors import copied, lanes_of
+from .settled import settled
+from .tensors import copied, lanes_of, some
 
 
 class Diverged(FloatingPointError):
@@ -31,7 +33,7 @@ class Point:
     step: steps so far; total: steps of the whole stream; task: number of the task being learned; ended: this
     is the moment after its end. accuracy (lanes, on): share of right answers on each task's test set, NaN in
     lost lanes. predicted (lanes, on, n) uint8: the answers, padded with 255. params, state: copies at this
-    moment. lost: {lane: what happened}.
+    moment. lost: {lane: what happened}. notes: sentences that whoever reads the run should know.
     """
 
     step: int
@@ -43,11 +45,13 @@ class Point:
     params: dict
     state: dict
     lost: dict
+    notes: tuple = ()
 
     def __repr__(self):
         return f"Point(step {self.step} of {self.total}, task {self.task}, accuracy {self.accuracy.round(3)})"
 
 
+@settled
 def learn(
     method, stream, seeds=1, grid=None, *, epochs=10, batch_size=32, lr=1e-3, optimizer="adam",
     fresh=True, steps=None, every=None, device=None, ticks=False,
@@ -56,12 +60,14 @@ def learn(
 
     seeds: a count or a list. grid: {hyper-parameter: values}; lanes are its cells × seeds, seeds innermost.
     steps: steps per task, instead of epochs. every: default once an epoch. optimizer: "adam", "sgd" or a
-    callable taking (tensors, lr=…). fresh: a new optimiser for every task. ticks: yield None after the other
-    steps, for whoever may want to stop there. Same seed, same result, bit for bit.
+    callable taking (tensors, lr=…), which moves each lane by itself. fresh: a new optimiser for every task.
+    ticks: yield None after the other steps, for whoever may want to stop there. Same seed, same result, bit
+    for bit, on one machine and for as many lanes; beside other lanes the last digits may differ.
     Raises ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
     plan = Plan(method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device)
-    params, hyper = plan.start()
+    notes = plan.notes
+    method, (params, hyper) = plan.verbs, plan.start()
     state, opt, losses, lost, step = method.start(params, stream, hyper), None, [], {}, 0
 
     def look(t):
@@ -72,22 +78,21 @@ def learn(
     def point(t, ended=False):
         accuracy, predicted = evaluate(method, params, state, stream, t)
         accuracy[[*lost]], predicted[[*lost]] = np.nan, 255
-        return Point(step, plan.total, t, ended, accuracy, predicted, copied(params), {**state}, {**lost})
+        seen = accuracy, predicted, copied(params), {**state}
+        return Point(step, plan.total, t, ended, *seen, {**lost}, notes)
 
     yield point(0)
     for t in range(len(stream)):
         task, begun = plan.whole_task(t), step
         params, state = method.begin_task(params, state, task)
-        params = {k: p.requires_grad_() for k, p in copied(params).items()}
+        params = plan.learning(params)
         opt = plan.optimise(params, opt)
         for batch in plan.batches(task):
             batch = method.draw(state, {**batch, "step": step}, plan.rng)
-            loss = method.loss(params, state, batch)  # (lanes,)
             opt.zero_grad()
-            loss.sum().backward()  # each lane's gradient is its own: no lane's loss knows another's weights
+            losses.append(descend(method, params, state, batch, plan.parts))
             opt.step()
             state, step = method.after_step(params, state, batch), step + 1
-            losses.append(loss.detach())
             ended = step == begun + plan.spans[t]
             due = ended or (step - begun) % plan.pause(task) == 0
             if due or len(losses) == 100:
@@ -160,14 +165,16 @@ def _collect(method, stream, seeds, grid, progress, options):
         if not points:
             raise
         stopped = True
-    except (Diverged, Exhausted) as error:
+    except (Diverged, Exhausted, WrongReturn) as error:
+        if not points:
+            raise
         failure = error
     finally:
         bar.close()
     seconds = time.perf_counter() - begun
     settings = {**learn.__kwdefaults__, **options, "seconds": seconds, "stopped": stopped}
     run = Run.gather(points, method, stream, seeds, grid, **settings)
-    if isinstance(failure, Exhausted) or (failure is not None and not grid):
+    if failure is not None and not (isinstance(failure, Diverged) and grid):
         failure.run = run
         raise failure
     if run.lost:
@@ -176,6 +183,19 @@ def _collect(method, stream, seeds, grid, progress, options):
     return run
 
 
+def descend(method, params, state, batch, parts):
+    """The loss (lanes,), and its gradient in params: each lane's own, for none knows another's weights."""
+    if len(parts) == 1:
+        loss = method.loss(params, state, batch)
+        loss.sum().backward()
+        return loss.detach()
+    losses = []
+    for part in parts:  # a few lanes at a time, where all at once take too much memory
+        losses += [descend(method, *(some(tree, part) for tree in (params, state, batch)), parts[:1])]
+    return torch.cat(losses)
+
+
+@settled
 @torch.no_grad()
 def evaluate(method, params, state, stream, now):
     """(accuracy (lanes, on) float64, predicted (lanes, on, n) uint8 padded with 255) while at task `now`.
@@ -195,7 +215,7 @@ def evaluate(method, params, state, stream, now):
         best, answers = masked(logits, stream.active(now, on).to(device)).max(-1)
         answers[best.isneginf()] = 255
         predicted[:, on, : len(y)] = answers
-        accuracy[:, on] = (answers == y).sum(1).double() / len(y)
+        accuracy[:, on] = (answers == y).sum(1).cpu().double() / len(y)
     return accuracy.numpy(), predicted.numpy()
 
 

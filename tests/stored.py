@@ -142,7 +142,7 @@ def in_a_row():
         body = {k: p for k, p in start.items() if k not in head(start)}
         begin[name] = begin["random"] | new_head(begin["random"]) | body
     for name, start in begin.items():
-        method = Replay(pair_net, start=start)
+        method = Replay(pair_net, weights=start)
         runs = [train(method, pairs, SEEDS, epochs=n, every=10_000, progress=False) for n in (1, 5)]
         replayed[name] = _plain([metrics.average_accuracy(run.accuracy) for run in runs])  # (epochs, seeds)
         _say(f"replay from {name}", began, np.mean(replayed[name], 1))
@@ -214,7 +214,7 @@ class KnownScale(LatentReplay):
     """Latent replay whose scale comes with the front, from its own people, and not from the first task."""
 
     def __init__(self, net, known, start):
-        super().__init__(net, cut=-1, frozen=True, start=start)
+        super().__init__(net, cut=-1, frozen=True, weights=start)
         self._known = known  # (n, channels, height, width)
 
     def end_task(self, params, state, task):
@@ -237,11 +237,11 @@ def over_bytes():
     _say("front", began, f"{len(known.train[1])} windows")
     trials = split(har([p for p in STREAM_PEOPLE if p not in TRIAL_PEOPLE], TRIAL_PEOPLE))
     stream = split(har(STREAM_PEOPLE, TEST_PEOPLE))
-    latents = LatentReplay(net, cut=-1, frozen=True, start=start)
+    latents = LatentReplay(net, cut=-1, frozen=True, weights=start)
     width, channels = stream.pixels, latents.channels(start, known.train[0])
     ways = {  # method, bytes of a sample and of the scale, largest budget
-        "raw, whole network": (Replay(net, start=start), width + 1, 0, 2**21),
-        "raw, frozen front": (FrozenFront(net, start=start), width + 1, 0, 2**21),
+        "raw, whole network": (Replay(net, weights=start), width + 1, 0, 2**21),
+        "raw, frozen front": (FrozenFront(net, weights=start), width + 1, 0, 2**21),
         "latent": (latents, channels + 1, 8 * channels, 2**18),
         "latent, known scale": (
             KnownScale(net, known.train[0][::4], start),
@@ -252,10 +252,10 @@ def over_bytes():
     }
     found = {name: _league(name, stream, trials, *way) for name, way in ways.items()}
     joint = {
-        lr: _ended(train(Joint(net, start=start), trials, SEEDS, lr=lr, **SHORT)) for lr in LEARNING_RATES
+        lr: _ended(train(Joint(net, weights=start), trials, SEEDS, lr=lr, **SHORT)) for lr in LEARNING_RATES
     }
     lr = max(joint, key=lambda lr: joint[lr].mean())
-    joint = _ended(train(Joint(net, start=start), stream, SEEDS, lr=lr, **SHORT))
+    joint = _ended(train(Joint(net, weights=start), stream, SEEDS, lr=lr, **SHORT))
     return {
         "settings": {
             "front": {"people": FRONT_PEOPLE, "activities": ACTIVITIES, "epochs": 25, "lr": 2e-3},

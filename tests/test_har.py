@@ -384,7 +384,7 @@ def test_the_front_stands_still_and_the_scale_is_the_known_one(own):
     start = stack([initial(net, 0)])
     options = dict(epochs=2, lr=1e-2, progress=False)
     scaled = KnownScale(net, known, start)
-    for method in (FrozenFront(net, 12, start=start), scaled):
+    for method in (FrozenFront(net, 12, weights=start), scaled):
         run = train(method, stream, **options)
         moved = {name for name, p in run.params.items() if not torch.equal(p, start[name])}
         assert moved == {"8.weight", "8.bias"}

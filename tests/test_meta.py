@@ -670,7 +670,7 @@ def test_methods_of_the_head_want_the_output_layer_last():
     [
         (dict(method="maml"), TypeError, "method must be a Meta"),
         (dict(tasks=digits()), TypeError, "tasks must be sinusoids"),
-        (dict(params={"1.weight": torch.zeros(4, 1)}), ValueError, "start must hold a lane axis"),
+        (dict(params={"1.weight": torch.zeros(4, 1)}), ValueError, "weights must hold a lane axis"),
     ],
 )
 def test_adaptation_says_what_does_not_fit(change, error, says):

@@ -697,7 +697,7 @@ def test_the_front_stands_still_after_the_first_task(optimizer, fresh, capacity)
 @pytest.mark.parametrize("capacity", [0, 60])
 def test_a_frozen_front_never_moves(optimizer, fresh, capacity):
     begun = lane(train(Finetune(NET), STREAM, seeds=[7], steps=3, progress=False).params, 0)
-    method = LatentReplay(NET, capacity=capacity, frozen=True, start=begun)
+    method = LatentReplay(NET, capacity=capacity, frozen=True, weights=begun)
     points = list(learn(method, STREAM, seeds=2, steps=6, every=2, optimizer=optimizer, fresh=fresh))
     for k in ("1.weight", "1.bias"):
         assert all(torch.equal(p.params[k], begun[k].expand_as(p.params[k])) for p in points)

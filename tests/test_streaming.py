@@ -163,7 +163,7 @@ def test_neither_the_order_nor_the_size_of_batches_matters(kind):
     few = Stream(STREAM.tasks[1:4], "class", 10)
     shuffled = Stream([few.tasks[t] for t in (2, 0, 1)], "class", 10)
     runs = [
-        train(kind(NET, frozen=True, start=start()), stream, batch_size=size, **FAST)
+        train(kind(NET, frozen=True, weights=start()), stream, batch_size=size, **FAST)
         for stream, size in ((few, 1), (few, 7), (few, 1437), (shuffled, 32))
     ]
     for run in runs[1:]:
@@ -237,7 +237,7 @@ OPTIMIZERS = ["adam", "sgd", sgd, adamw]
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_frozen_net_never_moves(kind, optimizer, fresh):
     begun = start()
-    method = kind(NET, frozen=True, start=begun)
+    method = kind(NET, frozen=True, weights=begun)
     for p in learn(method, STREAM, seeds=2, steps=3, every=1, optimizer=optimizer, fresh=fresh):
         assert all(torch.equal(v, begun[k].expand_as(v)) for k, v in p.params.items())
 
@@ -285,7 +285,7 @@ def test_before_the_first_mean_the_net_itself_answers():
 @pytest.mark.parametrize("frozen", [True, False])
 def test_a_sample_counts_once_however_many_epochs(kind, frozen):
     once, thrice = (
-        train(kind(NET, frozen=frozen, start=start()), STREAM, epochs=n, progress=False) for n in (1, 3)
+        train(kind(NET, frozen=frozen, weights=start()), STREAM, epochs=n, progress=False) for n in (1, 3)
     )
     came = torch.bincount(torch.cat([task.train[1] for task in STREAM]))
     assert torch.equal(once.state["count"][0].long(), came)

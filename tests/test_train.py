@@ -554,7 +554,7 @@ def test_every_method_begins_where_it_is_told(make):
     net = mlp(stream, hidden=(20,))
     given = train(Finetune(net), stream, epochs=1, progress=False)
     for start in (given, given.params):
-        first = next(learn(make(net, start=start), stream, seeds=2))
+        first = next(learn(make(net, weights=start), stream, seeds=2))
         assert all(torch.equal(first.params[k], p.expand(2, *p.shape[1:])) for k, p in given.params.items())
-    with pytest.raises(TypeError, match="start must be params"):
-        make(net, start={"1.weight": np.zeros(3)})
+    with pytest.raises(TypeError, match="weights must be params"):
+        make(net, weights={"1.weight": np.zeros(3)})

@@ -7,11 +7,13 @@ Lesson: 01_catastrophic_forgetting.
 """
 
 import math
+import warnings
 
 import torch
 from torch.nn import functional as F
 
-from ..models import apply, check_net, check_start
+from .._refuse import check_net
+from ..models import apply, given_weights
 from ..tensors import lanes_of, rows
 
 
@@ -36,16 +38,22 @@ class Exhausted(RuntimeError):
 class Finetune:
     """Plain finetuning, and the base of every method: it forgets.
 
-    net: a `torch.nn.Module`, used as a structure only. start: params to begin with instead of a random start,
-    a lane for each seed or one for all, such as a meta-learned `point.params`. A subclass names its hyper-
-    parameters that a sweep may vary in `ranges`, {name: check(name, value) -> value}, and passes their values
-    to this constructor.
+    net: a `torch.nn.Module`, used as a structure: its weights are drawn anew for every seed, unless they are
+    given. A parameter with `requires_grad=False` never moves. weights: what to begin with, a lane for each
+    seed or one for all: params such as a meta-learned `point.params`, a `Run` (its weights only), or a net
+    whose own weights are meant, for pre-trained ones `weights=net`. A subclass names its hyper-parameters
+    that a sweep may vary in `ranges`, {name: check(name, value) -> value}, and passes their values to this
+    constructor. (`start=` is the old name of `weights=`.)
     """
 
     ranges = {}
 
-    def __init__(self, net, *, start=None, **hyper):
-        self.net, self._start = check_net(net), check_start(net, start)
+    def __init__(self, net, *, weights=None, **hyper):
+        if (old := hyper.pop("start", None)) is not None:
+            warnings.warn("start= is now called weights=", FutureWarning, stacklevel=3)
+            weights = old
+        check_net(net, given=weights is not None)
+        self.net, self._weights, self._left = net, given_weights(net, weights), memory_of(weights)
         self.hyper = check_hyper(self, hyper)
 
     def start(self, params, stream, hyper):
@@ -77,6 +85,10 @@ class Finetune:
         """How do I answer? x (n, channels, height, width) for all lanes -> logits (lanes, n, outputs)."""
         return apply(self.net, params, x.expand(lanes_of(params), *x.shape))
 
+    def epoch(self, sizes):
+        """How many samples an epoch of the newest task goes over; sizes: of all tasks so far."""
+        return sizes[-1]
+
     def keeps(self, state, lane=0):
         """The tensors that a device would have to store between tasks, beside the weights: {name: tensor}."""
         return {}
@@ -90,6 +102,12 @@ class Finetune:
         return f"Lower lr (it was {lr:g})."
 
 
+def memory_of(run):
+    """What a Run keeps beside its weights, beyond a number a lane: first words of its state's names."""
+    state = getattr(run, "state", None) or {}
+    return sorted({k.partition(".")[0] for k, v in state.items() if v[0].numel() > 1})
+
+
 def check_hyper(method, hyper):
     """Hyper-parameters in their plain types. TypeError for one that the method does not have."""
     for name in hyper.keys() - method.ranges.keys():
@@ -99,7 +117,14 @@ def check_hyper(method, hyper):
 
 
 class Joint(Finetune):
-    """The upper bound: every batch is drawn evenly from all tasks so far. No device can keep them all."""
+    """The upper bound: every batch is drawn from all samples of all tasks so far. No device keeps them.
+
+    Each sample is as likely as any other, so a large task weighs more than a small one. A task takes as many
+    steps as the largest so far.
+    """
+
+    def epoch(self, sizes):
+        return max(sizes)
 
     def start(self, params, stream, hyper):
         n = lanes_of(params)

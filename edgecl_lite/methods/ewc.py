@@ -11,12 +11,12 @@ from torch.autograd.function import once_differentiable
 from torch.func import functional_call, vjp, vmap
 
 from ..arguments import choice, number, whole
-from ..models import apply, is_linear, layers
+from ..models import TEMPORARY, apply, is_linear, layers, learns
+from ..settled import settled
 from ..tensors import per_lane, rows, zeros
 from .base import Finetune, cross_entropy, masked
 
 LABELS = ("exact", "sample", "empirical", "batched")
-TEMPORARY = 50e6  # bytes that the tables of a Fisher may take at a time
 
 
 class Quadratic(torch.autograd.Function):
@@ -48,16 +48,19 @@ class EWC(Finetune):
 
     ranges = {"lam": number, "gamma": lambda name, value: number(name, value, most=1)}
 
-    def __init__(self, net, lam=10.0, samples=300, labels="exact", gamma=None, start=None):
-        super().__init__(net, start=start, lam=lam, **({} if gamma is None else {"gamma": gamma}))
+    def __init__(self, net, lam=10.0, samples=300, labels="exact", gamma=None, weights=None, **hyper):
+        super().__init__(net, weights=weights, lam=lam, **({} if gamma is None else {"gamma": gamma}))
         self.samples = samples if samples is None else whole("samples", samples)
         self.labels = choice("labels", labels, LABELS)
 
     def start(self, params, stream, hyper):
-        return {**hyper, **_named("fisher", zeros(params)), **_named("anchor", zeros(params))}
+        none = zeros({k: params[k] for k in learns(self.net)})
+        return {**hyper, **_named("fisher", none), **_named("anchor", none)}
 
     def loss(self, params, state, batch):
-        springs = [Quadratic.apply(state[f"fisher.{k}"], p, state[f"anchor.{k}"]) for k, p in params.items()]
+        springs = [
+            Quadratic.apply(state[f"fisher.{k}"], params[k], state[f"anchor.{k}"]) for k in learns(self.net)
+        ]
         return super().loss(params, state, batch) + state["lam"] / 2 * sum(springs)
 
     def end_task(self, params, state, task):
@@ -65,8 +68,8 @@ class EWC(Finetune):
         x, y, active = (rows(task[k], order) for k in ("x", "y", "active"))
         new = fisher(self.net, params, x, y, labels=self.labels, active=active, rng=task["rng"])
         total, anchor = {}, {}
-        for k, theta in params.items():
-            old = state[f"fisher.{k}"]
+        for k in learns(self.net):
+            old, theta = state[f"fisher.{k}"], params[k]
             if "gamma" in state:
                 gamma = per_lane(state["gamma"], old)
                 total[k], anchor[k] = gamma * old + new[k], theta
@@ -77,7 +80,7 @@ class EWC(Finetune):
         return {**state, **_named("fisher", total), **_named("anchor", anchor)}
 
     def keeps(self, state, lane=0):
-        """F and θ*, one float each per weight, however many tasks there were."""
+        """F and θ*, one float each per weight that learns, however many tasks there were."""
         return {k: v[lane] for k, v in state.items() if k.startswith(("fisher.", "anchor."))}
 
     def advice(self, state, lane, lr, optimizer):
@@ -90,6 +93,7 @@ class EWC(Finetune):
         return f"{rule}; here {sizes}. Lower lam or lr, or use 'adam'."
 
 
+@settled
 def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, batch=32):
     """Diagonal Fisher information of each lane, shaped like params: mean over x of (∂ log p(y|x) / ∂θ)².
 
@@ -97,33 +101,38 @@ def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, bat
     labels says which y.  "exact": the expectation over the model's own answer, Σ_c p_c (∂ log p_c)².
     "sample": one answer per sample, drawn from p with `rng(n)` -> (lanes, n) in 0..1.  "empirical": the true
     label.  "batched": squares the gradient of the mean loss of `batch` samples: no Fisher, but widely used.
+    A parameter with `requires_grad=False` has 0.
     Martens 2020, sec. 5 and 11; van de Ven 2025 compares them. Tables stay under 50 MB: it goes through lanes
     and samples in chunks. Raises ValueError where labels is unknown, y or rng is missing, or x is empty.
     """
-    _refuse(labels, x, y, rng)
+    _refuse(net, labels, x, y, rng)
     lanes, n = x.shape[:2]
     active = torch.ones(1, dtype=torch.bool, device=x.device) if active is None else active
     active = active.expand(lanes, n, -1)
     if labels == "batched":
         return _batched(net, params, x, y, active, whole("batch", batch))
     total, u = zeros(params), rng(n) if labels == "sample" else None
+    moving = learns(net)
     for part in _chunks(net, params, x):
-        theta = {k: p[part[0]].detach().requires_grad_() for k, p in params.items()}
+        theta = {k: p[part[0]].detach().requires_grad_(k in moving) for k, p in params.items()}
         walk = list(layers(net, theta, x[part]))
         logp = masked(walk[-1][-1], active[part]).log_softmax(-1)  # (lanes, n, outputs)
-        learned = [step for step in walk if step[2]]
+        learned = [step for step in walk if any(p.requires_grad for p in step[2].values())]
         for answer, weight in _answers(labels, logp.detach().exp(), y, u, part):
             score = logp.gather(-1, answer.unsqueeze(-1)).sum()  # of all samples: each δ is its own
             deltas = torch.autograd.grad(score, [out for *_, out in learned], retain_graph=True)
             for (prefix, layer, own, h, _), delta in zip(learned, deltas, strict=True):
                 for k, square in _squares(layer, own, h.detach(), delta, weight).items():
-                    total[prefix + k][part[0]] += square / n
+                    if own[k].requires_grad:
+                        total[prefix + k][part[0]] += square / n
     return total
 
 
-def _refuse(labels, x, y, rng):
+def _refuse(net, labels, x, y, rng):
     """ValueError where a Fisher of these arguments makes no sense."""
     choice("labels", labels, LABELS)
+    if not learns(net):
+        raise ValueError("fisher needs a parameter that may move, all have requires_grad=False")
     if not x.shape[1]:
         raise ValueError(f"fisher needs at least one sample, got x of shape {tuple(x.shape)}")
     if labels == "sample" and rng is None:
@@ -163,12 +172,12 @@ def _squares(layer, own, h, delta, weight):
 
 def _batched(net, params, x, y, active, batch):
     """Mean over batches of (∂ mean loss / ∂θ)²."""
-    total, starts = zeros(params), range(0, x.shape[1], batch)
+    total, starts, moving = zeros(params), range(0, x.shape[1], batch), learns(net)
     for j in starts:
         part = slice(None), slice(j, j + batch)
-        theta = {k: p.detach().requires_grad_() for k, p in params.items()}
+        theta = {k: p.detach().requires_grad_(k in moving) for k, p in params.items()}
         loss = cross_entropy(masked(apply(net, theta, x[part]), active[part]), y[part])  # (lanes,)
-        for k, g in zip(theta, torch.autograd.grad(loss.sum(), list(theta.values())), strict=True):
+        for k, g in zip(moving, torch.autograd.grad(loss.sum(), [theta[k] for k in moving]), strict=True):
             total[k] += g**2 / len(starts)
     return total
 

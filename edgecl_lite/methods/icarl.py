@@ -53,8 +53,8 @@ class ICaRL(Replay):
     nn.Sequential that ends in a linear layer; ValueError where the stream is not class-incremental.
     """
 
-    def __init__(self, net, capacity=200, weighting="1/k", bits=8, start=None):
-        super().__init__(net, capacity, "balanced", weighting, bits, start)
+    def __init__(self, net, capacity=200, weighting="1/k", bits=8, weights=None, **hyper):
+        super().__init__(net, capacity, "balanced", weighting, bits, weights, **hyper)
         last = net
         while type(last) is nn.Sequential:
             last = last[-1]

@@ -20,16 +20,17 @@ class LatentReplay(Replay):
     """Replay of latents: the first `cut` layers of net, an nn.Sequential, are the front; its output is kept.
 
     capacity, policy, weighting, bits: as for `Replay`; with capacity 0 the head is finetuned. frozen: the
-    front never moves, not even in the first task, as one that came pre-trained through `start`. The scale of
-    each channel goes from the smallest to the largest value of the first task; what lies beyond is cut off.
-    The samples of the first task arrive at its end, when the front stands still. Raises ValueError where the
-    net cannot be cut there, or where the front gives something else than (n, channels).
+    front never moves, not even in the first task, as one that came pre-trained through `weights`. The scale
+    of each channel goes from the smallest to the largest value of the first task; what lies beyond is cut
+    off. The samples of the first task arrive at its end, when the front stands still. Raises ValueError where
+    the net cannot be cut there, or where the front gives something else than (n, channels).
     """
 
     def __init__(
-        self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8, frozen=False, start=None
+        self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8,
+        frozen=False, weights=None, **hyper,
     ):  # fmt: skip
-        super().__init__(net, capacity, policy, weighting, bits, start)
+        super().__init__(net, capacity, policy, weighting, bits, weights, **hyper)
         self.cut, self.frozen, (self._front, self._head) = cut, frozen, cut_at(net, cut)
 
     def start(self, params, stream, hyper):

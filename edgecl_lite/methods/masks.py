@@ -9,8 +9,9 @@ Mallya, Davis & Lazebnik 2018 (Piggyback); Mallya & Lazebnik 2018 (PackNet). Les
 
 import torch
 
+from .._refuse import check_head
 from ..arguments import number
-from ..models import check_head, head_names
+from ..models import head_names
 from ..tensors import lanes_of, packed, per_lane, unpacked
 from .base import Exhausted, Finetune, NoAnswer, masked
 
@@ -28,8 +29,8 @@ class Separate(Finetune):
     belong to which; own.* (lanes, tasks, …), each task's copy of the tensors that are its own.
     """
 
-    def __init__(self, net, infer_task=False, start=None, **hyper):
-        super().__init__(net, start=start, **hyper)
+    def __init__(self, net, infer_task=False, weights=None, **hyper):
+        super().__init__(net, weights=weights, **hyper)
         self.infer_task, self._own = infer_task, [name for name, _ in net.named_parameters()]
         self._head = head_names(self._own)
 
@@ -89,8 +90,8 @@ class Masked(Separate):
     then frozen. State: frozen.*, what can no longer move of the hidden layers.
     """
 
-    def __init__(self, net, infer_task=False, start=None, **hyper):
-        super().__init__(net, infer_task, start, **hyper)
+    def __init__(self, net, infer_task=False, weights=None, **hyper):
+        super().__init__(net, infer_task, weights, **hyper)
         self._own, hidden = self._head, {k: p for k, p in net.named_parameters() if k not in self._head}
         self._hidden, self._shapes = [*hidden], {k: p.shape for k, p in hidden.items() if p.dim() > 1}
         if not self._shapes:
@@ -152,8 +153,8 @@ class Piggyback(Masked):
 
     ranges = {"threshold": number}
 
-    def __init__(self, net, threshold=5e-3, backbone=None, infer_task=False, start=None):
-        super().__init__(net, infer_task, start, threshold=threshold)
+    def __init__(self, net, threshold=5e-3, backbone=None, infer_task=False, weights=None, **hyper):
+        super().__init__(net, infer_task, weights, threshold=threshold, **hyper)
         self._backbone = {} if backbone is None else self.fitting(backbone)
 
     def fitting(self, backbone):
@@ -220,8 +221,8 @@ class PackNet(Masked):
 
     ranges = {"prune": lambda name, value: number(name, value, most=0.999999, strictly=True)}
 
-    def __init__(self, net, prune=0.75, retrain=1 / 3, infer_task=False, start=None):
-        super().__init__(net, infer_task, start, prune=prune)
+    def __init__(self, net, prune=0.75, retrain=1 / 3, infer_task=False, weights=None, **hyper):
+        super().__init__(net, infer_task, weights, prune=prune, **hyper)
         self.retrain = number("retrain", retrain, most=1)
 
     def start(self, params, stream, hyper):

@@ -37,8 +37,8 @@ class Replay(Finetune):
 
     ranges = {"capacity": lambda name, value: whole(name, value, least=0, most=10**12)}
 
-    def __init__(self, net, capacity=200, policy="balanced", weighting="1/k", bits=8, start=None, **hyper):
-        super().__init__(net, start=start, capacity=capacity, **hyper)
+    def __init__(self, net, capacity=200, policy="balanced", weighting="1/k", bits=8, weights=None, **hyper):
+        super().__init__(net, weights=weights, capacity=capacity, **hyper)
         self.policy = choice("policy", policy, POLICIES)
         self.weighting = weighting if weighting is None else choice("weighting", weighting, WEIGHTINGS)
         self.bits = choice("bits", whole("bits", bits), range(2, 9))
@@ -155,8 +155,10 @@ class DERpp(Replay):
 
     ranges = {**Replay.ranges, "alpha": number, "beta": number}
 
-    def __init__(self, net, capacity=200, alpha=0.5, beta=1.0, policy="balanced", bits=8, start=None):
-        super().__init__(net, capacity, policy, None, bits, start, alpha=alpha, beta=beta)
+    def __init__(
+        self, net, capacity=200, alpha=0.5, beta=1.0, policy="balanced", bits=8, weights=None, **hyper
+    ):
+        super().__init__(net, capacity, policy, None, bits, weights, alpha=alpha, beta=beta, **hyper)
 
     def columns(self, params, stream):
         return {**super().columns(params, stream), "logits": (torch.float32, stream.outputs)}
@@ -189,8 +191,8 @@ class AGEM(Replay):
     optimiser here, the step is rescaled afterwards; the paper used SGD.
     """
 
-    def __init__(self, net, capacity=200, policy="balanced", bits=8, start=None):
-        super().__init__(net, capacity, policy, None, bits, start)
+    def __init__(self, net, capacity=200, policy="balanced", bits=8, weights=None, **hyper):
+        super().__init__(net, capacity, policy, None, bits, weights, **hyper)
 
     def loss(self, params, state, batch):
         new = self.risk(params, state, batch)
@@ -211,8 +213,8 @@ class GDumb(Replay):
     capacity 0 is finetuning.
     """
 
-    def __init__(self, net, capacity=200, policy="balanced", bits=8, start=None):
-        super().__init__(net, capacity, policy, None, bits, start)
+    def __init__(self, net, capacity=200, policy="balanced", bits=8, weights=None, **hyper):
+        super().__init__(net, capacity, policy, None, bits, weights, **hyper)
 
     def start(self, params, stream, hyper):
         return {**super().start(params, stream, hyper), **{f"start.{k}": p for k, p in params.items()}}

@@ -20,14 +20,14 @@ class NearestMean(Finetune):
     """Nearest class mean: the running mean of the latents z of every class, by itself a classifier.
 
     cut: how many layers of net, an nn.Sequential, are the front (-1: all but the last). frozen: the front
-    never moves, as one that came pre-trained through `start`; otherwise the first task trains the whole net
+    never moves, as one that came pre-trained through `weights`; otherwise the first task trains the whole net
     by cross entropy, and its samples count at its end, when the front stands still. Nothing after that has a
     gradient. Before the first mean the net itself answers; a class without one cannot be the answer. Raises
     ValueError where the net cannot be cut there, or the front gives something else than (n, channels).
     """
 
-    def __init__(self, net, cut=-1, frozen=False, start=None, **hyper):
-        super().__init__(net, start=start, **hyper)
+    def __init__(self, net, cut=-1, frozen=False, weights=None, **hyper):
+        super().__init__(net, weights=weights, **hyper)
         self.cut, self.frozen, (self._front, self._head) = cut, frozen, cut_at(net, cut)
 
     def start(self, params, stream, hyper):
@@ -95,8 +95,8 @@ class StreamingLDA(NearestMean):
 
     ranges = {"shrinkage": lambda name, value: number(name, value, most=1, strictly=True)}
 
-    def __init__(self, net, shrinkage=1e-2, cut=-1, frozen=False, start=None):
-        super().__init__(net, cut, frozen, start, shrinkage=shrinkage)
+    def __init__(self, net, shrinkage=1e-2, cut=-1, frozen=False, weights=None, **hyper):
+        super().__init__(net, cut, frozen, weights, shrinkage=shrinkage, **hyper)
 
     def start(self, params, stream, hyper):
         state = super().start(params, stream, hyper)
