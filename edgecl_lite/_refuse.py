@@ -70,14 +70,13 @@ def check_fit(net, stream):
     want = f"a net for inputs {stream.shape} and {stream.outputs} outputs, such as mlp(stream)"
     try:
         with torch.random.fork_rng(devices=[]):
-            twin = copy.deepcopy(net).cpu()
-            refuse_strange(twin, x)
-            whole = twin(x.clone())
+            whole = refuse_strange(net, x)
         params = {k: p.detach().cpu().expand(2, *p.shape) for k, p in net.named_parameters()}
         params = {k: p.requires_grad_(k in learns(net)) for k, p in copied(params).items()}
         logits = apply(net, params, x.expand(2, *x.shape))  # (lanes, n, outputs)
         if logits.requires_grad:
-            torch.autograd.grad(logits.sum(), list(params.values()), allow_unused=True)
+            moving = [p for p in params.values() if p.requires_grad]
+            torch.autograd.grad(logits.sum(), moving, allow_unused=True)
     except (TypeError, ValueError) as error:
         if str(error).startswith("net must"):
             raise
@@ -94,33 +93,35 @@ def check_fit(net, stream):
 
 @torch.no_grad()
 def refuse_strange(net, x):
-    """TypeError where a layer does what lanes, seeds or a test cannot bear; net: a copy, x (n, …)."""
-    learn, test = (lambda: net.train()(x.clone())), (lambda: net.eval()(x.clone()))
-    held, dice = versions(net), torch.get_rng_state()
-    whole = learn()
+    """Answer of the net to x (n, …); TypeError where a layer does what lanes, seeds or a test cannot bear."""
+    fresh = lambda: copy.deepcopy(net).cpu()
+    learn, test = (lambda net: net.train()(x.clone())), (lambda net: net.eval()(x.clone()))
+    twin, dice = fresh(), torch.get_rng_state()
+    held = versions(twin)
+    whole = learn(twin)
     if not torch.is_tensor(whole):
         raise TypeError(f"net must give a tensor of logits, got {type(whole).__name__}")
     if not torch.equal(dice, torch.get_rng_state()):
-        who = culprit(net, lambda: (torch.manual_seed(0), learn()), lambda: (torch.manual_seed(1), learn()))
         way = "take it out, and put noise on the samples instead"
-        raise TypeError(f"net must answer alike each time, but {who} draws random numbers: {way}")
-    if names := [k for k, v in versions(net).items() if held.get(k) != v]:
-        layer = net.get_submodule(names[0].rpartition(".")[0])
-        who = f"layer {names[0].rpartition('.')[0]!r} ({type(layer).__name__}) changes its {names[0]!r}"
+        raise TypeError(
+            f"net must answer alike each time, but {drawer(fresh(), learn)} draws random numbers: {way}"
+        )
+    if names := [k for k, v in versions(twin).items() if held.get(k) != v]:
+        layer = names[0].rpartition(".")[0]
+        who = f"layer {layer!r} ({type(twin.get_submodule(layer)).__name__}) changes its {names[0]!r}"
         way = "no running statistics: GroupNorm, or track_running_stats=False"
         raise TypeError(f"net must keep nothing from batch to batch, but {who}: {way}")
-    if not alike(whole, learn()):
-        way = "make it a function of its input alone"
-        raise TypeError(
-            f"net must keep nothing from batch to batch, but {culprit(net, learn, learn)} does: {way}"
-        )
-    if not alike(whole, test()):
-        way = "make it ignore self.training, or take it out"
-        raise TypeError(f"net must learn as it answers, but {culprit(net, learn, test)} does not: {way}")
-    if not alike(whole[:1], net(x[:1].clone())):
-        who = culprit(net, test, lambda: net.eval()(x[:1].clone()))
+    if not alike(whole, learn(twin)):
+        who, way = culprit(fresh(), learn, learn), "make it a function of its input alone"
+        raise TypeError(f"net must keep nothing from batch to batch, but {who} does: {way}")
+    if not alike(whole, test(twin)):
+        who, way = culprit(fresh(), learn, test), "make it ignore self.training, or take it out"
+        raise TypeError(f"net must learn as it answers, but {who} does not: {way}")
+    if not alike(whole[:1], twin(x[:1].clone())):
+        who = culprit(fresh(), test, lambda net: net.eval()(x[:1].clone()))
         way = "its output may hang on one sample only, as that of GroupNorm does"
         raise TypeError(f"net must answer a sample alone as beside others, but {who} mixes them: {way}")
+    return whole
 
 
 def versions(net):
@@ -139,18 +140,33 @@ def alike(a, b):
 
 def culprit(net, one, two):
     """The innermost layer whose outputs differ between two calls, in words."""
-    seen = []
-    with ExitStack() as hooks:
-        for name, part in net.named_modules():
-            look = lambda part, _, out, name=name: seen.append((name, part, tree_leaves(out)))
-            hooks.callback(part.register_forward_hook(look).remove)
-        one()
-        first, seen = seen, []
-        two()
-    for (name, part, a), (_, _, b) in zip(first, seen):
+    calls = [[], []]
+    for seen, call in zip(calls, (one, two)):
+        with ExitStack() as hooks:
+            for name, part in net.named_modules():
+                look = lambda part, _, out, name=name, seen=seen: seen.append((name, part, tree_leaves(out)))
+                hooks.callback(part.register_forward_hook(look).remove)
+            call(net)
+    for (name, part, a), (_, _, b) in zip(*calls):
         if name and not all(alike(p, q) for p, q in zip(a, b) if torch.is_tensor(p)):
             return f"layer {name!r} ({type(part).__name__})"
     return f"its own forward ({type(net).__name__})"
+
+
+def drawer(net, call):
+    """The innermost layer that draws from torch's generator while the net is called, in words."""
+    found, before = [], {}
+    with ExitStack() as hooks:
+        for name, part in net.named_modules():
+            begin = lambda part, _: before.update({part: torch.get_rng_state()})
+            end = lambda part, _, out, name=name: (
+                None if torch.equal(before[part], torch.get_rng_state()) else found.append((name, part))
+            )
+            hooks.callback(part.register_forward_pre_hook(begin).remove)
+            hooks.callback(part.register_forward_hook(end).remove)
+        call(net)
+    name, part = found[0] if found else ("", net)
+    return f"layer {name!r} ({type(part).__name__})" if name else f"its own forward ({type(net).__name__})"
 
 
 # ---- where, and by what, it learns
@@ -249,9 +265,7 @@ class Checked:
     def loss(self, params, state, batch):
         loss, lanes = self.method.loss(params, state, batch), lanes_of(params)
         if not torch.is_tensor(loss) or loss.shape != (lanes,):
-            self._wrong(
-                "loss", f"one value per lane, ({lanes},)", loss, "mean over samples, not over lanes"
-            )
+            self._wrong("loss", f"one value per lane, ({lanes},)", loss, "mean over samples, not over lanes")
         if not loss.requires_grad:
             self._wrong("loss", "a tensor with a gradient", loss, "no .item(), .detach() or torch.no_grad()")
         return loss

@@ -20,6 +20,7 @@ from .methods.base import Finetune
 from .models import cut_at, head_names, latent_width
 from .plan import axes
 from .rules import FLASH, RAM, RULES
+from .settled import settled
 from .streams import Stream
 
 # bytes a weight, bytes a tensor; FLOPs a weight
@@ -103,7 +104,7 @@ class Budget:
     @property
     def first_step(self):
         """FLOPs of a step of the first task: of `step`, unless a front learns there and then stands still."""
-        moves = OPTIMIZER[self.optimizer][2] * self.net.weights
+        moves = OPTIMIZER[self.optimizer][2] * self.net.learns[0]
         return self.need.first + moves if self.need.first else sum(self.step.values())
 
     @property
@@ -214,6 +215,7 @@ class Budget:
         return sum(p.numel() for k, p in named.items() if p.dim() > 1 and k not in head_names(named))
 
 
+@settled
 def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits=None, **hyper):
     """What a method needs to learn a stream: a `Budget`.
 

@@ -14,6 +14,7 @@ import torch
 from .arguments import several, whole
 from .data import Dataset
 from .methods.base import cross_entropy
+from .settled import settled
 from .streams import check_dataset
 
 
@@ -25,6 +26,7 @@ class Sinusoids:
     def __init__(self, shots=10, queries=10):
         self.shots, self.queries = whole("shots", shots), whole("queries", queries)
 
+    @settled
     def draw(self, tasks, generator):
         """(support, query) of new tasks, a lane each: x and y (tasks, shots, 1); the query likewise."""
         u = torch.rand(tasks, 2 + self.shots + self.queries, 1, generator=generator)
@@ -62,6 +64,7 @@ class Episodes:
         self.table = torch.nn.utils.rnn.pad_sequence(rows, True, -1)  # (classes, largest class) rows of x
         self.shape, self.pixels, self.outputs = tuple(self.x.shape[1:]), self.x[0].numel(), self.ways
 
+    @settled
     def draw(self, tasks, generator):
         """(support, query) of new tasks, a lane each: x (tasks, ways · shots, …), y; the query likewise."""
         chance = lambda *shape: torch.rand(tasks, *shape, generator=generator)
@@ -83,6 +86,7 @@ class Episodes:
 sinusoids, episodes = Sinusoids, Episodes
 
 
+@settled
 def symbols(data, held_out=(3, 4, 7)):
     """(to meta-train on, held out): two Datasets of the classes of `data` in four quarter turns each.
 

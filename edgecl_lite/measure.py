@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import FlopCounterMode
 
 from ._refuse import HIDDEN_STATE
+from .settled import settled
 
 GROUP_NORM = torch.ops.aten.native_group_norm, torch.ops.aten.native_group_norm_backward
 
@@ -24,14 +25,15 @@ GROUP_NORM = torch.ops.aten.native_group_norm, torch.ops.aten.native_group_norm_
 class Part:
     """A network, or the front or the head of one, as `measure` found it.
 
-    weights, tensors: how many; forward, backward: FLOPs a sample, 2 for each multiply-add, none for gradients
-    of the data; kept: bytes a sample, and once: bytes a batch, that wait for the backward pass; widest: bytes
-    of the largest input and output of one layer, what an answer takes beside the weights; outputs: values a
-    sample comes out with.
+    weights, tensors: how many; learns: (weights, tensors) of them that `requires_grad` lets move; forward,
+    backward: FLOPs a sample, 2 for each multiply-add, none for gradients of the data; kept: bytes a sample,
+    and once: bytes a batch, that wait for the backward pass; widest: bytes of the largest input and output of
+    one layer, what an answer takes beside the weights; outputs: values a sample comes out with.
     """
 
     weights: int
     tensors: int
+    learns: tuple
     forward: int
     backward: int
     kept: int
@@ -44,6 +46,7 @@ class Part:
         return self.kept * samples + self.once
 
 
+@settled
 def measure(net, shape):
     """The `Part` that net is for samples of this shape, with the cross entropy behind it.
 
@@ -53,7 +56,9 @@ def measure(net, shape):
     """
     (one, *flops, widest, outputs), (two, *_) = _walk(net, shape, 1), _walk(net, shape, 2)
     sizes = [p.numel() for p in net.parameters()]
-    return Part(sum(sizes), len(sizes), *flops, two - one, 2 * one - two, widest, outputs)
+    moving = [p.numel() for p in net.parameters() if p.requires_grad]
+    learns = sum(moving), len(moving)
+    return Part(sum(sizes), len(sizes), learns, *flops, two - one, 2 * one - two, widest, outputs)
 
 
 def _walk(net, shape, n):
@@ -62,7 +67,8 @@ def _walk(net, shape, n):
         if isinstance(part, HIDDEN_STATE):
             raise TypeError(f"cannot count layer {name!r}, {type(part).__name__}: take GroupNorm, no Dropout")
     x, y = torch.zeros(n, *shape), torch.zeros(n, dtype=torch.long)
-    theta = {k: p.detach().cpu().clone().requires_grad_() for k, p in net.named_parameters()}
+    theta = {k: p.detach().cpu().clone().requires_grad_(p.requires_grad) for k, p in net.named_parameters()}
+    moving = [p for p in theta.values() if p.requires_grad]
     own, saved, widest = {p.untyped_storage().data_ptr() for p in theta.values()}, {}, [0]
 
     def pack(tensor):  # keeps the storage alive, so that no later one gets its address
@@ -85,8 +91,8 @@ def _walk(net, shape, n):
             logits = functional_call(net, theta, (x,)).flatten(1)  # of a front: what its head gets
             loss = F.cross_entropy(logits, y)
             forward = counter.get_total_flops()
-            if theta:  # the front may be an nn.Flatten alone
-                torch.autograd.grad(loss, [*theta.values()], allow_unused=True)
+            if moving:  # the front may be an nn.Flatten alone
+                torch.autograd.grad(loss, moving, allow_unused=True)
     finally:
         for hook in hooks:
             hook.remove()

@@ -17,6 +17,7 @@ from ._refuse import check_fit, check_head, check_net
 from .arguments import SEEDS, choice, number, seeds_list, several, whole
 from .models import apply, given_weights, head_names, initial
 from .plan import OPTIMIZERS
+from .settled import settled
 from .tensors import copied, lane, lanes_of, per_lane, stack
 from .train import Diverged, Point, gone
 
@@ -125,6 +126,7 @@ oml = Meta("OML", fast=head, renewed=new_head, batches=one_by_one, judged=old_an
 # ---- the outer loop
 
 
+@settled
 def meta_learn(
     method, net, tasks, seeds=1, *, held_out=None, steps=1000, meta_batch=25, inner_steps=1, inner_lr=0.01,
     lr=1e-3, optimizer="adam", shown=(0, 1, 10), every=None, device=None, ticks=False,
@@ -183,6 +185,7 @@ def meta_learn(
             yield None
 
 
+@settled
 def adaptation(net, params, tasks, lr, steps=10, *, method=maml, episodes=600, seed=0):
     """Scores on new tasks after 0 … steps inner steps: float64 array (lanes, rates, episodes, steps + 1).
 
@@ -219,6 +222,8 @@ def _check(method, net, tasks):
         raise TypeError(f"tasks must be sinusoids() or episodes(…), got {type(tasks).__name__}")
     check_net(net)
     check_fit(net, tasks)
+    if still := [k for k, p in net.named_parameters() if not p.requires_grad]:
+        raise TypeError(f"meta-learning moves all weights, got {still[0]!r} with requires_grad=False")
     if method.fast is head:
         check_head(net, tasks.outputs)
 

@@ -16,6 +16,7 @@ from .streams import Stream
 from .tensors import copied, lane, lanes_of, stack
 
 STEP = 200e6  # bytes of activations that all lanes of a step may take together
+LITTLE = 2**16  # values in a batch of all lanes that are not worth a look
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
@@ -76,7 +77,7 @@ class Plan:
 
     def some_lanes(self):
         """Slices of lanes that go through a step together: all, unless that takes over `STEP` bytes."""
-        if self.lanes * self.batch_size * self.stream.pixels < 2**16:  # too little to be worth a look
+        if self.lanes * self.batch_size * self.stream.pixels < LITTLE:
             return [slice(None)]
         params = {k: p.detach()[None] for k, p in self.method.net.named_parameters()}
         with torch.no_grad(), Made() as one:

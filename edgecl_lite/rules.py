@@ -45,7 +45,7 @@ class Need:
 def _finetune(c, passes=1):
     net, n = c.net, passes * c.batch_size
     kept = passes * net.activations(c.batch_size)
-    return Need((net.weights, net.tensors), net.weights, kept, n * net.forward, n * net.backward)
+    return Need(net.learns, net.weights, kept, n * net.forward, n * net.backward)
 
 
 def _joint(c):
@@ -58,9 +58,9 @@ def _ewc(c):
     answers = c.answers if c.method.labels == "exact" else 1
     return replace(
         _finetune(c),
-        keeps={"Fisher F": 4 * net.weights, "anchor θ*": 4 * net.weights},
-        works={"force of the springs": 4 * net.weights},
-        extra=4 * net.weights,
+        keeps={"Fisher F": 4 * net.learns[0], "anchor θ*": 4 * net.learns[0]},
+        works={"force of the springs": 4 * net.learns[0]},
+        extra=4 * net.learns[0],
         task=n * (net.forward + answers * net.backward),
     )
 
@@ -76,7 +76,7 @@ def _derpp(c):
 
 
 def _agem(c):  # one gradient after the other: only one set of activations at a time
-    P = c.net.weights
+    P = c.net.learns[0]
     works = {"gradient of the kept": 4 * P}
     return replace(_replay(c), activations=c.net.activations(c.batch_size), works=works, extra=6 * P)
 
@@ -102,7 +102,7 @@ def _front(c, trained, activations, **more):
     if not c.method.frozen:
         first = c.batch_size * (c.net.forward + c.net.backward)
         more |= {"moved": trained[0], "first": first}
-        trained = c.net.weights, c.net.tensors
+        trained = c.net.learns
         activations = max(activations, c.net.activations(c.batch_size))
     return Need(trained, c.net.weights, activations, **more)
 
@@ -111,7 +111,7 @@ def _latent(c):
     head, twice = c.head, 2 * c.batch_size
     return _front(
         c,
-        (head.weights, head.tensors),
+        head.learns,
         2 * head.activations(c.batch_size),
         forward=c.batch_size * c.front.forward + twice * head.forward,
         backward=twice * head.backward,

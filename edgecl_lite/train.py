@@ -187,6 +187,8 @@ def descend(method, params, state, batch, parts):
     """The loss (lanes,), and its gradient in params: each lane's own, for none knows another's weights."""
     if len(parts) == 1:
         loss = method.loss(params, state, batch)
+        if not loss.requires_grad:
+            raise ValueError("there is nothing to learn: all parameters of the net have requires_grad=False")
         loss.sum().backward()
         return loss.detach()
     losses = []

@@ -49,7 +49,9 @@ class EWC(Finetune):
     ranges = {"lam": number, "gamma": lambda name, value: number(name, value, most=1)}
 
     def __init__(self, net, lam=10.0, samples=300, labels="exact", gamma=None, weights=None, **hyper):
-        super().__init__(net, weights=weights, lam=lam, **({} if gamma is None else {"gamma": gamma}))
+        super().__init__(
+            net, weights=weights, lam=lam, **({} if gamma is None else {"gamma": gamma}), **hyper
+        )
         self.samples = samples if samples is None else whole("samples", samples)
         self.labels = choice("labels", labels, LABELS)
 
@@ -163,7 +165,7 @@ def _squares(layer, own, h, delta, weight):
         return {"weight": delta2.mT @ h**2, "bias": delta2.sum(1)}
 
     def of_one_sample(own, h, delta):
-        return vjp(lambda p: functional_call(layer, p, (h[None],))[0], own)[1](delta)[0]
+        return vjp(lambda p: functional_call(layer, p, (h[None].clone(),))[0], own)[1](delta)[0]
 
     own = {k: p.detach() for k, p in own.items()}
     grads = vmap(vmap(of_one_sample, in_dims=(None, 0, 0)))(own, h, delta)  # {name: (lanes, n, …)}

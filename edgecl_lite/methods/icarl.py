@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..models import apply, layers
+from ..models import apply, in_pieces, layers
 from ..tensors import copied, rows
 from . import memory
 from .replay import Replay
@@ -38,8 +38,13 @@ def herding(features, m):
 
 def features(net, params, x):
     """What the last layer of the net gets, at unit length: (lanes, n, d)."""
-    *_, (_, _, _, h, _) = layers(net, params, x)
-    return F.normalize(h.flatten(2), dim=-1)
+
+    def last(params, x):
+        for _, _, _, h, _ in layers(net, params, x):  # noqa: B007
+            pass
+        return F.normalize(h.flatten(2), dim=-1)
+
+    return in_pieces(last, params, x)
 
 
 class ICaRL(Replay):

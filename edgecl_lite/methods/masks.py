@@ -94,8 +94,12 @@ class Masked(Separate):
         super().__init__(net, infer_task, weights, **hyper)
         self._own, hidden = self._head, {k: p for k, p in net.named_parameters() if k not in self._head}
         self._hidden, self._shapes = [*hidden], {k: p.shape for k, p in hidden.items() if p.dim() > 1}
+        kind = type(self).__name__
         if not self._shapes:
-            raise TypeError(f"{type(self).__name__} masks hidden layers, got a net without one")
+            raise TypeError(f"{kind} masks hidden layers, got a net without one")
+        if still := [k for k, p in hidden.items() if not p.requires_grad]:
+            way = "let requires_grad be True (for trained weights: backbone=, weights=)"
+            raise TypeError(f"{kind} freezes the hidden layers itself, got {still[0]!r} frozen: {way}")
 
     def start(self, params, stream, hyper):
         frozen = {f"frozen.{k}": torch.zeros_like(params[k]) for k in self._hidden}

@@ -199,7 +199,8 @@ class AGEM(Replay):
         if "old" not in batch:
             return new
         old = self.risk(params, state, batch["old"])
-        g, r = (torch.autograd.grad(L.sum(), list(params.values()), retain_graph=True) for L in (new, old))
+        moving = [p for p in params.values() if p.requires_grad]
+        g, r = (torch.autograd.grad(L.sum(), moving, retain_graph=True) for L in (new, old))
         conflict = dot(g, r).clamp(max=0) / dot(r, r).clamp(min=1e-30)  # (lanes,)
         return new - state["old"].any(1) * conflict * old
 
