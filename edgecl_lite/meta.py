@@ -211,7 +211,7 @@ def adaptation(net, params, tasks, lr, steps=10, *, method=maml, episodes=600, s
             with torch.no_grad():
                 own.append(tasks.score(apply(net, theta, query["x"]), query["y"]))
         scores.append(torch.stack(own, -1).view(starts, len(rates), len(some), steps + 1))
-    return torch.cat(scores, 2).double().cpu().numpy()
+    return torch.cat(scores, 2).cpu().double().numpy()
 
 
 def _check(method, net, tasks):
