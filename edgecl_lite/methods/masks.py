@@ -247,8 +247,9 @@ class PackNet(Masked):
 
     def quota(self, state, mine):
         """How many of its weights a task keeps in a layer: mine (lanes, …) bool -> (lanes,)."""
-        prune = state["prune"].double().round(decimals=6)  # 0.4, not single precision's 0.4000000059
-        return ((1 - prune) * mine.flatten(1).sum(1)).round()
+        prune = state["prune"].cpu().double().round(decimals=6)  # 0.4, not single precision's 0.4000000059
+        quota = ((1 - prune) * mine.flatten(1).sum(1).cpu()).round()  # on the CPU: MPS has no float64
+        return quota.long().to(mine.device)
 
     def weights(self, params, state):
         t, frozen = _now(state)[0], self.frozen(state)
