@@ -103,7 +103,9 @@ def make_room(state, known, u=None):
         had = state["arrived"][:, [c]].minimum(shares(state)[:, None])  # (lanes, 1)
         place = row - first_rows(after)[:, [c]]  # (lanes, rows) within the group
         stride = (had / share.clamp(min=1)).clamp(min=1)
-        pick = place if u is None else ((place + u.double()) * stride).long()
+        pick = place
+        if u is not None:  # on the CPU: MPS has no float64
+            pick = ((place.cpu() + u.cpu().double()) * stride.cpu()).long().to(place.device)
         own = after["known"][:, [c]] & (place >= 0) & (place < share.minimum(had))
         source = torch.where(own, first_rows(state)[:, [c]] + pick.minimum(had - 1), source)
     return {**after, **{k: rows(v, source) for k, v in tables(state).items()}, "filled": source < waste}
@@ -121,5 +123,5 @@ def levels(x, bits):
 
     MNIST's 256 levels take all 255 steps; the 17 of the digits take 240, a multiple of 16.
     """
-    top, x = 2**bits - 1, x[:100].double()
+    top, x = 2**bits - 1, x[:100].cpu().double()  # MPS has no float64
     return next((s for s in range(top, top // 2, -1) if torch.equal(x * s, (x * s).round())), top)
