@@ -131,7 +131,7 @@ class Plan:
         """Sentences that a reader should know of this training; they stand in `Run.notes`."""
         method, notes = self.method, []
         still = [k for k, p in method.net.named_parameters() if not p.requires_grad]
-        if method._weights is None and (still or getattr(method, "frozen", False)):
+        if method._weights is None and (still or getattr(method, "frozen", False) is True):
             what = f"{still[0]!r} has requires_grad=False" if still else "frozen=True"
             notes.append(
                 f"{what}, and what stands still was drawn at random: weights=net takes the net's own."

@@ -512,7 +512,7 @@ def test_gradients_and_optimiser_state_are_those_of_torch(name, which):
 
     train(method, SHORT, steps=2, optimizer=spied, progress=False)
     most = []
-    for optimizer in made:
+    for optimizer in made[-len(SHORT) :]:  # one a task; those before were tried on beforehand
         tensors = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         state = [v for p in tensors for v in optimizer.state[p].values() if isinstance(v, torch.Tensor)]
         most.append((sum(p.grad.nbytes for p in tensors), sum(v.nbytes for v in state), len(tensors)))
