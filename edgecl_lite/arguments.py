@@ -35,8 +35,12 @@ def number(name, value, least=0.0, most=LARGEST, strictly=False):
 def several(name, values, least=1):
     """The values as a list (of an array: as plain numbers). Raises ValueError where there are too few."""
     values = values.tolist() if hasattr(values, "tolist") else values
-    if isinstance(values, str) or not hasattr(values, "__iter__") or len(values := list(values)) < least:
-        raise ValueError(f"{name} must be a list{' of at least one value' * least}, got {values!r}")
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise ValueError(
+            f"{name} must be a list{' of at least one value' * least}, got {values!r}: [{values!r}]"
+        )
+    if len(values := list(values)) < least:
+        raise ValueError(f"{name} must be a list of at least one value, got {values!r}")
     return values
 
 

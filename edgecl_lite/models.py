@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from .arguments import several, whole
 from .settled import settled
+from .tensors import lanes_of
 
 TEMPORARY = 50e6  # bytes that the tables of an answer, or of a Fisher, may take at a time
 
@@ -22,6 +23,7 @@ TEMPORARY = 50e6  # bytes that the tables of an answer, or of a Fisher, may take
 @settled
 def mlp(stream, hidden=(100,)):
     """Multi-layer perceptron with ReLU, sized from the stream: pixels -> hidden… -> stream.outputs."""
+    check_stream(stream)
     hidden = [whole("each of hidden", width) for width in several("hidden", hidden, least=0)]
     widths = [stream.pixels, *hidden, stream.outputs]
     body = [part for i, o in zip(widths, widths[1:], strict=False) for part in (nn.Linear(i, o), nn.ReLU())]
@@ -31,6 +33,7 @@ def mlp(stream, hidden=(100,)):
 @settled
 def cnn(stream, channels=(16, 32)):
     """Small convolutional net: for each of channels a 3×3 convolution, ReLU, 2×2 max-pooling; then linear."""
+    check_stream(stream)
     widths = [stream.shape[0], *(whole("each of channels", width) for width in several("channels", channels))]
     body = []
     for i, o in zip(widths, widths[1:], strict=False):
@@ -39,6 +42,13 @@ def cnn(stream, channels=(16, 32)):
     with torch.no_grad():
         features = body(torch.zeros(1, *stream.shape)).shape[1]
     return nn.Sequential(*body, nn.Linear(features, stream.outputs))
+
+
+def check_stream(stream):
+    """Raises TypeError where this cannot say how wide a net has to be."""
+    if not hasattr(stream, "pixels"):
+        want = "a Stream such as rotated(digits()), or tasks such as sinusoids()"
+        raise TypeError(f"stream must be {want}, got {type(stream).__name__}")
 
 
 @settled
@@ -74,16 +84,25 @@ def given_weights(net, weights):
         return None
     if isinstance(weights, nn.Module):
         weights = {name: p.detach().cpu().clone()[None] for name, p in weights.named_parameters()}
-    if not isinstance(weights, dict) or not all(torch.is_tensor(p) for p in weights.values()):
-        kinds = "params {name: tensor}, a Run, or a net whose own weights are meant"
-        raise TypeError(f"weights must be {kinds}, got {repr(weights)[:80]}")
-    want = {name: tuple(p.shape) for name, p in net.named_parameters()}
-    if (got := {name: tuple(p.shape[1:]) for name, p in weights.items()}) != want:
-        unlike = {k: got.get(k) for k in want if got.get(k) != want[k]} | {
-            k: got[k] for k in got.keys() - want.keys()
-        }
-        raise ValueError(f"weights must hold a lane axis and then {want}, got {unlike} there")
+    check_params(net, weights)
+    for name, p in weights.items():
+        if p.dtype != torch.float32 or not p.isfinite().all():
+            lost = "" if p.isfinite().all() else f", {(~p.isfinite()).sum()} of {p.numel()} not finite"
+            raise ValueError(f"weights must be finite, of torch.float32, got {name!r} of {p.dtype}{lost}")
     return weights
+
+
+def check_params(net, params):
+    """TypeError where params are no {name: tensor}, ValueError where not the net's with a lane axis."""
+    if not isinstance(params, dict) or not all(torch.is_tensor(p) for p in params.values()):
+        kinds = "params {name: tensor}, a Run, or a net whose own weights are meant"
+        raise TypeError(f"weights must be {kinds}, got {repr(params)[:80]}")
+    want = {name: tuple(p.shape) for name, p in net.named_parameters()}
+    if (got := {name: tuple(p.shape[1:]) for name, p in params.items()}) != want:
+        unlike = {k: v for k, v in got.items() if want.get(k) != v}
+        unlike |= dict.fromkeys(want.keys() - got.keys(), "none")
+        way = "weights=net takes a net's own"
+        raise ValueError(f"weights must hold a lane axis and then {want}, got {unlike} there; {way}")
 
 
 def layers(net, params, x):
@@ -137,8 +156,12 @@ def is_linear(layer, own, x):
 def apply(net, params, x):
     """Logits (lanes, n, outputs) of x (lanes, n, channels, height, width).
 
-    Where no gradient waits for them, a few lanes and samples at a time: tables stay under 50 MB.
+    Where no gradient waits for them, a few lanes and samples at a time: tables stay under 50 MB. Raises
+    ValueError where params and x have not as many lanes.
     """
+    if len(x) != lanes_of(params):
+        got = f"params have {lanes_of(params)}, x {tuple(x.shape)} has {len(x)}"
+        raise ValueError(f"params and x must have as many lanes, the first axis; {got}: x[None] for one lane")
 
     def logits(params, x):
         for *_, out in layers(net, params, x):  # noqa: B007

@@ -11,9 +11,9 @@ from torch.autograd.function import once_differentiable
 from torch.func import functional_call, vjp, vmap
 
 from ..arguments import choice, number, whole
-from ..models import TEMPORARY, apply, is_linear, layers, learns
+from ..models import TEMPORARY, apply, check_params, is_linear, layers, learns
 from ..settled import settled
-from ..tensors import per_lane, rows, zeros
+from ..tensors import lanes_of, per_lane, rows, zeros
 from .base import Finetune, cross_entropy, masked
 
 LABELS = ("exact", "sample", "empirical", "batched")
@@ -107,7 +107,7 @@ def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, bat
     Martens 2020, sec. 5 and 11; van de Ven 2025 compares them. Tables stay under 50 MB: it goes through lanes
     and samples in chunks. Raises ValueError where labels is unknown, y or rng is missing, or x is empty.
     """
-    _refuse(net, labels, x, y, rng)
+    _refuse(net, params, labels, x, y, rng)
     lanes, n = x.shape[:2]
     active = torch.ones(1, dtype=torch.bool, device=x.device) if active is None else active
     active = active.expand(lanes, n, -1)
@@ -130,9 +130,13 @@ def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, bat
     return total
 
 
-def _refuse(net, labels, x, y, rng):
+def _refuse(net, params, labels, x, y, rng):
     """ValueError where a Fisher of these arguments makes no sense."""
     choice("labels", labels, LABELS)
+    check_params(net, params)
+    if len(x) != lanes_of(params):
+        got = f"{tuple(x.shape)} for {lanes_of(params)} lanes"
+        raise ValueError(f"x must be (lanes, n, channels, height, width), got {got}: x[None] for one lane")
     if not learns(net):
         raise ValueError("fisher needs a parameter that may move, all have requires_grad=False")
     if not x.shape[1]:

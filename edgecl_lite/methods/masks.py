@@ -149,9 +149,9 @@ class Piggyback(Masked):
     """Piggyback: a frozen backbone W, and for every task a mask 1[s > threshold] learned through scores s.
 
     threshold: scores begin at 0.01; above that, all weights are masked at first. backbone: trained weights of
-    the hidden layers, {name: tensor} without lanes, or a `Run` (its lane 0); without one, the first task
-    trains the backbone and uses all of it. While a mask is learned, `params` holds scores. Deviation: the
-    paper masks a large net trained on ImageNet. State: masks (lanes, tasks, ceil(P / 8)) uint8, packed.
+    the hidden layers, {name: tensor} without lanes, a net, or a `Run` (its lane 0); without one, the first
+    task trains the backbone and uses all of it. While a mask is learned, `params` holds scores. Deviation:
+    the paper masks a large net trained on ImageNet. State: masks (lanes, tasks, ceil(P / 8)) uint8, packed.
     Raises ValueError where the backbone does not fit, or no lane's threshold is below the scores' start.
     """
 
@@ -163,10 +163,14 @@ class Piggyback(Masked):
 
     def fitting(self, backbone):
         """The hidden layers of a backbone; of a run with frozen weights, those."""
-        if hasattr(backbone, "params"):
+        if isinstance(backbone, torch.nn.Module):
+            backbone = dict(backbone.named_parameters())
+        elif hasattr(backbone, "params"):
             backbone = {k: backbone.state.get(f"frozen.{k}", p)[0] for k, p in backbone.params.items()}
         if not isinstance(backbone, dict):
-            raise TypeError(f"backbone must be a Run or {{name: tensor}}, got {type(backbone).__name__}")
+            raise TypeError(
+                f"backbone must be a Run, a net or {{name: tensor}}, got {type(backbone).__name__}"
+            )
         for k in self._hidden:
             want, got = tuple(self.net.get_parameter(k).shape), k in backbone and tuple(backbone[k].shape)
             if got != want:
