@@ -168,8 +168,10 @@ def _squares(layer, own, h, delta, weight):
         delta2 = weight.unsqueeze(-1) * delta**2  # (lanes, n, out)
         return {"weight": delta2.mT @ h**2, "bias": delta2.sum(1)}
 
+    held = {name: b.to(h.device) for name, b in layer.named_buffers()}
+
     def of_one_sample(own, h, delta):
-        return vjp(lambda p: functional_call(layer, p, (h[None].clone(),))[0], own)[1](delta)[0]
+        return vjp(lambda p: functional_call(layer, held | p, (h[None].clone(),))[0], own)[1](delta)[0]
 
     own = {k: p.detach() for k, p in own.items()}
     grads = vmap(vmap(of_one_sample, in_dims=(None, 0, 0)))(own, h, delta)  # {name: (lanes, n, …)}
