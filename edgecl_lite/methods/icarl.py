@@ -33,7 +33,7 @@ def herding(features, m):
         pick = apart.argmin(1, keepdim=True)
         total, size = total + rows(features, pick), size.scatter(1, pick, torch.inf)
         chosen.append(pick)
-    return torch.cat(chosen, 1) if chosen else torch.empty(len(features), 0, dtype=torch.long)
+    return torch.cat(chosen, 1) if chosen else total.new_empty(len(features), 0, dtype=torch.long)
 
 
 def features(net, params, x):
@@ -112,7 +112,7 @@ class ICaRL(Replay):
         member = F.one_hot(state["memory.y"].long(), state["known"].shape[1]) * state["filled"].unsqueeze(-1)
         phi, member = features(self.net, params, kept), member.to(x.dtype)  # (lanes, rows, classes)
         mean = F.normalize(member.mT @ phi, dim=-1)  # (lanes, classes, d), of unit length again
-        own = features(self.net, params, x.expand(len(phi), *x.shape))
+        own = features(self.net, params, x.to(phi.device).expand(len(phi), *x.shape))
         apart = (2 - 2 * own @ mean.mT).masked_fill(~member.any(1, keepdim=True), torch.inf)
         chosen = state["capacity"].view(-1, 1, 1) > 0
         return (
