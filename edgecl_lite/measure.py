@@ -68,6 +68,7 @@ def _walk(net, shape, n):
             raise TypeError(f"cannot count layer {name!r}, {type(part).__name__}: take GroupNorm, no Dropout")
     x, y = torch.zeros(n, *shape), torch.zeros(n, dtype=torch.long)
     theta = {k: p.detach().cpu().clone().requires_grad_(p.requires_grad) for k, p in net.named_parameters()}
+    held = {k: b.detach().cpu() for k, b in net.named_buffers()}
     moving = [p for p in theta.values() if p.requires_grad]
     own, saved, widest = {p.untyped_storage().data_ptr() for p in theta.values()}, {}, [0]
 
@@ -88,7 +89,7 @@ def _walk(net, shape, n):
             FlopCounterMode(display=False, custom_mapping=counts) as counter,
             torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
         ):
-            logits = functional_call(net, theta, (x,)).flatten(1)  # of a front: what its head gets
+            logits = functional_call(net, held | theta, (x,)).flatten(1)  # of a front: what its head gets
             loss = F.cross_entropy(logits, y)
             forward = counter.get_total_flops()
             if moving:  # the front may be an nn.Flatten alone
