@@ -40,7 +40,8 @@ class Plan:
             raise ValueError(f"optimizer must be {known}, got {optimizer!r}")
         check_fit(method.net, stream)
         check_device(device)
-        self.method, self.stream, self.fresh, self.device = method, stream, fresh, device
+        self.method, self.stream, self.fresh = method, stream, fresh
+        self.device = "cpu" if device is None else device
         self.optimizer, self.lr = optimizer, number("lr", lr, strictly=True)
         self.batch_size, epochs = whole("batch_size", batch_size), whole("epochs", epochs)
         steps, self.every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
@@ -79,7 +80,7 @@ class Plan:
         """Slices of lanes that go through a step together: all, unless that takes over `STEP` bytes."""
         if self.lanes * self.batch_size * self.stream.pixels < LITTLE:
             return [slice(None)]
-        params = {k: p.detach()[None] for k, p in self.method.net.named_parameters()}
+        params = {k: p.detach().cpu()[None] for k, p in self.method.net.named_parameters()}
         with torch.no_grad(), Made() as one:
             apply(self.method.net, params, self.stream.tasks[0].train[0][None, :1])
         each = (
