@@ -132,7 +132,7 @@ class Replay(Finetune):
         """What is kept, to look at: x (n, channels, height, width) of the stream's `shape`, and y (n,)."""
         rows, like = state["filled"][lane], torch.empty(1, 1, *shape)
         x = self.decode({k: v[[lane]] for k, v in state.items()}, state["memory.x"][[lane]][:, rows], like)
-        return x[0], state["memory.y"][lane][rows].long()
+        return x[0].cpu(), state["memory.y"][lane][rows].long().cpu()
 
     def notes(self, state):
         share, came, said = memory.shares(state), state["arrived"], []
