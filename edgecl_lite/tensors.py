@@ -27,6 +27,11 @@ def some(tree, part):
     return {name: pick(value) for name, value in tree.items()}
 
 
+def device_of(tree):
+    """The device of a dict of tensors."""
+    return next(iter(tree.values())).device
+
+
 def rows(table, row):
     """Of each lane its own rows: table (lanes, rows, …), row (lanes, n) -> (lanes, n, …)."""
     return table[torch.arange(len(row), device=row.device)[:, None], row]

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from .._refuse import check_net
 from ..models import apply, given_weights
-from ..tensors import lanes_of, rows
+from ..tensors import device_of, lanes_of, rows
 
 
 def masked(logits, active):
@@ -83,6 +83,7 @@ class Finetune:
 
     def predict(self, params, state, x, task=None):
         """How do I answer? x (n, channels, height, width) for all lanes -> logits (lanes, n, outputs)."""
+        x = x.to(device_of(params))
         return apply(self.net, params, x.expand(lanes_of(params), *x.shape))
 
     def epoch(self, sizes):

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..arguments import number
 from ..models import apply, cut_at, latent_width
-from ..tensors import lanes_of, rows
+from ..tensors import device_of, lanes_of, rows
 from .base import Finetune
 
 
@@ -72,6 +72,7 @@ class NearestMean(Finetune):
     def predict(self, params, state, x, task=None):
         if not state["count"].any():
             return super().predict(params, state, x, task)
+        x = x.to(device_of(params))
         z = apply(self._front, params, x.expand(lanes_of(params), *x.shape))  # (lanes, n, d)
         mean = state["mean"]
         pull = mean @ self.precision(state)  # μᵀΛ, (lanes, classes, d)
