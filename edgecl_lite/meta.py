@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ._refuse import check_fit, check_head, check_net
+from ._refuse import check_device, check_fit, check_head, check_net
 from .arguments import SEEDS, choice, number, seeds_list, several, whole
 from .models import apply, given_weights, head_names, initial
 from .plan import OPTIMIZERS
@@ -144,6 +144,7 @@ def meta_learn(
     """
     for family in (tasks, held_out or tasks):
         _check(method, net, family)
+    check_device(device)
     if method.judged is None and whole("inner_steps", inner_steps, least=0) < 2:
         one = "with one step it is plain pre-training, with none it never moves"
         raise ValueError(f"{method.name} needs inner_steps >= 2: {one}; got {inner_steps}")
