@@ -4,19 +4,29 @@ R[after, on] is the accuracy on task `on` after learning task `after`, the one m
 of continual learning is computed (Lopez-Paz & Ranzato 2017). Lesson: 01_catastrophic_forgetting.
 """
 
+import itertools
 import json
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from . import metrics
+from . import disk, metrics
 from .arguments import seeds_list
 
 ARRAYS = ("step", "task", "ended", "curve", "predicted")
 FACTS = ("method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "notes", "settings")
+ENDING = ".safetensors"
+DTYPES = (
+    torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,
+    torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
+)  # fmt: skip
+UNSEALED = (
+    "read from a file of an older version, which carries no digest: whether it was damaged, nobody can tell"
+)
 
 
 @dataclass(frozen=True)
@@ -84,56 +94,132 @@ class Run:
         return R
 
     def table(self):
-        """pandas DataFrame, a row a lane: grid, seed, final accuracy on each task, their mean, forgetting."""
-        import itertools
+        """pandas DataFrame, a row a lane: grid, seed, final accuracy on each task, their mean, forgetting.
 
+        Columns that would share a name are numbered: "on cats", "on cats (2)".
+        """
         import pandas as pd
 
         R = self.accuracy.reshape(self.lanes, len(self.names), len(self.names))
-        rows = list(itertools.product(*self.grid.values(), self.seeds))
-        final = pd.DataFrame(R[:, -1], columns=[f"on {name}" for name in self.names])
-        table = pd.concat([pd.DataFrame(rows, columns=[*self.grid, "seed"]), final], axis=1)
-        table["average accuracy"] = R[:, -1].mean(1)
-        table["forgetting"] = [np.nan if np.isnan(r).any() else metrics.forgetting(r) for r in R]
-        return table
+        cells = itertools.product(*self.grid.values(), self.seeds)
+        forgetting = [np.nan if np.isnan(r).any() else metrics.forgetting(r).item() for r in R]
+        ends = zip(R[:, -1].tolist(), R[:, -1].mean(1).tolist(), forgetting)
+        rows = [[*cell, *final, mean, lost] for cell, (final, mean, lost) in zip(cells, ends)]
+        tasks = [f"on {name}" for name in self.names]
+        names = _distinct([*self.grid, "seed", *tasks, "average accuracy", "forgetting"])
+        return pd.DataFrame(rows, columns=names)
 
     def save(self, path):
-        """Write one safetensors file, the facts as JSON in its header: no pickle. Returns the path."""
-        from safetensors.torch import save_file
+        """Write one safetensors file, the facts as JSON in its header: no pickle. Returns the path.
 
-        path = _file(path)
-        trees = {"params": self.params, "state": self.state}
-        flat = {f"{tree}/{k}": v for tree, d in trees.items() for k, v in d.items()}
-        one = [k for k, v in flat.items() if len(v) > 1 and v.stride(0) == 0]  # equal in all lanes
-        tensors = {k: (v[:1] if k in one else v).clone().contiguous() for k, v in flat.items()}
-        tensors |= {f"array/{k}": torch.tensor(getattr(self, k)) for k in ARRAYS}
-        facts = {k: getattr(self, k) for k in (*FACTS, "lanes")} | {"lost": [*self.lost.items()], "one": one}
-        save_file(tensors, path, {"edgecl": json.dumps(facts)})
+        .safetensors is added where it lacks, folders that do not exist are made. Where the save is cut short,
+        the old file stays as it was. Raises TypeError for what such a file cannot hold, ValueError or OSError
+        for a path that cannot be written.
+        """
+        from safetensors.torch import save
+
+        path, tensors, equal = _file(path), {}, {}
+        for tree in ("params", "state"):
+            for key, value in getattr(self, tree).items():
+                name, value = f"{tree}/{key}", _tensor(f"{tree}[{key!r}]", key, value)
+                same = value.dim() and len(value) > 1 and value.stride(0) == 0
+                equal[name] = len(value) if same else None
+                value = value[:1] if same else value
+                tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        arrays = {f"array/{k}": np.array(getattr(self, k), order="C") for k in ARRAYS}
+        tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
+        facts = {k: getattr(self, k) for k in FACTS} | {"lost": [*self.lost.items()], "equal": equal}
+        raw = save(tensors, {"run": _facts(facts), "sha256": disk.BLANK})
+        disk.write(path, disk.sealed(raw))
         return path
 
     @classmethod
     def load(cls, path):
-        """Read what `save` wrote: predictions are bit-equal. Raises ValueError where it is no such file."""
-        from safetensors import SafetensorError, safe_open
+        """Read what `save` wrote: predictions are bit-equal. All tensors are copies, on the CPU.
+
+        Raises ValueError where a bit of the file has changed, or it is no such file. What older versions
+        wrote, without a digest, is read with a note in `notes`.
+        """
+        from safetensors import SafetensorError
 
         path = _file(path)
-        if not path.exists():
+        if not os.path.isfile(path):
             raise FileNotFoundError(f"no run saved at {path}; Run.save(path) writes one")
+        raw = path.read_bytes()
         try:
-            with safe_open(path, "pt") as file:
-                facts = json.loads(file.metadata()["edgecl"])
-                one, lanes, lost = facts.pop("one"), facts.pop("lanes"), dict(facts.pop("lost"))
-                trees = {"params": {}, "state": {}, "array": {}}
-                for name in file.keys():  # noqa: SIM118
-                    tree, _, key = name.partition("/")
-                    value = file.get_tensor(name)
-                    trees[tree][key] = value.expand(lanes, *value.shape[1:]) if name in one else value
-            arrays = {k: v.numpy() for k, v in trees.pop("array").items()}
-            return cls(**facts, lost=lost, **trees, **arrays)
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is damaged or was not written by Run.save: {error!r}") from None
+            return _loaded(cls, raw, disk.flaw(raw))
+        except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            why = f"was not written by Run.save, and was not used: {error or type(error).__name__}"
+            raise ValueError(f"{path} is damaged or {why}") from None
+
+
+def _loaded(kind, raw, flaw):
+    """A Run from the bytes of its file, which are its own: no tensor looks into the file."""
+    from safetensors.torch import load
+
+    told = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])["__metadata__"]
+    if flaw and [*told] != ["edgecl"]:  # so older versions called it: no damage turns "run" into that
+        raise ValueError(flaw)
+    facts = json.loads(told["edgecl" if flaw else "run"])
+    with torch.device("cpu"):
+        tensors, trees = load(raw), {"params": {}, "state": {}}
+    arrays = {k: tensors.pop(f"array/{k}").numpy() for k in ARRAYS}
+    if flaw:
+        one, lanes = facts.pop("one"), facts.pop("lanes")
+        facts["equal"] = {name: lanes if name in one else None for name in tensors}
+        facts["notes"] = [*facts["notes"], UNSEALED]
+    for name, lanes in facts.pop("equal").items():  # lanes that are equal are one in the file
+        tree, _, key = name.partition("/")
+        value = tensors[name]
+        trees[tree][key] = value if lanes is None else value.expand(lanes, *value.shape[1:])
+    return kind(**facts | {"lost": dict(facts["lost"])}, **trees, **arrays)
+
+
+def _tensor(where, key, value):
+    """The tensor, if a file can hold it. TypeError names it."""
+    if not isinstance(key, str):
+        raise TypeError(f"Run.{where}: a name must be a str, got {key!r}")
+    if not isinstance(value, torch.Tensor):
+        got = f"got {type(value).__name__} {value!r:.60}"
+        hint = "a number becomes one by torch.full((lanes,), number)"
+        raise TypeError(f"Run.{where} must be a tensor, {got}; {hint}")
+    if value.layout != torch.strided or value.is_meta or value.dtype not in DTYPES:
+        got = f"got {value.dtype}, {value.layout} on {value.device}"
+        known = ", ".join(str(d).removeprefix("torch.") for d in DTYPES)
+        raise TypeError(f"Run.{where} must be a dense tensor of {known}, {got}")
+    return value
+
+
+def _facts(facts):
+    """JSON of the facts. TypeError names the one that is not plain."""
+    for name, value in facts.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            want = f"Run.{name} must hold plain numbers, text, lists and dicts"
+            raise TypeError(f"{want}: {error}") from None
+    return json.dumps(facts)
+
+
+def _distinct(names):
+    """The names, those that came before with a number behind."""
+    found = []
+    for name in names:
+        ways = itertools.chain([name], (f"{name} ({i})" for i in itertools.count(2)))
+        found.append(next(way for way in ways if way not in found))
+    return found
 
 
 def _file(path):
-    """The path, with .safetensors at its end."""
-    return Path(path) if str(path).endswith(".safetensors") else Path(f"{path}.safetensors")
+    """The path, ~ as the home folder and with .safetensors at its end. Raises where it names no file."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise TypeError(f"path must be a str or a Path, such as 'runs/first', got {path!r}")
+    text = os.path.expanduser(path)
+    name = os.path.basename(text)
+    if name in ("", ".", "..", ENDING) or name != name.strip() or "\0" in text:
+        want = "path must end in the name of a file, without blanks around it, such as 'runs/first'"
+        raise ValueError(f"{want}; got {os.fspath(path)!r}")
+    file = text if name.lower().endswith(ENDING) else text + ENDING
+    if os.path.isdir(text) and not os.path.isfile(file):
+        raise IsADirectoryError(f"{text} is a folder; add the name of a file, such as {text}/first")
+    return Path(file)

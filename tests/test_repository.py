@@ -249,7 +249,7 @@ def test_what_counts_as_a_line_of_code():
 
 # The order in which modules may build on each other; a module sees those on lines above it, and its own line.
 LAYERS = """
-    arguments settled digest
+    arguments settled disk
     data
     streams
     models tensors
