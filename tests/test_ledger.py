@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import math
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,7 +24,7 @@ import ledger  # noqa: E402
 import page  # noqa: E402
 
 import edgecl_lite as cl  # noqa: E402
-from edgecl_lite import data  # noqa: E402
+from edgecl_lite import data, disk  # noqa: E402
 
 SMALL = ["--rehearse", "--seeds", "2"]
 MNIST = os.environ.get("EDGECL_DATA")
@@ -38,7 +40,7 @@ def command(*options, **how):
 def rows_in(folder):
     """{file below rows/: its row without what a clock said}."""
     files = (folder / "rows").rglob("*.json")
-    found = {path.relative_to(folder).as_posix(): json.loads(path.read_text("utf-8")) for path in files}
+    found = {path.relative_to(folder).as_posix(): ledger.parse(path) for path in files}
     return {name: {k: v for k, v in row.items() if k != "seconds"} for name, row in found.items()}
 
 
@@ -160,7 +162,7 @@ def test_a_lost_training_is_no_number_and_stops_no_other(tmp_path, capfd):
 
 
 def test_rows_have_the_keys_and_say_what_they_are(rehearsal):
-    found = [json.loads(text) for text in bytes_in(rehearsal).values()]
+    found = [*map(ledger.parse, (rehearsal / "rows").rglob("*.json"))]
     assert len(found) == 19 + 15 * 2
     for row in found:
         assert tuple(row) == ledger.KEYS
@@ -211,9 +213,70 @@ def test_a_cut_file_is_run_again_and_the_others_kept(rehearsal, copy, capsys):
     ledger.main([*SMALL, "--workers", "1", "--folder", str(copy)])
     said, after = capsys.readouterr().out, bytes_in(copy)
     assert "4 trainings to do" in said
-    assert "digits-class-er.json is cut" in said
+    for name in names:
+        assert f"{name} is damaged" in said and "expected sha256" in said
     assert rows_in(copy) == rows_in(rehearsal)
     assert {name for name in before if before[name] != after[name]} <= {*names}
+
+
+def test_a_flipped_bit_in_a_row_is_named_and_nothing_of_it_used(rehearsal, tmp_path):
+    path, chance = next(rehearsal.rglob("digits-task-ewc.json")), random.Random(0)
+    raw, copy = path.read_bytes(), tmp_path / path.name
+    row = next(row for row in ledger.ledger(ledger.REHEARSAL) if row.name == "EWC/task/digits")
+    for bit in [*range(8 * 90), *(chance.randrange(8 * len(raw)) for _ in range(300))]:
+        changed = bytearray(raw)
+        changed[bit // 8] ^= 1 << bit % 8
+        copy.write_bytes(changed)
+        with pytest.raises(ValueError, match=f"{path.name} is damaged or was edited, and was not used"):
+            ledger.parse(copy)
+    (tmp_path / "rows").mkdir()
+    shutil.copy(copy, ledger.path_of(tmp_path, row))
+    assert ledger.read(tmp_path, row) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"accuracy": None}, "accuracy must be 2 numbers in 0..100, one a seed, got None"),
+        ({"accuracy": "x"}, "accuracy must be 2 numbers in 0..100, one a seed, got 'x'"),
+        ({"accuracy": [50.0, None]}, r"accuracy must be 2 numbers .* got \[50.0, None\]"),
+        ({"accuracy": [50.0, "x"]}, "accuracy must be 2 numbers"),
+        ({"accuracy": [50.0, math.nan]}, "accuracy must be 2 numbers"),
+        ({"accuracy": [50.0, 100.5]}, "accuracy must be 2 numbers"),
+        ({"accuracy": [50.0]}, "accuracy must be 2 numbers"),
+        ({"mean": -5}, "mean and sd must be .*, got .*-5"),
+        ({"mean": None}, "mean and sd must be .*, got .*None"),
+        ({"sd": "0"}, "mean and sd must be"),
+        ({"seeds": [0, 0]}, r"seeds must be different whole numbers in order, got \[0, 0\]"),
+        ({"seeds": [1, 0]}, "seeds must be different whole numbers"),
+        ({"seeds": [0, [1]]}, "seeds must be different whole numbers"),
+        ({"seeds": []}, "seeds must be different whole numbers"),
+        ({"seeds": 2}, "seeds must be different whole numbers"),
+        ({"seconds": None}, "seconds must be a finite number >= 0, got None"),
+        ({"settings": None}, "settings_hash is not that of its settings"),
+        ({"settings_hash": "0" * 16}, "settings_hash is not that of its settings, got '0000"),
+        ({"other": 1}, "its keys are method, .*, other, expected method"),
+    ],
+)
+def test_a_row_of_impossible_values_is_named(changes, words, rehearsal, tmp_path):
+    good = ledger.parse(next(rehearsal.rglob("digits-task-ewc.json")))
+    path = tmp_path / "row.json"
+    ledger.write(path, disk.to_json({**good, **changes}))
+    with pytest.raises(ValueError, match=f"row.json is no row and was not used: {words}"):
+        ledger.parse(path)
+    path.write_text(json.dumps({**good, **changes}), "utf-8")  # edited by hand
+    with pytest.raises(ValueError, match="row.json is damaged or was edited, .*no sha256 is found"):
+        ledger.parse(path)
+
+
+@pytest.mark.parametrize("options", [["--table"], ["--only", "None/task"]])
+def test_a_damaged_row_that_is_not_measured_again_stops_the_ledger(options, copy):
+    path, before = next(copy.rglob("digits-class-er.json")), (copy / "README.md").read_bytes()
+    path.write_bytes(path.read_bytes().replace(b"ring", b"rong"))
+    says = refused("--rehearse", *options, "--folder", copy)
+    assert "digits-class-er.json is damaged or was edited, and was not used: expected sha256" in says
+    assert "git checkout" in says and "make ledger" in says
+    assert (copy / "README.md").read_bytes() == before
 
 
 def test_a_changed_setting_is_run_again_and_nothing_else(copy, monkeypatch, capsys):
@@ -223,7 +286,7 @@ def test_a_changed_setting_is_run_again_and_nothing_else(copy, monkeypatch, caps
     after, changed = bytes_in(copy), {"digits-task-ewc.json", "digits-task-online-ewc.json"}
     assert "4 trainings to do" in capsys.readouterr().out
     assert {name for name in before if before[name] != after[name]} == changed
-    row = json.loads(after["digits-task-ewc.json"])
+    row = ledger.parse(next(copy.rglob("digits-task-ewc.json")))
     assert row["settings"]["method"]["lam"] == 2e3
     assert row["settings_hash"] != json.loads(before["digits-task-ewc.json"])["settings_hash"]
 
@@ -233,6 +296,7 @@ def test_a_changed_note_is_written_without_a_run(copy, monkeypatch):
     monkeypatch.setitem(ledger.NOTES, "ER/class", "another reason")
     ledger.main(["--rehearse", "--table", "--folder", str(copy)])
     old, new = (json.loads(some["digits-class-er.json"]) for some in (before, bytes_in(copy)))
+    assert new.pop("sha256") != old.pop("sha256")
     assert new["settings"].pop("note") == "another reason"
     assert old["settings"].pop("note") != "another reason"
     assert new == old
@@ -312,7 +376,7 @@ def test_verdict(mean, published, seeds, near):
 
 
 def stored():
-    return [(path, json.loads(path.read_text("utf-8"))) for path in sorted((HERE / "rows").rglob("*.json"))]
+    return [(path, ledger.parse(path)) for path in sorted((HERE / "rows").rglob("*.json"))]
 
 
 def test_every_row_is_there_with_all_its_seeds():
@@ -363,7 +427,7 @@ def test_misses_say_why_and_what_was_tried():
 
 
 def test_the_trial_of_a_miss_is_what_its_note_says():
-    row = json.loads((HERE / "trial" / "rows" / "mnist-domain-none.json").read_text("utf-8"))
+    row = ledger.parse(HERE / "trial" / "rows" / "mnist-domain-none.json")
     assert (len(row["seeds"]), row["settings"]["training"]["steps"]) == (20, 500)
     note = ledger.NOTES["None/domain/mnist"]
     assert f"20 seeds, 500 steps a task (`--only {row['method']}/{row['scenario']}/{row['data']} " in note

@@ -13,7 +13,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import platform
 import re
 import statistics
@@ -23,6 +22,8 @@ import warnings
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+
+from edgecl_lite import disk
 
 HERE = Path(__file__).resolve().parent
 SEEDS, FISHER_SEEDS = 5, 3
@@ -265,30 +266,65 @@ def path_of(folder, row):
 
 
 def parse(path):
-    """What stands in a row's file, or {} where there is none, or it was cut."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    """What stands in a row's file, or {} where there is none. ValueError where it is damaged, or no row."""
+    if not path.exists():
         return {}
-    return found if isinstance(found, dict) and tuple(found) == KEYS else {}
+    way = f"`git checkout {path}` brings it back, `make ledger` measures it again."
+    row = disk.read_json(path, way)
+    if wrong := flaw(row):
+        raise ValueError(f"{path} is no row and was not used: {wrong}. `make ledger` measures it again.")
+    return row
+
+
+def flaw(row):
+    """Why these values cannot be a row, in words, or ""."""
+    if tuple(row) != KEYS:
+        return f"its keys are {', '.join(row)}, expected {', '.join(KEYS)}"
+    seeds, accuracy, settings = row["seeds"], row["accuracy"], row["settings"]
+    whole = isinstance(seeds, list) and {*map(type, seeds)} == {int}
+    if not whole or seeds != sorted({*seeds}) or seeds[0] < 0:
+        return f"seeds must be different whole numbers in order, got {seeds!r}"
+    shares = isinstance(accuracy, list) and all(isinstance(a, float) and 0 <= a <= 100 for a in accuracy)
+    if not shares or len(accuracy) != len(seeds):
+        return f"accuracy must be {len(seeds)} numbers in 0..100, one a seed, got {accuracy!r}"
+    if (told := {k: row[k] for k in ("mean", "sd")}) != spread(accuracy):
+        return f"mean and sd must be {spread(accuracy)}, got {told}"
+    if type(row["seconds"]) not in (int, float) or not 0 <= row["seconds"] < math.inf:
+        return f"seconds must be a finite number >= 0, got {row['seconds']!r}"
+    if not isinstance(settings, dict) or row["settings_hash"] != digest(
+        row["scenario"], row["data"], settings
+    ):
+        return f"settings_hash is not that of its settings, got {row['settings_hash']!r}"
+    return ""
 
 
 def read(folder, row):
-    """What was measured of the row with its present settings, or {}."""
-    found = parse(path_of(folder, row))
+    """What was measured of the row with its present settings, or {}; `check` has named what is damaged."""
+    try:
+        found = parse(path_of(folder, row))
+    except ValueError:
+        return {}
     return found if found.get("settings_hash") == row.hash else {}
+
+
+def check(folder, rows, wanted):
+    """Say which files are damaged. SystemExit where one is not of `wanted`, which are measured again."""
+    for row in rows:
+        try:
+            parse(path_of(folder, row))
+        except ValueError as error:
+            if row not in wanted:
+                sys.exit(str(error))
+            print(error)
 
 
 def write(path, text):
     """The whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    disk.write(path, text.encode())
 
 
 def write_row(folder, row, values):
-    write(path_of(folder, row), json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    write(path_of(folder, row), disk.to_json(values, indent=1))
 
 
 def spread(accuracy):
@@ -394,7 +430,7 @@ def run(folder, rows, every, seeds, workers, address=None):
 
     for row in rows:
         if path_of(folder, row).exists() and not read(folder, row):
-            print(f"{row.stem}.json is cut or has other settings: it is run again.")
+            print(f"{row.stem}.json is damaged or has other settings: it is run again.")
     work = units(folder, rows, seeds)
     total = sum(cost(lacking) for _, lacking, _ in work)
     print(f"{len(work)} trainings to do, about {total / 60:.0f} minutes on one core.", flush=True)
@@ -505,6 +541,7 @@ def main(argv=None):
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
+            check(folder, rows, [] if told.table else wanted)
             reword(folder, rows)
             write_pages(folder, rows)
             if not told.table:

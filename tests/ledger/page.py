@@ -4,11 +4,12 @@ Reproduced: the means are no further apart than 2 points, or than two standard e
 both sides that error takes the published spread, which 20 seeds know better than our few.
 """
 
-import json
 import math
 from pathlib import Path
 
 from ledger import FISHER_SEEDS, FISHERS, LAM, SCENARIOS, SEEDS, power
+
+from edgecl_lite import disk
 
 LESSON = Path(__file__).resolve().parents[2] / "edgecl_lite" / "stored" / "02_ewc.json"
 THEIR_SEEDS = 20
@@ -58,13 +59,13 @@ def page(rows, wanted):
 
 
 def curves(rows):
-    """JSON for the lesson: {scenario: {"tuned": λ, "curves": {Fisher: [[λ, *accuracy of the seeds], …]}}}."""
+    """JSON for the lesson, sealed: {scenario: {"tuned": λ, "curves": {Fisher: [[λ, *accuracy], …]}}}."""
     told = {}
     for scenario in SCENARIOS:
         own = sorted((row for row in rows if row["scenario"] == scenario and fisher_of(row)), key=lam)
         found = {name: [[lam(r), *r["accuracy"]] for r in own if fisher_of(r) == name] for name in FISHERS}
         told[scenario] = {"tuned": LAM[scenario], "curves": found}
-    return json.dumps(told) + "\n"
+    return disk.to_json(told)
 
 
 def compared(rows):
