@@ -7,7 +7,6 @@ Those of lesson 02 come from the ledger (tests/ledger/page.py).
 Lesson 06 reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.har`).
 """
 
-import json
 import sys
 import time
 from dataclasses import replace
@@ -20,6 +19,8 @@ from edgecl_lite import (  # isort: skip
     Finetune, Joint, LatentReplay, Replay, adaptation, anil, digits, episodes, first_order, har, har_net,
     maml, meta_learn, metrics, mlp, nbytes, oml, reptile, setup, sinusoids, split, sweep, symbols, train,
 )  # fmt: skip
+from edgecl_lite import disk
+from edgecl_lite.data import stored
 from edgecl_lite.har import ACTIVITIES, TEST_PEOPLE
 from edgecl_lite.meta import _drawn, _loss, head, new_head, one_by_one
 from edgecl_lite.methods.base import cross_entropy, masked
@@ -346,13 +347,22 @@ def main(number="", *parts):
     setup()
     for lesson in (name for name in LESSONS if name.startswith(number)):
         path = ROOT / "edgecl_lite" / "stored" / f"{lesson}.json"
-        path.parent.mkdir(exist_ok=True)
+        kept = _kept(path, lesson, parts)
         for part in parts or LESSONS[lesson]:
-            result = LESSONS[lesson][part]()
-            kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-            kept[part] = result
-            path.write_text(json.dumps(kept, ensure_ascii=False) + "\n", encoding="utf-8")
+            kept[part] = LESSONS[lesson][part]()
+            disk.write(path, disk.to_json(kept).encode())
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def _kept(path, lesson, parts):
+    """What was computed before. A damaged file is no reason to stop where all of it is computed anew."""
+    try:
+        return stored(lesson) if path.exists() else {}
+    except ValueError as error:
+        if parts:
+            raise
+        print(error)
+        return {}
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import torch
 from lessons import ROOT
 from torch import nn
 
-from edgecl_lite import Dataset, Finetune, apply, cnn, digits, export, mlp, setup, split, train
+from edgecl_lite import Dataset, Finetune, apply, cnn, digits, disk, export, mlp, setup, split, train
 from edgecl_lite.data import stored
 from edgecl_lite.export import to_onnx, to_onnx_int8, to_training
 from edgecl_lite.har import har_net
@@ -437,6 +437,5 @@ def test_recorded_training_holds(name, executorch):
 if __name__ == "__main__":
     setup()
     path = ROOT / "edgecl_lite" / "stored" / "06_export.json"
-    text = json.dumps(record(), ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    disk.write(path, disk.to_json(record()).encode())
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.1f} kB")
