@@ -253,8 +253,9 @@ LAYERS = """
     data
     streams
     models tensors
+    _refuse
     methods metrics fewshot har measure
-    run plan rules _refuse
+    run plan rules
     foretell
     budget
     boards export
