@@ -53,8 +53,8 @@ def test_one_task_forgets_nothing():
 
 def test_the_argument_is_not_changed():
     given = np.array(R)
-    for metric in (metrics.average_accuracy, metrics.forgetting, metrics.backward_transfer):
-        metric(given)
+    for name in METRICS:
+        measured(name, given)
     assert (given == R).all()
 
 
@@ -73,8 +73,122 @@ def test_unfinished_and_lost():
     assert np.isfinite(both[0]) and np.isnan(both[1]), "a lost lane of a sweep stays NaN"
 
 
+def without(*cells):
+    """R with NaN in these cells."""
+    holed = np.array(R)
+    for cell in cells:
+        holed[cell] = np.nan
+    return holed
+
+
+METRICS = {  # metric: the cells that it reads, worked out by hand
+    "average_accuracy": {(2, 0), (2, 1), (2, 2)},
+    "forgetting": {(0, 0), (1, 0), (2, 0), (1, 1), (2, 1)},
+    "backward_transfer": {(0, 0), (1, 1), (2, 0), (2, 1)},
+    "forward_transfer": {(0, 1), (1, 2)},
+    "intransigence": {(0, 0), (1, 1), (2, 2)},
+}
+
+
+def measured(name, matrix):
+    more = {"forward_transfer": [0.1], "intransigence": [JOINT]}.get(name, [])
+    return getattr(metrics, name)(matrix, *more)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_needs_only_the_cells_that_it_reads(name):
+    cells = {(after, on) for after in range(3) for on in range(3)}
+    value = measured(name, without(*cells - METRICS[name]))
+    if name == "forgetting":  # the upper triangle counts where it was measured; here it was never the best
+        assert np.tril(R)[:-1, :-1].max(0).tolist() == np.array(R)[:-1, :-1].max(0).tolist()
+    assert value == pytest.approx(measured(name, R))
+    for after, on in METRICS[name]:
+        with pytest.raises(ValueError, match=rf"unfinished: .* also needs R\[{after}, {on}\]\. "):
+            measured(name, without((after, on)))
+        lanes = measured(name, np.stack([R, without((after, on))]))
+        assert lanes[0] == measured(name, R) and np.isnan(lanes[1]), "a lost lane keeps its NaN"
+
+
+def test_a_run_that_was_stopped_or_did_not_look_ahead():
+    stopped = without((2, 0), (2, 1), (2, 2))
+    assert metrics.forward_transfer(stopped, 0.1) == pytest.approx((0.1 + 0.2) / 2)
+    behind = without((0, 1), (0, 2), (1, 2))
+    assert metrics.average_accuracy(behind) == pytest.approx(0.6)
+    assert metrics.forgetting(behind) == pytest.approx(0.3) == -metrics.backward_transfer(behind)
+    assert metrics.intransigence(behind, behind) == 0
+    with pytest.raises(ValueError, match=r"also needs R\[0, 1\], \[1, 2\]\. Train to the end"):
+        metrics.forward_transfer(behind, 0.1)
+    with pytest.raises(ValueError, match=r"`after`, columns are `on`; give R\.T where it is the other way"):
+        metrics.average_accuracy(behind.T)
+    with pytest.raises(ValueError, match=r"joint is unfinished: 2 of 3 rows .* needs joint\[2, 2\]"):
+        metrics.intransigence(R, stopped)
+
+
+def test_accuracy_on_a_task_to_come_counts_where_it_was_measured():
+    early = [[0.5, 0.9, 0.1], [0.5, 0.6, 0.1], [0.5, 0.6, 0.7]]
+    assert metrics.forgetting(early) == pytest.approx(0.15)
+    assert metrics.forgetting([[0.5, None, 0.1], *early[1:]]) == 0
+
+
+def test_a_lost_lane_of_one_task():
+    lanes = np.array([[[0.8]], [[np.nan]]])
+    for name in METRICS:
+        more = {"forward_transfer": [0.1], "intransigence": [[[0.9]]]}.get(name, [])
+        assert np.isnan(getattr(metrics, name)(lanes, *more)).tolist() == [False, True]
+
+
+def test_whatever_holds_numbers():
+    import torch
+
+    for given in (torch.tensor(R), tuple(map(tuple, R)), np.float32(R), np.array(R, object)):
+        for name in METRICS:
+            assert measured(name, given) == pytest.approx(measured(name, R))
+    masked = np.ma.MaskedArray(R, [[False] * 3, [False] * 3, [True] * 3])
+    with pytest.raises(ValueError, match="2 of 3 rows are there"):
+        metrics.average_accuracy(masked)
+    assert metrics.average_accuracy(np.full((2, 2), 1 + 1e-7)) == pytest.approx(1), "rounding is no error"
+
+
+class Run:
+    accuracy = R
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ([0.5, 0.6, 0.7], ValueError, r"got shape \(3,\): give run\.accuracy"),
+        (0.5, ValueError, r"R must be square, \(…, tasks, tasks\), got shape \(\)"),
+        (
+            np.zeros((3, 3, 2)),
+            ValueError,
+            r"got shape \(3, 3, 2\): give run.accuracy; the lanes, .*, come first",
+        ),
+        (np.zeros((2, 11, 3)), ValueError, r"\(run.curve is no R\)"),
+        ([[0.9], [0.8, 0.7]], ValueError, "R must be an array or nested lists .* equally long, got list"),
+        (np.array(R) * 100, ValueError, r"shares in 0\.\.1, got 10\.\.90; divide percentages by 100"),
+        ([[-5.0]], ValueError, r"R must hold shares in 0\.\.1, got -5\.\.-5$"),
+        ([[np.inf]], ValueError, r"got inf\.\.inf$"),
+        ([["a"]], ValueError, "R must be an array or nested lists of numbers"),
+        (None, ValueError, r"R must be square"),
+        (Run(), TypeError, r"R must be an array of accuracies, got a Run; give its \.accuracy"),
+        ({"R": R}, TypeError, "R must be an array or nested lists of numbers, .* got dict"),
+        ([[1j]], TypeError, "R must be an array or nested lists of numbers"),
+    ],
+)
+def test_what_is_no_R(wrong, error, says):
+    for name in METRICS:
+        with pytest.raises(error, match=says):
+            measured(name, wrong)
+
+
 def test_other_shapes_do_not_fit():
     with pytest.raises(ValueError, match="same tasks"):
         metrics.intransigence(R, [[0.5]])
     with pytest.raises(ValueError, match="chance must be a number or"):
         metrics.forward_transfer(R, [0.1, 0.1])
+    with pytest.raises(ValueError, match=r"chance must hold shares in 0\.\.1, got 10\.\.10; divide perc"):
+        metrics.forward_transfer(R, 10)
+    with pytest.raises(ValueError, match=r"R and chance must have the same lanes, .* got \(2,\) and \(3,\)"):
+        metrics.forward_transfer([R, R], np.zeros((3, 3)))
+    with pytest.raises(ValueError, match=r"joint and R must have the same lanes, .* got \(3,\) and \(2,\)"):
+        metrics.intransigence([R, R], [JOINT] * 3)
