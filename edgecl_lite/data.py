@@ -11,12 +11,15 @@ import math
 import os
 from dataclasses import dataclass
 from io import BytesIO
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from . import disk
+from .samples import check_samples, text
+from .settled import settled
 
 DIGITS = tuple("0123456789")
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -31,36 +34,13 @@ MIRRORS = (  # tried in this order; plain http does no harm, the checksum decide
 )
 
 
-def check_samples(where, x, y, classes):
-    """Raise unless x is float32 `(n, channels, height, width)` in 0..1, y int64 `(n,)` in 0..classes-1, n>0.
-
-    `where` opens the message, e.g. "digits, train". TypeError: wrong type or dtype; ValueError: wrong value.
-    """
-    for name, tensor, dtype in (("x", x, torch.float32), ("y", y, torch.int64)):
-        came = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
-        if came != dtype:
-            raise TypeError(f"{where}: {name} must be a tensor of {dtype}, got {came}; use torch.as_tensor")
-    shapes = f"got {tuple(x.shape)} and {tuple(y.shape)}"
-    if x.ndim != 4 or y.ndim != 1 or len(x) != len(y):
-        raise ValueError(f"{where}: x must be (n, channels, height, width) and y (n,), {shapes}")
-    if not x.numel():
-        raise ValueError(f"{where}: is empty, expected at least one image, {shapes}")
-    low, high = (value.item() for value in x.aminmax())  # both are NaN if any pixel is
-    if math.isnan(low):
-        raise ValueError(f"{where}: {int(x.isnan().sum()):,} NaN pixels of {x.numel():,}; drop those images")
-    if low < 0 or high > 1:
-        raise ValueError(f"{where}: pixels must lie in 0..1, got {low:g}..{high:g}; divide bytes by 255")
-    low, high = (value.item() for value in y.aminmax())
-    if low < 0 or high >= classes:
-        raise ValueError(f"{where}: labels must lie in 0..{classes - 1}, one per class, got {low}..{high}")
-
-
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Labelled images, checked on construction and not copied.
 
     `train` and `test` are pairs (x, y): float32 `(n, channels, height, width)` in 0..1 and int64 `(n,)`.
-    `classes` says in words what the labels 0, 1, … mean. Errors: TypeError or ValueError, as `check_samples`.
+    `classes` says in words what the labels 0, 1, … mean. Values a hair beyond 0..1 are clipped in a copy,
+    with a warning; tensors with a graph are detached. TypeError or ValueError as `samples.check_samples`.
     """
 
     name: str
@@ -69,13 +49,19 @@ class Dataset:
     classes: tuple[str, ...]
 
     def __post_init__(self):
+        text("the name of a data set", self.name)
         names = self.classes
         if not (isinstance(names, tuple) and names and all(isinstance(name, str) for name in names)):
-            raise TypeError(f"{self.name}: classes must be a tuple of at least one str, got {names!r}")
+            some = hasattr(names, "__len__") and len(names) > 0 and not isinstance(names, str)
+            advice = "; write classes=tuple(map(str, classes))" * some
+            raise TypeError(
+                f"{self.name}: classes must be a tuple of at least one str, got {names!r}{advice}"
+            )
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{self.name}: classes must have different names, got {twice} more than once")
         for part, pair in (("train", self.train), ("test", self.test)):
-            if not (isinstance(pair, tuple) and len(pair) == 2):
-                raise TypeError(f"{self.name}: {part} must be a tuple (x, y), got {type(pair).__name__}")
-            check_samples(f"{self.name}, {part}", *pair, len(names))
+            pair = check_samples(f"{self.name}, {part}", pair, len(names), part == "train")
+            object.__setattr__(self, part, pair)
         ours, theirs = (tuple(x.shape[1:]) for x, _ in (self.train, self.test))
         if ours != theirs:
             raise ValueError(f"{self.name}: train and test images differ in shape, got {ours} and {theirs}")
@@ -85,6 +71,7 @@ class Dataset:
         return f"Dataset({self.name!r}, train {train}, test {test}, {len(self.classes)} classes)"
 
 
+@settled
 def digits():
     """1,797 real handwritten digits, 8x8 pixels of 17 grey levels: a `Dataset`, 1,400 to train, 397 to test.
 
@@ -150,9 +137,10 @@ def parse_idx(raw, axes):
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
 
 
+@settled
 def _load(name, train, test, classes):
     for part, count, most in (("train", train, 60_000), ("test", test, 10_000)):
-        if not (isinstance(count, int) and 1 <= count <= most):
+        if isinstance(count, bool) or not (isinstance(count, Integral) and 1 <= count <= most):
             raise ValueError(f"{part} must be a whole number of images in 1..{most}, got {count!r}")
     pairs = []
     for part, count in (("train", train), ("t10k", test)):

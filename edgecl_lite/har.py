@@ -9,10 +9,11 @@ Anguita et al. 2013. Lesson: 06_edge_budget.
 
 import hashlib
 import os
+import struct
 import zlib
 from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch import nn
 
 from .arguments import number, several, whole
 from .data import Dataset
+from .settled import settled
 from .streams import Stream, Task
 
 ACTIVITIES = "walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying"
@@ -31,9 +33,12 @@ ROWS = {"train": 7352, "test": 2947}
 LABELS = "8cc9ff8ec0d76c4a30e8881bb842d9df6f8e2f3ca7b04a2b5fa7ac597023f068"  # sha256, see `har_windows`
 FOLDER, ARCHIVE = "UCI HAR Dataset", "human+activity+recognition+using+smartphones.zip"
 PAGE, ADDRESS = "https://archive.ics.uci.edu/dataset/240", "https://archive.ics.uci.edu/static/public/240/"
+INNER = 2**27  # bytes, of the archive in the archive: the original has 61 million
+LEAKS = RuntimeError, MemoryError, struct.error  # what zipfile and numpy say of headers that make no sense
 SHA256 = "c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031"  # of the archive at this address
 
 
+@settled
 def har(people=None, test_people=TEST_PEOPLE):
     """UCI HAR, 10,299 windows of 2.56 s, 6 activities: a `Dataset` split by person, x (n, 9, 1, 128) in 0..1.
 
@@ -58,6 +63,7 @@ def har(people=None, test_people=TEST_PEOPLE):
     return Dataset("har", *((x[part], y[part]) for part in parts), ACTIVITIES)
 
 
+@settled
 def har_people(people=(1, 3, 5, 6, 7), test=0.25):
     """A domain-incremental `Stream`: one task a person, the six activities in each; data and errors as `har`.
 
@@ -75,6 +81,7 @@ def har_people(people=(1, 3, 5, 6, 7), test=0.25):
     return Stream(tasks, "domain", len(ACTIVITIES))
 
 
+@settled
 def har_windows():
     """All windows, in the archive's order: x (n, 9, 1, 128) as in `har`; activity, person, recording (n,).
 
@@ -91,7 +98,7 @@ def har_windows():
             raise ValueError(f"expected labels and people of sha256 {LABELS}, found {labels}")
         if not ((peak := np.abs(signals).max((0, 2))) <= SPAN[:, 0]).all():  # neither is NaN
             raise ValueError(f"expected readings within ±{SPAN[:, 0]}, found up to {peak}")
-    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error, *LEAKS) as error:
         damage = f"{path} is damaged or another version and was not used: {str(error).rstrip('.')}"
         raise ValueError(f"{damage}. Replace it by the archive of {PAGE}, or remove it.") from None
     broken = (signals[:-1, :, 64:] != signals[1:, :, :64]).any((1, 2))
@@ -100,6 +107,7 @@ def har_windows():
     return x, *(torch.from_numpy(part.astype(np.int64)) for part in (y, person, recording))
 
 
+@settled
 def har_net(stream, channels=(16, 32)):
     """Small convolutional net along time: for each of channels a 1×5 convolution with stride 2, GroupNorm,
     ReLU; then the largest value of every channel, flat, and a linear head. `net[:-1]` is the front."""
@@ -137,22 +145,57 @@ def _found():
 
 def _parsed(path):
     """Signals (n, 9, 128) float32 in g and rad/s, activities 0 … 5 (n,), people 1 … 30 (n,)."""
-    if path.suffix == ".npz":
-        with np.load(path) as file:
-            return file["X"], file["y"], file["subject"]
     if path.is_dir():
-        return _tables(lambda name: (path / name).read_bytes())
+        return _tables(lambda name, most: _file(path / name, most))
     with ZipFile(path) as archive:
+        if path.suffix == ".npz":
+            rows = sum(ROWS.values())
+            sizes = {"X": rows * 9 * 128, "y": rows, "subject": rows}
+            return [_array(_member(archive, f"{k}.npy", 8 * n + 4096)) for k, n in sizes.items()]
         if f"{FOLDER}.zip" in archive.namelist():
-            archive = ZipFile(BytesIO(archive.read(f"{FOLDER}.zip")))
-        return _tables(lambda name: archive.read(f"{FOLDER}/{name}"))
+            archive = ZipFile(BytesIO(_member(archive, f"{FOLDER}.zip", INNER)))
+        return _tables(lambda name, most: _member(archive, f"{FOLDER}/{name}", most))
+
+
+def _member(archive, name, most):
+    """Bytes of a file in a zip. ValueError where there are more than `most`, whatever its header says."""
+    info = archive.getinfo(name)
+    if info.flag_bits & 1:
+        raise ValueError(f"expected no password on {name}, found it encrypted")
+    if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # only of these can a part be unpacked
+        raise ValueError(f"expected {name} stored or deflated, found compression {info.compress_type}")
+    if info.file_size > most:
+        raise ValueError(f"expected at most {most:,} bytes in {name}, found {info.file_size:,}")
+    with archive.open(info) as file:
+        raw = file.read(most)
+        if file.read(1):
+            raise ValueError(f"expected at most {most:,} bytes in {name}, found more")
+    return raw
+
+
+def _file(path, most):
+    """Bytes of a file. ValueError where there are more than `most`."""
+    with path.open("rb") as file:
+        raw = file.read(most + 1)
+    if len(raw) > most:
+        raise ValueError(f"expected at most {most:,} bytes in {path.name}, found {path.stat().st_size:,}")
+    return raw
+
+
+def _array(raw):
+    """The array of numbers in the bytes of an .npy file."""
+    array = np.load(BytesIO(raw), allow_pickle=False)
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"expected arrays of numbers, found {array.dtype}")
+    return array.astype(np.float32)
 
 
 def _tables(read):
-    """The same from the archive's text files; read(name) gives the bytes of one."""
+    """The same from the archive's text files; read(name, most) gives the bytes of one, if not too many."""
 
     def table(name, columns):
-        numbers = np.loadtxt(BytesIO(read(name)), np.float32, ndmin=2)
+        raw = read(name, ROWS[part] * (32 * columns + 2))  # the original takes 16 bytes a number
+        numbers = np.loadtxt(BytesIO(raw), np.float32, ndmin=2)
         if numbers.shape != (ROWS[part], columns):
             raise ValueError(f"expected {ROWS[part]} rows of {columns} in {name}, found {numbers.shape}")
         return numbers

@@ -8,6 +8,7 @@ van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning".
 Lesson: 01_catastrophic_forgetting.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ import torch
 from torch.nn import functional as F
 
 from .arguments import LARGEST, choice, number, several, whole
-from .data import Dataset, check_samples
+from .data import Dataset
+from .samples import check_samples, text
+from .settled import settled
 
 SCENARIOS = ("task", "domain", "class")
 
@@ -24,8 +27,8 @@ SCENARIOS = ("task", "domain", "class")
 class Task:
     """One task. train, test: (x (n, channels, height, width) float32 in 0..1, y (n,) int64 output indices).
 
-    classes: the outputs this task uses; labels: what each of them is called. Raises ValueError on pixels that
-    are not finite, labels outside `classes`, or no samples.
+    classes: the outputs this task uses; labels: what each of them is called. Samples are shared, not copied.
+    Raises TypeError or ValueError as `check_samples`, and on labels of samples that are not in `classes`.
     """
 
     name: str
@@ -35,22 +38,41 @@ class Task:
     labels: tuple = ()
 
     def __post_init__(self):
-        if not self.classes:
-            raise ValueError(f"task {self.name!r} must have at least one class, got none")
-        for part in ("train", "test"):
-            x, y = getattr(self, part)
-            check_samples(f"{part} of task {self.name!r}", x, y, max(self.classes) + 1)
-            strange = sorted(set(y.unique().tolist()) - set(self.classes))
-            if strange:
-                raise ValueError(
-                    f"{part} of task {self.name!r}: expected labels in {self.classes}, got also {strange}"
-                )
-        object.__setattr__(self, "labels", tuple(self.labels or map(str, self.classes)))
-        if len(self.labels) != len(self.classes):
-            raise ValueError(f"task {self.name!r} has {len(self.classes)} classes, got labels {self.labels}")
+        text("the name of a task", self.name)
+        classes = _outputs(self.name, self.classes)
+        labels = tuple(map(str, several("labels", self.labels, least=0) or classes))
+        if len(labels) != len(classes):
+            raise ValueError(f"task {self.name!r} has {len(classes)} classes, got labels {labels}")
+        parts = {part: self._checked(part, classes) for part in ("train", "test")}
+        for field, value in {**parts, "classes": classes, "labels": labels}.items():
+            object.__setattr__(self, field, value)
+
+    def _checked(self, part, classes):
+        where = f"{part} of task {self.name!r}"
+        x, y = check_samples(where, getattr(self, part), training=part == "train")
+        known = set(y.unique().tolist())
+        if strange := sorted(known - set(classes)):
+            advice = f"Write classes={tuple(sorted(known | set(classes)))}, or leave those samples out"
+            if known == {c + 1 for c in classes}:
+                advice = "Write y = y - 1"
+            elif strange[0] < 0:
+                advice = "Leave those samples out: keep = y >= 0; x, y = x[keep], y[keep]"
+            raise ValueError(f"{where}: expected labels in {classes}, got also {strange}. {advice}")
+        return x, y
 
     def __repr__(self):
         return f"Task({self.name!r}, train {tuple(self.train[0].shape)}, test {tuple(self.test[0].shape)})"
+
+
+def _outputs(name, classes):
+    """The classes of a task as a tuple of int. Raises ValueError where there is none, or one twice."""
+    classes = [c.item() if hasattr(c, "item") else c for c in several("classes", classes, least=0)]
+    if not classes:
+        raise ValueError(f"task {name!r} must have at least one class, got none")
+    classes = tuple(whole("each of classes", c, least=0) for c in classes)
+    if len(set(classes)) < len(classes):
+        raise ValueError(f"classes of task {name!r} must be different outputs, got {classes}")
+    return classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +89,7 @@ class Stream:
     rule: str = "seen"
 
     def __post_init__(self):
-        object.__setattr__(self, "tasks", tuple(self.tasks))
+        object.__setattr__(self, "tasks", tuple(several("tasks", self.tasks, least=0)))
         choice("scenario", self.scenario, SCENARIOS)
         choice("active", self.rule, ("seen", "all"))
         if not self.tasks or not all(isinstance(task, Task) for task in self):
@@ -103,13 +125,22 @@ class Stream:
         """The tasks' names, in order."""
         return [task.name for task in self]
 
+    @property
+    def trivial(self):
+        """Names of tasks that ask nothing: whoever is told the task (task-incremental), or only the stream
+        (domain-incremental), knows the answer without looking, for all of its samples have one label."""
+        known = [set(torch.cat([task.train[1], task.test[1]]).tolist()) for task in self]
+        if self.scenario == "domain":
+            known = [set.union(*known)] * len(self)
+        told = self.scenario != "class"
+        return [name for name, labels in zip(self.names, known) if told and len(labels) == 1]
+
     def active(self, now, on=None):
         """Outputs that may answer for a sample of task `on` (default: now) at task `now`, (outputs,) bool."""
         on = now if on is None else on
-        if self.scenario == "domain" or (self.scenario == "class" and self.rule == "all"):
-            return torch.ones(self.outputs, dtype=torch.bool)
+        everyone = self.scenario == "domain" or (self.scenario == "class" and self.rule == "all")
+        mask = torch.full((self.outputs,), everyone, dtype=torch.bool, device="cpu")
         tasks = self.tasks[on : on + 1] if self.scenario == "task" else self.tasks[: now + 1]
-        mask = torch.zeros(self.outputs, dtype=torch.bool)
         mask[[c for task in tasks for c in task.classes]] = True
         return mask
 
@@ -119,35 +150,60 @@ class Stream:
         return torch.stack([torch.stack([self.active(now, on) for on in each]) for now in each])
 
 
+@settled
 def split(data, per_task=2, scenario="class", active="seen", order=None):
     """Cut the classes of `data` into tasks of `per_task` each: digits 0, 1 then 2, 3 then …
 
-    scenario "task" and "class" keep the class's own output; "domain" shares `per_task` outputs between all
-    tasks (is it the first or the second of its pair?). order: another order of the classes, e.g. shuffled per
-    seed. Raises ValueError where `per_task` does not divide the number of classes or the scenario is unknown.
+    per_task: one number for all tasks, or a list with one for each, such as [5, 2, 2, 1]. scenario "task" and
+    "class" keep the class's own output; "domain" shares outputs between all tasks, as many as the largest has
+    (is it the first or the second of its pair?); a smaller task uses the first of them, and all may answer.
+    order: another order of the classes, e.g. shuffled per seed. Raises ValueError where `per_task` does not
+    add up to the number of classes or the scenario is unknown.
     """
     choice("scenario", scenario, SCENARIOS)
-    n, per_task = len(check_dataset(data).classes), whole("per_task", per_task)
-    if n % per_task:
-        raise ValueError(f"per_task must divide the {n} classes of {data.name!r}, got {per_task}")
-    order = several("order", range(n) if order is None else order)
-    if sorted(map(str, order)) != sorted(map(str, range(n))):
-        raise ValueError(f"order must hold each class 0..{n - 1} once, got {order}")
-    tasks = []
-    for start in range(0, n, per_task):
-        own = order[start : start + per_task]
-        outputs = range(per_task) if scenario == "domain" else own
+    n = len(check_dataset(data).classes)
+    sizes = _sizes(data, per_task)
+    order = _order(range(n) if order is None else order, n)
+    tasks, outputs = [], max(sizes) if scenario == "domain" else n
+    for end, size in zip(itertools.accumulate(sizes), sizes):
+        own = order[end - size : end]
+        classes = range(size) if scenario == "domain" else own
         answer = torch.full((n,), -1)
-        answer[own] = torch.tensor(list(outputs))
+        answer[own] = torch.tensor(list(classes))
         labels = tuple(data.classes[c] for c in own)
         parts = [(x[keep], answer[y[keep]]) for x, y in (data.train, data.test) for keep in [answer[y] >= 0]]
-        tasks.append(Task(" & ".join(labels), *parts, tuple(outputs), labels))
-    return Stream(tasks, scenario, per_task if scenario == "domain" else n, active)
+        tasks.append(Task(" & ".join(labels), *parts, tuple(classes), labels))
+    return Stream(tasks, scenario, outputs, active)
 
 
+def _sizes(data, per_task):
+    """How many classes each task gets."""
+    n = len(data.classes)
+    if hasattr(per_task, "__iter__") and not isinstance(per_task, str):
+        sizes = [whole("each of per_task", size) for size in several("per_task", per_task)]
+        if sum(sizes) != n:
+            came = f"got {sizes}, which adds up to {sum(sizes)}"
+            raise ValueError(f"per_task must add up to the {n} classes of {data.name!r}, {came}")
+        return sizes
+    if n % (per_task := whole("per_task", per_task)):
+        sizes = [per_task] * (n // per_task) + [n % per_task]
+        advice = f"; or give a list, such as per_task={sizes}"
+        raise ValueError(f"per_task must divide the {n} classes of {data.name!r}, got {per_task}{advice}")
+    return [per_task] * (n // per_task)
+
+
+def _order(order, n):
+    """The order of n classes, as a list of int."""
+    order = [whole("each of order", c, least=0) for c in several("order", order)]
+    if sorted(order) != list(range(n)):
+        raise ValueError(f"order must hold each class 0..{n - 1} once, got {order}")
+    return order
+
+
+@settled
 def permuted(data, tasks=5, scenario="domain", seed=0):
     """Every task shuffles the pixels by a fixed permutation of its own; the first one leaves them alone."""
-    pixels, g = math.prod(check_dataset(data).train[0].shape[1:]), torch.Generator().manual_seed(seed)
+    pixels, g = math.prod(check_dataset(data).train[0].shape[1:]), _dice(seed)
     orders = [
         torch.randperm(pixels, generator=g) if t else torch.arange(pixels)
         for t in range(whole("tasks", tasks))
@@ -158,8 +214,18 @@ def permuted(data, tasks=5, scenario="domain", seed=0):
     )
 
 
+@settled
 def rotated(data, degrees=(0, 30, 60, 90, 120), scenario="domain"):
-    """Every task turns the images by so many degrees, counter-clockwise: a camera that slips in its mount."""
+    """Every task turns the images by so many degrees, counter-clockwise: a camera that slips in its mount.
+
+    Angles are as seen, also where images are not square; what leaves the picture is lost, what enters it is
+    black. Raises ValueError for sensor windows, whose height (or width) is 1: they have nothing to turn.
+    """
+    shape = tuple(check_dataset(data).train[0].shape[1:])
+    if 1 in shape[1:]:
+        other = "permuted(data), split(data) or a Stream of your own Tasks takes them"
+        what = f"{data.name!r} has samples (channels, height, width) = {shape}"
+        raise ValueError(f"only pictures can be turned, {what}, which are sensor windows; {other}")
     degrees = [number("each of degrees", d, least=-LARGEST) for d in several("degrees", degrees)]
     return _transformed(
         data, scenario, [f"{d:g}°" for d in degrees], [lambda x, d=d: _turn(x, d) for d in degrees]
@@ -170,8 +236,9 @@ def _turn(x, degrees):
     """Images (n, channels, height, width) turned about their centre, bilinear, zeros outside."""
     if degrees == 0:
         return x
-    a = math.radians(degrees)
-    turn = torch.tensor([[math.cos(a), -math.sin(a), 0.0], [math.sin(a), math.cos(a), 0.0]])
+    a, (height, width) = math.radians(degrees), x.shape[2:]
+    sin, cos = math.sin(a), math.cos(a)  # the grid counts in half heights and half widths, not in pixels
+    turn = torch.tensor([[cos, -sin * (height / width), 0.0], [sin * (width / height), cos, 0.0]])
     grid = F.affine_grid(turn.expand(len(x), 2, 3), x.shape, align_corners=False)
     return F.grid_sample(x, grid, align_corners=False).clamp(0, 1)
 
@@ -187,7 +254,13 @@ def _transformed(data, scenario, names, changes):
     return Stream(tasks, scenario, n * len(tasks) if scenario == "task" else n)
 
 
+def _dice(seed):
+    return torch.Generator("cpu").manual_seed(whole("seed", seed, least=0, most=2**63 - 1))
+
+
 def check_dataset(data):
     if not isinstance(data, Dataset):
-        raise TypeError(f"data must be a Dataset such as digits(), got {type(data).__name__}")
+        own = "one of your own is Dataset(name, (x, y), (x, y), classes)"
+        came = f"{type(data).__name__}{'; call it: …()' * callable(data)}"
+        raise TypeError(f"data must be a Dataset such as digits(), got {came}; {own}")
     return data
