@@ -8,6 +8,7 @@ Plumbing; no lesson derives it.
 """
 
 import math
+import sys
 import warnings
 
 import numpy as np
@@ -24,7 +25,7 @@ class _Search:
 
     def __init__(self, name, value, training):
         self.name, self.value, self.training, self.kind = name, value, training, ValueError
-        self.faults, self.code, self.lines = [], name, []
+        self.faults, self.code, self.lines, self.bytes = [], name, [], False
 
     def found(self, fault, code=None, value=None):
         """code: what mends it, where {} stands for the code so far; None: no line does."""
@@ -82,8 +83,16 @@ def _clipped(where, x):
         return x
     count = int(((x < 0) | (x > 1)).sum())
     told = f"{count:,} of {x.numel():,} values lie a hair beyond 0..1, in {low:.9g}..{high:.9g}"
-    warnings.warn(f"{where}: {told}; they were clipped", stacklevel=6)
+    warnings.warn(f"{where}: {told}; they were clipped", stacklevel=_outside())
     return x.clamp(0, 1)
+
+
+def _outside():
+    """How many calls up the caller's line stands that is not of this package: where a warning belongs."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _two(where, pair, classes):
@@ -148,17 +157,17 @@ def _typed(search, want):
                 search.line("names = sorted(set(y))")
             numbers = torch.tensor([names.index(label) for label in given])
             return search.found(fault, "torch.tensor([names.index(label) for label in {}])", numbers)
-        return search.found(fault)
+        hint = "; samples must all have one shape" * isinstance(given, list | tuple)
+        return search.found(fault + hint)
     if right:  # only on another device, or sparse
         return search.found(fault, code, tensor)
     if want == torch.float32:
-        bits = " / 255" * (tensor.dtype == torch.uint8 and bool((tensor > 1).any()))
-        fault += "; bytes are divided by 255" * bool(bits)
-        code = f"torch.as_tensor({code}, dtype=torch.float32){bits}"
-        return search.found(fault, code, tensor.float() / 255 if bits else tensor.float())
+        search.bytes = tensor.dtype == torch.uint8 and bool((tensor > 1).any())
+        return search.found(fault, f"torch.as_tensor({code}, dtype=torch.float32)", tensor.float())
     if tensor.is_floating_point() or tensor.dim() != 1:  # see _numbered, _shaped
         code = code if isinstance(given, torch.Tensor) else f"torch.as_tensor({code})"
-        return search.found(fault, code, tensor)
+        hint = "; class numbers, no regression" * tensor.is_floating_point()
+        return search.found(fault + hint, code, tensor)
     return search.found(fault, f"torch.as_tensor({code}, dtype=torch.int64)", tensor.long())
 
 
@@ -169,7 +178,11 @@ def _read(given):
         return None, came, None
     if isinstance(given, torch.Tensor):
         if given.is_meta:  # so are tensors made under a default device of meta
-            return None, f"{given.dtype} on the device meta, where there are no values", None
+            return (
+                None,
+                f"{given.dtype} on the device meta, which has no values; make it with device='cpu'",
+                None,
+            )
         if given.layout != torch.strided:
             return given.to_dense().cpu(), f"a sparse tensor of {given.dtype}", "{}.to_dense().cpu()"
         if given.device.type != "cpu":
@@ -184,12 +197,12 @@ def _read(given):
     if isinstance(given, list | tuple) and len(given) and hasattr(given[0], "__array_interface__"):
         ways = [("numpy.stack({})", np.stack)]
     elif isinstance(given, list | tuple) and len(given) and isinstance(given[0], torch.Tensor):
-        ways = [("torch.stack({})", lambda each: torch.stack(each).detach())]
+        ways = [("torch.stack({}).detach()", lambda each: torch.stack(each).detach().numpy())]
     elif hasattr(given, "to_numpy"):
-        ways = [("{}.to_numpy()", lambda each: each.to_numpy())]
+        ways = [("{}.to_numpy(copy=True)", lambda each: each.to_numpy(copy=True))]
     for code, read in ways:
         try:
-            return torch.as_tensor(read(given)), came, code
+            return torch.tensor(read(given)), came, code
         except (TypeError, ValueError, RuntimeError):
             continue
     return None, came, None
@@ -197,7 +210,7 @@ def _read(given):
 
 def _words(values):
     """Whether all are str."""
-    values = values.tolist() if isinstance(values, np.ndarray) else values
+    values = values.tolist() if hasattr(values, "tolist") else values
     return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
 
 
@@ -217,7 +230,7 @@ def _shaped(x, y):
         hint, code, change = _axes(x.value.shape)
         x.found(f"{want}{hint}", code, code and change(x.value))
     if y.value.dim() != 1:
-        _one_column(y, "y" if x.faults and want in x.faults[-1] else want)
+        _one_column(y, "" if x.faults and want in x.faults[-1] else f"{want}; ")
     if not x.code or not y.code:
         return
     if len(x.value) != len(y.value):
@@ -259,11 +272,11 @@ def _one_column(y, want):
     """y (n, 1) loses its axis; rows that add up to 1 name the class by their largest number."""
     value = y.value.float()
     if value.dim() == 2 and value.shape[1] == 1:
-        return y.found(f"{want}; y has one axis", "{}[:, 0]", y.value[:, 0])
+        return y.found(f"{want}y has one axis", "{}[:, 0]", y.value[:, 0])
     if value.dim() == 2 and len(value) and (value >= 0).all() and (value.sum(1) - 1).abs().max() < 1e-3:
         code = "{}.int().argmax(1)" if y.value.dtype == torch.bool else "{}.argmax(1)"
-        return y.found(f"{want}; y is the class's number, not one-hot", code, value.argmax(1))
-    y.found(f"{want}; y is one class number a sample, y {tuple(value.shape)} is something else")
+        return y.found(f"{want}y is the class's number, not one-hot", code, value.argmax(1))
+    y.found(f"{want}y is one class number a sample, shape {tuple(value.shape)} is something else")
 
 
 # ---- values
@@ -279,7 +292,7 @@ def _scaled(x):
     if low >= -HAIR and high <= 1 + HAIR:
         return
     fault = f"pixels must lie in 0..1, got {low:.9g}..{high:.9g}"
-    if low >= 0 and 16 < high <= 255:
+    if x.bytes or (low >= 0 and 16 < high <= 255):
         x.found(f"{fault}; divide bytes by 255", "{} / 255")
     elif low >= 0 and high <= 16 and not (x.value % 1).any():
         x.found(f"{fault}; divide by the highest", f"{{}} / {high:g}")
@@ -314,8 +327,7 @@ def _numbered(y, classes):
     """Class numbers 0 … classes − 1; of a task (classes None) any."""
     value = y.value
     if not value.isfinite().all() or (value.is_floating_point() and (value % 1).any()):
-        fault = "y must hold class numbers, this is no regression"
-        return y.found(f"{fault}, got {value[:3].tolist()} …; cut the values into classes")
+        return y.found(f"got {value[:3].tolist()} …, not whole; cut the values into classes")
     if value.dtype != torch.int64:
         y.found("", "{}.long()", value := value.long())
     low, high = (each.item() for each in value.aminmax())
@@ -331,6 +343,6 @@ def _numbered(y, classes):
     elif low > 0 and high == classes:
         y.found(f"{fault}; they begin at 0", "{} - 1")
     elif low >= 0 and len(known) <= classes and y.training:
-        y.found(f"{fault}; number them from 0", "torch.as_tensor(numpy.searchsorted(numpy.unique(y), {}))")
+        y.found(f"{fault}; number them from 0", "{}.unique(return_inverse=True)[1]")
     else:
         y.found(f"{fault}; name every class in `classes`, and number them from 0 as in the training part")
