@@ -8,6 +8,7 @@ import importlib
 import os
 import shutil
 import zipfile
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -262,6 +263,211 @@ def test_damaged_npz(change, own, small):
         path.write_bytes(path.read_bytes()[:5000] if change == "cut" else b"garbage")
     with pytest.raises(ValueError, match="uci_har_signals.npz is damaged or another version"):
         har()
+
+
+# ---- archives that are larger than they should be, or say nonsense -----------------------------------------
+
+MEMBER = f"UCI HAR Dataset/{SIGNAL}"
+LIMIT = 120 * (32 * 128 + 2)  # bytes, of a table of 120 rows in `small`
+
+
+def rewritten(path, name, raw, compression=zipfile.ZIP_DEFLATED):
+    """The archive with another content of one member; the others as they were."""
+    with zipfile.ZipFile(path) as old:
+        members = {each: old.read(each) for each in old.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for each, content in {**members, name: raw}.items():
+            new.writestr(each, content, compression if each == name else None)
+
+
+def patched(path, name, **fields):
+    """Both headers of a member changed in place: flags, method, version, declared size."""
+    raw = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        local = archive.getinfo(name).header_offset
+    central = raw.rindex(name.encode(), raw.rindex(b"PK\1\2", 0, raw.rindex(name.encode())), None) - 46
+    places = {"version": (6, 4, 2), "flags": (8, 6, 2), "method": (10, 8, 2), "size": (24, 22, 4)}
+    for field, value in fields.items():
+        in_central, in_local, length = places[field]
+        for start in (central + in_central, local + in_local):
+            raw[start : start + length] = value.to_bytes(length, "little")
+    path.write_bytes(raw)
+
+
+@pytest.fixture
+def archive(own):
+    path = zipped(own / "UCI HAR Dataset", own / "UCI HAR Dataset")
+    shutil.rmtree(own / "UCI HAR Dataset")
+    return own / os.path.basename(path)
+
+
+@pytest.fixture
+def unpacked(monkeypatch):
+    """How many bytes all reads of zip members gave."""
+    sizes = []
+
+    def read(self, n=-1, original=zipfile.ZipExtFile.read):
+        raw = original(self, n)
+        sizes.append(len(raw))
+        return raw
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
+    return sizes
+
+
+def test_an_archive_that_unpacks_to_far_more(archive, unpacked):
+    rewritten(archive, MEMBER, b"0" * (20 * LIMIT))
+    with pytest.raises(
+        ValueError, match=rf"expected at most {LIMIT:,} bytes in .*_train.txt, found {20 * LIMIT:,}"
+    ):
+        har()
+    assert max(unpacked) <= LIMIT, "refused before it was unpacked"
+
+
+def test_a_header_that_lies_about_the_size(archive, unpacked):
+    rewritten(archive, MEMBER, b"0" * (20 * LIMIT))
+    patched(archive, MEMBER, size=LIMIT)
+    with pytest.raises(ValueError, match="is damaged or another version and was not used"):
+        har()
+    assert max(unpacked) <= LIMIT
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_that_cannot_be_unpacked_in_parts(compression, archive, unpacked):
+    rewritten(archive, MEMBER, b"0" * (20 * LIMIT), compression)
+    patched(archive, MEMBER, size=LIMIT)
+    with pytest.raises(ValueError, match=rf"{MEMBER} stored or deflated, found compression {compression}"):
+        har()
+    assert max(unpacked, default=0) <= LIMIT
+
+
+def test_an_archive_in_an_archive_that_is_too_large(own, unpacked, monkeypatch):
+    path = nested(own)
+    monkeypatch.setattr(module, "INNER", 10_000)
+    with pytest.raises(ValueError, match=r"expected at most 10,000 bytes in UCI HAR Dataset\.zip, found "):
+        har()
+    assert not unpacked and path.exists()
+
+
+def test_a_folder_with_a_file_that_is_too_large(own):
+    with (own / "UCI HAR Dataset" / SIGNAL).open("wb") as file:
+        file.truncate(2**40)  # a hole: takes no room, and would take all memory
+    with pytest.raises(
+        ValueError, match=rf"at most {LIMIT:,} bytes in body_gyro_x_train.txt, found {2**40:,}"
+    ):
+        har()
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"flags": 1}, "expected no password on .*, found it encrypted"),
+        ({"flags": 1 | 64}, "expected no password"),
+        ({"flags": 64}, "strong encryption"),
+        ({"flags": 32}, "compressed patched data"),
+        ({"method": 99}, "stored or deflated, found compression 99"),
+        ({"method": 6}, "stored or deflated, found compression 6"),
+        ({"version": 255}, "zip file version 25.5"),
+    ],
+)
+def test_headers_that_ask_for_what_there_is_not(fields, says, archive):
+    patched(archive, MEMBER, **fields)
+    with pytest.raises(ValueError, match=f"is damaged or another version and was not used: .*{says}"):
+        har()
+
+
+def test_any_byte_of_the_headers_may_be_wrong(archive):
+    """Every failure is the one clear ValueError; what is not noticed gives the same windows."""
+    raw, want, told = archive.read_bytes(), [part.tolist() for part in har_windows()], 0
+    central = raw.index(b"PK\1\2")
+    rng = np.random.default_rng(0)
+    places = [*rng.integers(0, 60, 6), *rng.integers(central, len(raw), 24)]
+    for place in places:
+        damaged = bytearray(raw)
+        damaged[place] ^= int(rng.integers(1, 256))
+        archive.write_bytes(damaged)
+        try:
+            assert [part.tolist() for part in har_windows()] == want
+        except ValueError as error:
+            assert "is damaged or another version and was not used" in str(error)
+            told += 1
+    assert told > 5
+
+
+def npz(own, small, **changes):
+    signals, y, person = (np.concatenate([part[i] for part in small.values()]) for i in range(3))
+    arrays = {"X": signals, "y": np.uint8(y - 1), "subject": np.uint8(person), **changes}
+    np.savez_compressed(own / "uci_har_signals.npz", **arrays)
+    return own / "uci_har_signals.npz"
+
+
+def test_an_npz_that_unpacks_to_far_more(own, small, unpacked):
+    most = 8 * 180 * 9 * 128 + 4096
+    npz(own, small, X=np.zeros((180, 9, 128 * 30), np.float32))
+    with pytest.raises(ValueError, match=rf"expected at most {most:,} bytes in X.npy, found "):
+        har()
+    assert max(unpacked, default=0) <= most
+
+
+@pytest.mark.parametrize(
+    "shape", ["(1000000000000,)", "(180, 9, 99999999999)", "(-1,)", "(True, 2)", "(180,"]
+)
+def test_an_npz_whose_header_lies(shape, own, small):
+    path = npz(own, small)
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    rewritten(path, "X.npy", b"\x93NUMPY\x01\x00\x76\x00" + header.encode() + bytes(1000))
+    with pytest.raises(
+        ValueError, match="uci_har_signals.npz is damaged or another version and was not used"
+    ):
+        har()
+
+
+@pytest.mark.parametrize("kind", ["U8", "c8", "M8[s]", "O", "S3"])
+def test_an_npz_of_other_types(kind, own, small):
+    for name in ("X", "y"):
+        npz(own, small, **{name: np.zeros(3, kind)})
+        with pytest.raises(
+            ValueError, match="is damaged or another version and was not used: .*(Object|numbers)"
+        ):
+            har()
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_an_npz_of_other_floats_is_the_same(kind, own, small):
+    shutil.rmtree(own / "UCI HAR Dataset")
+    signals = np.concatenate([part[0] for part in small.values()])
+    npz(own, small, X=signals.astype(kind))
+    x = har_windows()[0]
+    assert x.dtype == torch.float32
+    assert torch.equal(x[:, :, 0], torch.from_numpy((signals / module.SPAN + 1) / 2))
+
+
+# ---- the reader's own settings of torch --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setting", ["float64", "meta", "no gradients", "inference mode"])
+def test_the_readers_own_settings_change_nothing(setting, own):
+    def made():
+        stream, data, windows = har_people((3, 1)), har(test_people=(2,)), har_windows()
+        net = har_net(stream)
+        tensors = [*windows, *data.train, *(part for task in stream for part in (*task.train, *task.test))]
+        assert not any(part.is_inference() for part in (*tensors, *net.parameters()))
+        assert all(p.device.type == "cpu" and p.dtype == torch.float32 for p in net.parameters())
+        return [part.numpy().tobytes() for part in tensors]
+
+    want = made()
+    try:
+        with ExitStack() as stack:
+            if setting == "float64":
+                torch.set_default_dtype(torch.float64)
+            elif setting == "meta":
+                stack.enter_context(torch.device("meta"))
+            else:
+                how = {"no gradients": torch.no_grad, "inference mode": torch.inference_mode}
+                stack.enter_context(how[setting]())
+            assert made() == want
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 # ---- download ----------------------------------------------------------------------------------------------
