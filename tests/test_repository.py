@@ -250,6 +250,7 @@ def test_what_counts_as_a_line_of_code():
 # The order in which modules may build on each other; a module sees those on lines above it, and its own line.
 LAYERS = """
     arguments settled disk
+    _mend samples
     data
     streams
     models tensors
