@@ -135,12 +135,11 @@ class Stream:
         told = self.scenario != "class"
         return [name for name, labels in zip(self.names, known) if told and len(labels) == 1]
 
-    @settled
     def active(self, now, on=None):
         """Outputs that may answer for a sample of task `on` (default: now) at task `now`, (outputs,) bool."""
         on = now if on is None else on
         everyone = self.scenario == "domain" or (self.scenario == "class" and self.rule == "all")
-        mask = torch.full((self.outputs,), everyone, dtype=torch.bool)
+        mask = torch.full((self.outputs,), everyone, dtype=torch.bool, device="cpu")
         tasks = self.tasks[on : on + 1] if self.scenario == "task" else self.tasks[: now + 1]
         mask[[c for task in tasks for c in task.classes]] = True
         return mask
