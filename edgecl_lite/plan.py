@@ -140,6 +140,11 @@ class Plan:
         if method._left:
             what = f"what it kept beside them ({', '.join(method._left)}) was left behind"
             notes.append(f"Only the weights of the Run given as weights= were taken; {what}.")
+        if names := self.stream.trivial:
+            some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+            notes.append(
+                f"Whoever is told the task knows the answer in {some}: one class, so 100 % says nothing."
+            )
         return notes
 
     def optimise(self, params, old):

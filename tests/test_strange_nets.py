@@ -825,6 +825,19 @@ def test_a_step_in_pieces_is_the_step(monkeypatch):
     assert lanes_of(own.params) == 3
 
 
+# ---- tasks that ask nothing
+
+
+@pytest.mark.parametrize("scenario", ["task", "domain", "class"])
+def test_a_task_of_one_class_that_is_told_says_so(scenario):
+    stream = small(cl.split(DIGITS, per_task=1, scenario=scenario), 20)
+    run = cl.train(cl.EWC(cl.mlp(stream)), stream, **QUICK)
+    told = [note for note in run.notes if "100 % says nothing" in note]
+    assert len(told) == (scenario != "class") and all("0, 1, 2 …" in note for note in told)
+    pairs = small(cl.split(DIGITS, scenario=scenario), 20)
+    assert not cl.train(cl.EWC(cl.mlp(pairs)), pairs, **QUICK).notes
+
+
 # ---- the upper bound
 
 
