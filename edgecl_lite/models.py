@@ -84,7 +84,7 @@ def given_weights(net, weights):
         return None
     if isinstance(weights, nn.Module):
         weights = {name: p.detach().cpu().clone()[None] for name, p in weights.named_parameters()}
-    check_params(net, weights)
+    check_params(net, weights, "weights")
     for name, p in weights.items():
         if p.dtype != torch.float32 or not p.isfinite().all():
             lost = "" if p.isfinite().all() else f", {(~p.isfinite()).sum()} of {p.numel()} not finite"
@@ -92,17 +92,17 @@ def given_weights(net, weights):
     return weights
 
 
-def check_params(net, params):
+def check_params(net, params, called="params"):
     """TypeError where params are no {name: tensor}, ValueError where not the net's with a lane axis."""
     if not isinstance(params, dict) or not all(torch.is_tensor(p) for p in params.values()):
         kinds = "params {name: tensor}, a Run, or a net whose own weights are meant"
-        raise TypeError(f"weights must be {kinds}, got {repr(params)[:80]}")
+        raise TypeError(f"{called} must be {kinds}, got {repr(params)[:80]}")
     want = {name: tuple(p.shape) for name, p in net.named_parameters()}
     if (got := {name: tuple(p.shape[1:]) for name, p in params.items()}) != want:
         unlike = {k: v for k, v in got.items() if want.get(k) != v}
         unlike |= dict.fromkeys(want.keys() - got.keys(), "none")
-        way = "weights=net takes a net's own"
-        raise ValueError(f"weights must hold a lane axis and then {want}, got {unlike} there; {way}")
+        way = "for one lane {k: v[None] for k, v in params.items()}; weights=net takes a net's own"
+        raise ValueError(f"{called} must hold a lane axis and then {want}, got {unlike} there: {way}")
 
 
 def layers(net, params, x):

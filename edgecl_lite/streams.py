@@ -93,7 +93,8 @@ class Stream:
         choice("scenario", self.scenario, SCENARIOS)
         choice("active", self.rule, ("seen", "all"))
         if not self.tasks or not all(isinstance(task, Task) for task in self):
-            raise ValueError(f"a stream needs at least one task, and only Tasks, got {self.tasks!r}")
+            kinds = sorted({type(task).__name__ for task in self.tasks}) or "none"
+            raise ValueError(f"a stream needs at least one task, and only Tasks, got {kinds}")
         shapes = [(task.name, *part[0].shape[1:]) for task in self for part in (task.train, task.test)]
         if len({tuple(shape) for _, *shape in shapes}) > 1:
             raise ValueError(f"all tasks of a stream must have images of one shape, got {shapes}")
