@@ -10,6 +10,7 @@ the tag `solution:NAME`; the solution is the first ```python block in that cell,
 import copy
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,16 +59,26 @@ def title(notebook):
     return re.search(r"^#\s+(.+)$", notebook.cells[0].source, re.M).group(1).strip()
 
 
-def run(notebook, cwd=NOTEBOOKS, timeout=300):
+def chosen(names):
+    """Paths of the lessons whose file names begin with one of `names`; of all without names."""
+    found = [path for path in lessons() if not names or path.name.startswith(tuple(names))]
+    if not found:
+        sys.exit(f"no lesson begins with {' or '.join(names)}; there are {[p.name for p in lessons()]}")
+    return found
+
+
+def run(notebook, cwd=NOTEBOOKS, timeout=300, allow_errors=False, **env):
     """Execute every cell of `notebook` in place and return its `Cost`.
 
-    timeout: seconds a single cell may take. Errors: CellExecutionError from the first cell that fails.
+    timeout: seconds a single cell may take, against hanging. env: more of the kernel's environment. Errors:
+    CellExecutionError from the first cell that fails; with allow_errors the others are run too.
     """
     notebook.cells.append(nbformat.v4.new_code_cell(PEAK, id="peak-memory"))
     try:
         client = NotebookClient(
             notebook,
             timeout=timeout,
+            allow_errors=allow_errors,
             kernel_name="python3",
             resources={"metadata": {"path": str(cwd)}},
             store_widget_state=False,
@@ -75,7 +86,7 @@ def run(notebook, cwd=NOTEBOOKS, timeout=300):
             extra_arguments=["--Application.log_level=40"],
         )
         start = time.perf_counter()
-        client.execute(env={**os.environ, **QUIET})
+        client.execute(env={**os.environ, **QUIET, **env})
         seconds = time.perf_counter() - start
         return Cost(seconds, int(said(notebook.cells[-1])) / 1e6)
     finally:

@@ -8,10 +8,9 @@ NAME picks lessons by the beginning of their file name: python tests/refresh_not
 
 import argparse
 import re
-import sys
 
 import nbformat
-from lessons import ROOT, lessons, read, run, title
+from lessons import ROOT, chosen, lessons, read, run, title
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -70,13 +69,8 @@ def main():
     )
     parser.add_argument("--measure", action="store_true", help="only measure, and fill in the maps")
     options = parser.parse_args()
-    chosen = [path for path in lessons() if not options.names or path.name.startswith(tuple(options.names))]
-    if not chosen:
-        sys.exit(
-            f"no lesson begins with {' or '.join(options.names)}; there are {[p.name for p in lessons()]}"
-        )
     costs = {}
-    for path in chosen:
+    for path in chosen(options.names):
         notebook = read(path)
         cost = run(notebook)
         costs[path] = (title(notebook), cost)
