@@ -21,6 +21,16 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 QUIET = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+# Every warning is an error, but for these of others' packages: action:beginning of the message:category.
+STRICT = {
+    "PYTHONWARNINGS": ",".join(
+        [
+            "error",
+            # ipykernel 7.4 about itself, when it shuts down
+            "ignore:For consistency across implementations:PendingDeprecationWarning",
+        ]
+    )
+}
 
 PEAK = """
 try:        # not ru_maxrss: on Linux a process inherits that from the one that started it
@@ -99,6 +109,14 @@ def said(cell):
         output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
         for output in cell.get("outputs", [])
     )
+
+
+def sanitized(text):
+    """A text as nbval compares it: without what may differ between two machines (nbval_sanitize.cfg)."""
+    rules = (ROOT / "tests/nbval_sanitize.cfg").read_text(encoding="utf-8")
+    for regex, replacement in re.findall(r"^regex: (.*)\nreplace: (.*)$", rules, re.M):
+        text = re.sub(regex, replacement, text)
+    return text
 
 
 def tagged(notebook, kind):
