@@ -58,7 +58,7 @@ lab: $(LEARN)
 # One run for everything: ruff, unit and oracle tests, every lesson as stored (nbval), with its solutions, and in a browser.
 test: $(TESTS)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
-	  --nbval --nbval-current-env --nbval-cell-timeout=180 --nbval-sanitize-with=tests/nbval_sanitize.cfg tests notebooks
+	  --nbval --nbval-current-env --nbval-cell-timeout=3600 --nbval-sanitize-with=tests/nbval_sanitize.cfg tests notebooks
 
 bench: $(TESTS)
 	$(PY) tests/bench.py

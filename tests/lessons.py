@@ -77,7 +77,7 @@ def chosen(names):
     return found
 
 
-def run(notebook, cwd=NOTEBOOKS, timeout=300, allow_errors=False, **env):
+def run(notebook, cwd=NOTEBOOKS, timeout=3600, allow_errors=False, **env):
     """Execute every cell of `notebook` in place and return its `Cost`.
 
     timeout: seconds a single cell may take, against hanging. env: more of the kernel's environment. Errors:
