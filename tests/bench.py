@@ -233,7 +233,7 @@ class Row:
     def __str__(self):
         digits = 0 if self.found >= 20 else 1 if self.found >= 4 else 2
         limit = f"{'at least ' if self.least else ''}{self.limit:g} {self.unit}"
-        return f"| {self.what} | {self.found:.{digits}f} {self.unit} | {limit} |"
+        return f"| {self.what} | {f'{self.found:.{digits}f} {self.unit}'.strip()} | {limit.strip()} |"
 
 
 def ratios(n):
