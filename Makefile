@@ -3,6 +3,7 @@
 #   make setup   only prepare .venv                               make bench   the speed table of the README
 #   make lint    ruff: check and format                           make clean   remove what tests and tools left behind
 #   make notebooks   run every lesson and store its outputs       make measure   time and memory into the README's map
+#   make claims  which claims of the lessons fall with other seeds (or EDGECL_SEEDS=+100 make claims, for one shift)
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
@@ -17,10 +18,10 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test bench lint notebooks measure stored export ledger clean
+.PHONY: help setup lab test bench lint notebooks measure claims stored export ledger clean
 
 help:
-	@sed -n '2,8s/^# *//p' Makefile
+	@sed -n '2,9s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -57,7 +58,7 @@ lab: $(LEARN)
 # One run for everything: ruff, unit and oracle tests, every lesson as stored (nbval), with its solutions, and in a browser.
 test: $(TESTS)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
-	  --nbval --nbval-current-env --nbval-cell-timeout=180 --nbval-sanitize-with=tests/nbval_sanitize.cfg tests notebooks
+	  --nbval --nbval-current-env --nbval-cell-timeout=3600 --nbval-sanitize-with=tests/nbval_sanitize.cfg tests notebooks
 
 bench: $(TESTS)
 	$(PY) tests/bench.py
@@ -71,6 +72,10 @@ notebooks: $(TESTS)
 
 measure: $(TESTS)
 	$(PY) tests/refresh_notebooks.py --measure
+
+# A report, no test: every lesson under seeds + 100, + 200 and + 1000, one after the other. ARGS=02: one lesson.
+claims: $(TESTS)
+	$(PY) tests/claims.py $(ARGS)
 
 stored: $(TESTS)
 	$(PY) tests/stored.py

@@ -6,7 +6,7 @@ from . import metrics
 from .boards import Board, DoesNotFit, boards, estimate, fits, flash_years
 from .budget import Budget, budget
 from .data import Dataset, digits, fashion_mnist, mnist
-from .environment import diagnose, setup
+from .environment import diagnose, memory_note, setup
 from .fewshot import episodes, sinusoids, symbols
 from .har import har, har_net, har_people, har_windows
 from .measure import Part, measure

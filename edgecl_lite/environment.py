@@ -1,4 +1,4 @@
-"""Make a notebook ready (`setup`), and say in plain words what is wrong with an installation (`diagnose`).
+"""Make a notebook ready (`setup`), say in plain words what is wrong with an installation (`diagnose`).
 
 Lesson: 00_start_here.
 """
@@ -22,14 +22,13 @@ def setup():
         style()
 
 
-def diagnose(installed=None, python=None, memory=None):
+def diagnose(installed=None, python=None):
     """What is wrong here: sentences that say how to mend it, an empty list where all is well.
 
-    installed {package: version or None}, python (major, minor), memory (free bytes): found out if not given.
+    installed {package: version or None}, python (major, minor): found out if not given.
     """
     installed = {name: _version(name) for name in NEEDED} if installed is None else installed
     python = sys.version_info[:2] if python is None else python
-    memory = _free_memory() if memory is None else memory
     wrong = []
     if python < (3, 11):
         wrong.append(
@@ -41,12 +40,21 @@ def diagnose(installed=None, python=None, memory=None):
             wrong.append(f"{name} is missing: {HELP}.")
         elif _numbers(have) < _numbers(least):
             wrong.append(f"{name} is {have}; the course needs {least} or newer: {HELP}.")
-    if memory is not None and memory < 600e6:
-        wrong.append(
-            f"Only {memory / 1e6:.0f} MB of memory are free; a lesson may take 600 MB: "
-            "shut down other notebooks (menu Kernel, Shut Down All Kernels)."
-        )
     return wrong
+
+
+def memory_note(memory=None):
+    """What to do where little memory is free just now, "" otherwise: a note, nothing is wrong here.
+
+    memory: free bytes, found out if not given.
+    """
+    memory = _free_memory() if memory is None else memory
+    if memory is None or memory >= 600e6:
+        return ""
+    return (
+        f" But only {memory / 1e6:.0f} MB of memory are free just now; a lesson may take 600 MB: "
+        "shut down other notebooks (menu Kernel, Shut Down All Kernels)."
+    )
 
 
 def _version(name):

@@ -51,9 +51,11 @@ def browser():
 
 @pytest.fixture
 def page(browser, lab, request):
+    from labserver import HANGS
+
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(45_000)
+    page.set_default_timeout(1000 * HANGS)
     inside = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")
     outside, errors = [], []
     page.on("request", lambda r: None if r.url.startswith(inside) else outside.append(r.url))

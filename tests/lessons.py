@@ -10,6 +10,7 @@ the tag `solution:NAME`; the solution is the first ```python block in that cell,
 import copy
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,16 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 QUIET = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+# Every warning is an error, but for these of others' packages: action:beginning of the message:category.
+STRICT = {
+    "PYTHONWARNINGS": ",".join(
+        [
+            "error",
+            # ipykernel 7.4 about itself, when it shuts down
+            "ignore:For consistency across implementations:PendingDeprecationWarning",
+        ]
+    )
+}
 
 PEAK = """
 try:        # not ru_maxrss: on Linux a process inherits that from the one that started it
@@ -58,16 +69,26 @@ def title(notebook):
     return re.search(r"^#\s+(.+)$", notebook.cells[0].source, re.M).group(1).strip()
 
 
-def run(notebook, cwd=NOTEBOOKS, timeout=300):
+def chosen(names):
+    """Paths of the lessons whose file names begin with one of `names`; of all without names."""
+    found = [path for path in lessons() if not names or path.name.startswith(tuple(names))]
+    if not found:
+        sys.exit(f"no lesson begins with {' or '.join(names)}; there are {[p.name for p in lessons()]}")
+    return found
+
+
+def run(notebook, cwd=NOTEBOOKS, timeout=3600, allow_errors=False, **env):
     """Execute every cell of `notebook` in place and return its `Cost`.
 
-    timeout: seconds a single cell may take. Errors: CellExecutionError from the first cell that fails.
+    timeout: seconds a single cell may take, against hanging. env: more of the kernel's environment. Errors:
+    CellExecutionError from the first cell that fails; with allow_errors the others are run too.
     """
     notebook.cells.append(nbformat.v4.new_code_cell(PEAK, id="peak-memory"))
     try:
         client = NotebookClient(
             notebook,
             timeout=timeout,
+            allow_errors=allow_errors,
             kernel_name="python3",
             resources={"metadata": {"path": str(cwd)}},
             store_widget_state=False,
@@ -75,7 +96,7 @@ def run(notebook, cwd=NOTEBOOKS, timeout=300):
             extra_arguments=["--Application.log_level=40"],
         )
         start = time.perf_counter()
-        client.execute(env={**os.environ, **QUIET})
+        client.execute(env={**os.environ, **QUIET, **env})
         seconds = time.perf_counter() - start
         return Cost(seconds, int(said(notebook.cells[-1])) / 1e6)
     finally:
@@ -88,6 +109,14 @@ def said(cell):
         output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
         for output in cell.get("outputs", [])
     )
+
+
+def sanitized(text):
+    """A text as nbval compares it: without what may differ between two machines (nbval_sanitize.cfg)."""
+    rules = (ROOT / "tests/nbval_sanitize.cfg").read_text(encoding="utf-8")
+    for regex, replacement in re.findall(r"^regex: (.*)\nreplace: (.*)$", rules, re.M):
+        text = re.sub(regex, replacement, text)
+    return text
 
 
 def tagged(notebook, kind):

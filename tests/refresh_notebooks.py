@@ -2,17 +2,21 @@
 
 Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
 that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
---measure stores no outputs: it writes the measured time and memory into the maps of README and lesson 00.
+--measure stores no outputs: it writes the measured time and memory into the maps of README and lesson 00, and
+ends with an exit code other than 0 where a lesson takes more than its limit; no test does.
 NAME picks lessons by the beginning of their file name: python tests/refresh_notebooks.py 02
 """
 
 import argparse
 import re
 import sys
+from importlib.metadata import version
 
 import nbformat
-from lessons import ROOT, lessons, read, run, title
+from lessons import ROOT, chosen, lessons, read, run, title
 
+SECONDS, PEAK_MB = 60, 500  # a lesson's limits: one whole Run All on one core, with the CPU wheel of torch
+CUDA_MB = 310  # about what the plain Linux wheel of torch takes more
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -45,6 +49,16 @@ def table(costs):
     return "\n".join(["| lesson | Run All | peak memory |", "| --- | ---: | ---: |", *rows])
 
 
+def beyond(costs):
+    """Sentences about the lessons that take more than their limit."""
+    found = []
+    for path, (_, cost) in costs.items():
+        for value, limit, unit in ((cost.seconds, SECONDS, "s"), (cost.peak_mb, PEAK_MB, "MB")):
+            if value > limit:
+                found.append(f"{path.name}: {value:.0f} {unit}, at most {limit} {unit}")
+    return found
+
+
 def fill_maps(costs):
     """Write the costs into the README and into the map in lesson 00 (last two columns of its rows)."""
     readme = ROOT / "README.md"
@@ -70,23 +84,24 @@ def main():
     )
     parser.add_argument("--measure", action="store_true", help="only measure, and fill in the maps")
     options = parser.parse_args()
-    chosen = [path for path in lessons() if not options.names or path.name.startswith(tuple(options.names))]
-    if not chosen:
-        sys.exit(
-            f"no lesson begins with {' or '.join(options.names)}; there are {[p.name for p in lessons()]}"
-        )
     costs = {}
-    for path in chosen:
+    for path in chosen(options.names):
         notebook = read(path)
         cost = run(notebook)
         costs[path] = (title(notebook), cost)
-        print(f"{path.name}: {cost.seconds:.1f} s, {cost.peak_mb:.0f} MB", flush=True)
+        took = f"{cost.seconds:.1f} s (at most {SECONDS}), {cost.peak_mb:.0f} MB (at most {PEAK_MB})"
+        print(f"{path.name}: {took}", flush=True)
         if not options.measure:
             nbformat.write(clean(notebook), path)
     print("\n" + table(costs))
     if options.measure and not options.names:
         fill_maps(costs)
         print("\nwritten into README.md and lesson 00")
+    if options.measure:
+        wheel = version("torch")
+        more = "" if wheel.endswith("+cpu") else f", which takes about {CUDA_MB} MB more than the CPU wheel"
+        print(f"\nThe limits are for the CPU wheel of torch and an idle core. Here: torch {wheel}{more}.")
+        sys.exit("Over the limit:\n" + "\n".join(over) if (over := beyond(costs)) else 0)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,8 @@
 A lesson's panels are found by their CSS classes, so that a new lesson is tested by being there.
 """
 
-import time
-
 import pytest
-from labserver import open_and_run, picture_hash, wait_changed
+from labserver import open_and_run, picture_hash, wait_changed, wait_still, wait_until
 from lessons import lessons
 
 
@@ -32,60 +30,72 @@ def press(page, handle, key):
     page.keyboard.press(key)
 
 
+def aria(handle, what):
+    return float(handle.get_attribute(f"aria-value{what}"))
+
+
+def nudge(page, handle):
+    value = aria(handle, "now")
+    press(page, handle, "ArrowRight")
+    wait_until(page, lambda: aria(handle, "now") != value, "another value")
+
+
 def move(page, handle, picture):
     """A key changes a slider's value and the picture; the opposite key brings the old picture back."""
     before, value = picture_hash(picture), handle.get_attribute("aria-valuetext")
-    now, least = (float(handle.get_attribute(f"aria-value{end}")) for end in ("now", "min"))
-    there, back = ("ArrowRight", "ArrowLeft") if now <= least else ("ArrowLeft", "ArrowRight")
+    at_least = aria(handle, "now") <= aria(handle, "min")
+    there, back = ("ArrowRight", "ArrowLeft") if at_least else ("ArrowLeft", "ArrowRight")
     press(page, handle, there)
-    after = wait_changed(page, picture, before)
+    wait_changed(page, picture, before)
     assert handle.get_attribute("aria-valuetext") != value
     press(page, handle, back)
-    wait_changed(page, picture, after)
-    page.wait_for_timeout(150)
-    assert picture_hash(picture) == before, "the same value must give the very same pixels"
+    wait_until(page, lambda: picture_hash(picture) == before, "the same value must give the very same pixels")
 
 
 def words(panel, css):
     return panel.locator(f".{css}").first.inner_text()
 
 
-def until(page, panel, css, word, seconds=60):
-    """Wait until the text of the panel's element says `word`; returns the seconds it took."""
-    begun = time.monotonic()
-    while word not in words(panel, css):
-        assert time.monotonic() - begun < seconds, f"{word!r} never came: {words(panel, css)!r}"
-        page.wait_for_timeout(20)
-    return time.monotonic() - begun
+def until(page, panel, css, word):
+    """Wait until the text of the panel's element says `word`."""
+    wait_until(page, lambda: word in words(panel, css), lambda: f"{word!r}: {words(panel, css)!r}")
+
+
+def wait_reworded(page, panel, css, old):
+    """Wait until the text of the panel's element is another than `old`."""
+    wait_until(page, lambda: words(panel, css) != old, f"another text than {old!r}")
+
+
+def press_meter(page, panel, button):
+    """A button of the memory meter changes its picture or its words."""
+    looks = lambda: (picture_hash(panel.locator("img.edgecl-memory")), words(panel, "edgecl-readout"))
+    before = looks()
+    press(page, button, "Enter")
+    wait_until(page, lambda: looks() != before, "the meter answers")
 
 
 def train_and_stop(page, panel):
-    """Train draws, Stop stops, Train again finishes; returns the seconds that Stop took."""
+    """Train draws, Stop stops and stays so, Train again finishes."""
     curve = panel.locator("img.edgecl-curve")
     train, stop = (panel.get_by_role("button", name=name) for name in ("Train", "Stop"))
     before = picture_hash(curve)
     press(page, train, "Enter")
     wait_changed(page, curve, wait_changed(page, curve, before))  # at least two pictures while it trains
     press(page, stop, "Enter")
-    seconds = until(page, panel, "edgecl-status", "Stopped", seconds=5)
-    page.wait_for_timeout(300)
-    still = picture_hash(curve)
-    page.wait_for_timeout(400)
-    assert picture_hash(curve) == still, "stopped means stopped"
+    until(page, panel, "edgecl-status", "Stopped")
+    wait_still(page, curve)
+    assert "Stopped" in words(panel, "edgecl-status"), "stopped means stopped"
     press(page, train, "Enter")
     until(page, panel, "edgecl-status", "Finished")
-    page.wait_for_timeout(300)
-    return seconds
+    wait_still(page, curve)
 
 
-def test_every_control_by_keyboard(lesson, record_property):
+def test_every_control_by_keyboard(lesson):
     page, used = lesson, 0
     for panel in panels(page, "edgecl-guess-panel"):
         used += 1
         handle = panel.get_by_role("slider").first
-        value = handle.get_attribute("aria-valuenow")
-        press(page, handle, "ArrowRight")
-        assert handle.get_attribute("aria-valuenow") != value
+        nudge(page, handle)
         press(page, panel.get_by_role("button", name="Commit"), "Enter")
         until(page, panel, "edgecl-answer", "guess")
 
@@ -107,22 +117,19 @@ def test_every_control_by_keyboard(lesson, record_property):
             used += 1
             text = words(panel, "edgecl-readout")
             move(page, handle, picture)
-            press(page, handle, "End")
-            page.wait_for_timeout(300)
-            assert words(panel, "edgecl-readout") != text or handle.get_attribute("aria-valuenow") == "0"
+            until(page, panel, "edgecl-readout", text)
+            if aria(handle, "now") < aria(handle, "max"):
+                press(page, handle, "End")
+                wait_reworded(page, panel, "edgecl-readout", text)
             assert "nan" not in words(panel, "edgecl-readout").lower()
 
     for panel in panels(page, "edgecl-live"):
         used += 1
         for handle in panel.locator(".widget-hbox [role=slider]").all():
             text = words(panel, "edgecl-status")
-            press(page, handle, "ArrowRight")
-            page.wait_for_timeout(300)
-            if words(panel, "edgecl-status") == text:  # it stood at its end
-                press(page, handle, "ArrowLeft")
-                page.wait_for_timeout(300)
-            assert words(panel, "edgecl-status") != text
-        record_property("stop_seconds", train_and_stop(page, panel))
+            press(page, handle, "ArrowRight" if aria(handle, "now") < aria(handle, "max") else "ArrowLeft")
+            wait_reworded(page, panel, "edgecl-status", text)
+        train_and_stop(page, panel)
         move(page, panel.locator(".edgecl-time [role=slider]"), panel.locator("img.edgecl-moment"))
 
     for panel in panels(page, "edgecl-meter"):
@@ -138,13 +145,10 @@ def test_every_control_by_keyboard(lesson, record_property):
                 ):
                     continue
                 used += 1
-                before = picture_hash(picture), words(panel, "edgecl-readout")
-                press(page, button, "Enter")
-                page.wait_for_timeout(300)
-                assert (picture_hash(picture), words(panel, "edgecl-readout")) != before
-                assert "fit" in words(panel, "edgecl-readout")
+                press_meter(page, panel, button)
+                until(page, panel, "edgecl-readout", "fit")
 
     for panel in panels(page, "edgecl-watch"):
         used += 1
-        record_property("stop_seconds", train_and_stop(page, panel))
+        train_and_stop(page, panel)
     assert used, "a lesson without a control is no interactive lesson"

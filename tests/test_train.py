@@ -364,9 +364,21 @@ def test_an_interrupt_between_two_points_loses_nothing(monkeypatch):
 
 
 def test_a_real_interrupt_from_outside():
-    timer = threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT))
-    timer.start()
-    run = train(Finetune(NET), STREAM, epochs=100_000, every=1, progress=False)
+    """Ctrl-C while it trains: another thread waits for the twentieth step, however long that takes."""
+    under_way, steps = threading.Event(), itertools.count()
+
+    class Watched(Finetune):
+        def after_step(self, params, state, batch):
+            if next(steps) == 20:
+                under_way.set()
+            return super().after_step(params, state, batch)
+
+    def press():
+        if under_way.wait(900):
+            signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    run = train(Watched(NET), STREAM, epochs=100_000, every=1, progress=False)
     assert run.stopped and 0 < run.step[-1] < 1e6
 
 

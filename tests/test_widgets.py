@@ -2,10 +2,9 @@
 
 import asyncio
 import dataclasses
-import statistics
+import itertools
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from edgecl_lite import EWC, digits, maml, meta_learn, mlp, rotated, sinusoids, 
 from edgecl_lite.widgets import explore, flip, guess, live, watch
 
 LIVE = sys.modules["edgecl_lite.widgets.live"]  # the module; `edgecl_lite.widgets.live` is the function
+JOB, TRAIN = sys.modules["edgecl_lite.widgets.job"], sys.modules["edgecl_lite.train"]
 PNG = b"\x89PNG"
 
 
@@ -29,6 +29,13 @@ def run(stream):
 
 def panel_of(stream, **options):
     return live(EWC(mlp(stream, (20,))), stream, **({"epochs": 1} | options))
+
+
+async def until(condition):
+    """Let the loop go on until the condition holds; the limit only guards against hanging."""
+    async with asyncio.timeout(300):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 # ---- explore
@@ -51,13 +58,17 @@ def test_explore_follows_the_thumb(run):
     assert "edgecl-curve" in panel.painter.image._dom_classes
 
 
-def test_explore_is_quick(run):
-    panel, times = explore(run), []
-    for value in run.grid["lam"] * 7:
-        begin = time.perf_counter()
+def test_explore_draws_one_picture_a_change_and_trains_nothing(run, monkeypatch):
+    panel, drawn = explore(run), []
+    paint = panel.painter.paint
+    monkeypatch.setattr(panel.painter, "paint", lambda: drawn.append(paint()))
+    for name in "learn", "steps", "train":  # whatever the loop is called: a picture needs none of it
+        monkeypatch.setattr(TRAIN, name, None, raising=False)
+    values = [value for value in run.grid["lam"] * 3 if value != panel.sliders["lam"].value]
+    for value in values:
         panel.sliders["lam"].value = value
-        times.append(time.perf_counter() - begin)
-    assert statistics.median(times) < 0.03  # 15 ms is the bar of `make bench`; a shared machine may be slower
+    changes = sum(a != b for a, b in itertools.pairwise([run.grid["lam"][0], *values]))
+    assert len(drawn) == changes > 3  # what a picture costs is a row of `make bench`
 
 
 def test_explore_says_what_was_lost(run):
@@ -141,19 +152,15 @@ def test_live_says_when_a_training_is_lost(stream):
     assert "became non-finite" in panel.sentence.value
 
 
-def test_stop_stops_within_half_a_second(stream):
+def test_stop_keeps_what_there_is(stream):
     async def main():
-        panel = panel_of(stream, epochs=200)
+        panel = panel_of(stream, epochs=5000)
         panel.train_button.click()
-        await asyncio.sleep(0.3)
-        assert (
-            panel.job.state == "training" and panel.train_button.disabled and not panel.stop_button.disabled
-        )
-        assert "about" in panel.status.value and " s left" in panel.status.value
-        begin = time.perf_counter()
+        await until(lambda: "about" in panel.status.value)
+        assert panel.job.state == "training" and " s left" in panel.status.value
+        assert panel.train_button.disabled and not panel.stop_button.disabled
         panel.stop_button.click()
         await panel.job.task
-        assert time.perf_counter() - begin < 0.5
         return panel
 
     panel = asyncio.run(main())
@@ -163,22 +170,79 @@ def test_stop_stops_within_half_a_second(stream):
     assert "At step 0" in panel.details.value
 
 
-def test_the_kernel_breathes_and_pictures_flow(stream):
-    async def main():
-        panel, ticks, pictures = panel_of(stream, epochs=200), [], []
-        panel.painter.image.observe(lambda change: pictures.append(time.perf_counter()), "value")
-        panel.train_button.click()
-        end = time.perf_counter() + 1.5
-        while time.perf_counter() < end:
-            ticks.append(time.perf_counter())
-            await asyncio.sleep(0.001)
-        panel.stop_button.click()
-        await panel.job.task
-        return np.diff(ticks), pictures
+class Clock:
+    """A clock that the test turns, in place of the module `time`: machines of any speed, loaded or not."""
 
-    gaps, pictures = asyncio.run(main())
-    assert gaps.max() < 0.3
-    assert len(pictures) >= 8
+    def __init__(self):
+        self.now = 100.0
+
+    def perf_counter(self):
+        return self.now
+
+
+def clocked(monkeypatch, step, picture, news=lambda i: True):
+    """(job, clock, steps done, moments of its pictures); a step and a picture take so many seconds."""
+    clock, steps, pictures = Clock(), [], []
+    monkeypatch.setattr(JOB, "time", clock)
+
+    def work():
+        for i in itertools.count():
+            clock.now += step
+            steps.append(clock.now)
+            yield i if news(i) else None
+
+    def show():
+        pictures.append(clock.now)
+        clock.now += picture
+
+    return JOB.Job(work, show, lambda error: None), clock, steps, pictures
+
+
+SPEEDS = pytest.mark.parametrize("step", [1e-4, 1e-3, 0.05, 2.0])  # seconds a step: from quick to hopeless
+
+
+@SPEEDS
+def test_stop_is_honoured_at_the_next_step_and_the_kernel_breathes(step, monkeypatch):
+    async def main():
+        job, clock, steps, _ = clocked(monkeypatch, step, picture=0.005)
+        job.loop, looks = asyncio.get_running_loop(), []
+        job.start()
+        for _ in range(50):  # what the kernel does beside the training
+            await asyncio.sleep(0)
+            looks.append(clock.now)
+        before = len(steps)
+        job.stop()
+        await asyncio.wait_for(job.task, 300)  # only guards against hanging
+        return job, looks, len(steps) - before
+
+    job, looks, after = asyncio.run(main())
+    assert job.state == "stopped" and after <= 1  # the step that was due, and none behind it
+    slice_ = JOB.SLICE + 2 * step + 0.005  # at most a slice, the step that fills it, and a picture
+    assert 0 < np.diff(looks).max() <= slice_ * 1.001
+
+
+@SPEEDS
+@pytest.mark.parametrize("picture", [0.001, 0.005, 0.5])
+def test_pictures_come_as_often_as_their_share_allows(step, picture, monkeypatch):
+    job, clock, steps, pictures = clocked(monkeypatch, step, picture)
+    slices = job._slices()
+    while clock.now < 100 + 200 * max(step, picture, JOB.FRAME):
+        next(slices)
+    slices.close()
+    spent = clock.now - 100
+    every = max(JOB.FRAME, picture / JOB.SHARE) + step  # the first step after a picture is due again
+    assert spent / every - 1 <= len(pictures) <= spent / max(JOB.FRAME, picture / JOB.SHARE) + 1
+    assert job.drawing == pytest.approx((len(pictures) * picture, len(pictures)))
+    assert np.diff(pictures).min() >= max(JOB.FRAME, picture / JOB.SHARE) * 0.999
+
+
+def test_no_picture_without_news(monkeypatch):
+    job, clock, steps, pictures = clocked(monkeypatch, 0.01, 0.005, news=lambda i: i % 100 == 0)
+    slices = job._slices()
+    while len(steps) < 1000:
+        next(slices)
+    slices.close()
+    assert len(pictures) == len([i for i in range(len(steps)) if i % 100 == 0])
 
 
 def test_second_click_does_nothing_and_callbacks_from_other_threads_come_home(stream):
@@ -188,8 +252,7 @@ def test_second_click_does_nothing_and_callbacks_from_other_threads_come_home(st
             thread = threading.Thread(target=panel.train_button.click)
             thread.start()
             thread.join()
-        while panel.job.state in ("idle", "training"):
-            await asyncio.sleep(0.01)
+        await until(lambda: panel.job.state not in ("idle", "training"))
         return panel
 
     panel = asyncio.run(main())
@@ -223,7 +286,7 @@ def test_error_is_shown_and_raised_and_the_old_run_kept(stream, monkeypatch):
     async def main():
         panel.job.loop = asyncio.get_running_loop()
         panel.train_button.click()
-        await asyncio.sleep(0.01)
+        await until(lambda: panel.job.task)
         with pytest.raises(ValueError, match="got that"):
             await panel.job.task
 
@@ -376,13 +439,13 @@ def test_watch_stops_and_says_what_failed():
     async def main():
         panel = watch(lambda: meta_training(steps=10**6, ticks=True), ["before", "after"], 10**6)
         panel.train_button.click()
-        await asyncio.sleep(0.3)
+        await until(lambda: len(panel.points) > 1)
         panel.stop_button.click()
         await panel.job.task
         return panel
 
     panel = asyncio.run(main())
-    assert "Stopped at step" in panel.status.value and panel.points
+    assert "Stopped at step" in panel.status.value and len(panel.points) > 1
 
     def broken():
         yield from ()
