@@ -248,3 +248,32 @@ def test_no_pyplot():
 
     code = "import edgecl_lite.plots, edgecl_lite.widgets, sys; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_tie_is_told_whatever_the_last_digit_says():
+    for last in ([0.941, 0.9422, 0.9405, 0.959], [0.9405, 0.941, 0.9422, 0.959]):
+        R = np.vstack([np.eye(4)[:3], last])
+        text = plots.matrix(R, plots.figure()[1], ["a", "b", "c", "d"])
+        assert text.endswith("lowest on a, b and c with 94 % (a tie within half a point).")
+    clear = plots.matrix([[1, 0], [0.9351, 0.9405]], plots.figure()[1], ["a", "b"])
+    assert clear.endswith("lowest on a with 94 %.")  # printed alike, yet more than half a point apart
+
+
+def test_a_tie_along_a_sweep_is_told_and_ringed(ax):
+    run = hand_made()
+    run.accuracy[2] = run.accuracy[3] - 0.003
+    text = plots.sweep_curve(run, ax)
+    tie = "(a tie within half a point)"
+    want = f"The average accuracy is best at λ = 10 and λ = 1e5, 90 % (sd 2) {tie}; it is 75 % at λ = 0."
+    assert text == want
+    assert [10.0, 1e5] in [list(line.get_xdata()) for line in ax.lines]
+    assert "λ = 1e5: 90 %, a tie" in [t.get_text() for t in ax.texts]
+    losses = plots.sweep_curve(run, plots.figure()[1], metric=metrics.forgetting)
+    assert "forgetting is best at λ = 10 and λ = 1e5" in losses and tie in losses
+
+
+def test_answers_that_are_confused_equally_often_are_all_named(ax):
+    said = plots.confusion([0, 0, 1, 1, 2], [1, 0, 2, 1, 2], "abc", ax)
+    assert said.endswith("most often a is read as b and b as c (once each).")
+    said = plots.confusion([0, 0, 1, 1, 1, 1], [1, 1, 2, 2, 0, 1], ["{}", "{0}", "c"], plots.figure()[1])
+    assert said.endswith("most often {} is read as {0} and {0} as c (2 times each).")

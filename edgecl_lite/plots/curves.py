@@ -9,7 +9,7 @@ drawn as a result. Every lesson.
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from .house import COLOURS, INK, MARKERS, SYMBOLS, listed, number, percent, styled
+from .house import COLOURS, INK, MARKERS, SYMBOLS, listed, number, percent, styled, tied
 
 
 def spread(y):
@@ -150,7 +150,8 @@ def matrix(R, ax, names=None, lit=None):
         return f"The accuracy matrix R: {bright.sum()} of {R.size} cells lit, mean {mean}."
     if np.isnan(R).any():
         return f"The accuracy matrix R, filled for {np.isfinite(R).all(1).sum()} of {len(R)} tasks."
-    worst = f"lowest on {names[R[-1].argmin()]} with {percent(R[-1].min())}"
+    lowest, tie = tied(R[-1], lowest=True)
+    worst = f"lowest on {listed((names[t] for t in lowest), 6)} with {percent(R[-1].min())}{tie}"
     diagonal = f"just after learning a task (the diagonal) accuracy averages {percent(R.diagonal().mean())}"
     last = f"after the last task (the last row) {percent(R[-1].mean())}"
     return f"The accuracy matrix R: {diagonal}, {last}, {worst}."

@@ -21,6 +21,7 @@ STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("house.mplstyle"
 COLOURS = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK = STYLE["text.color"]
+NEAR = 0.005 + 1e-9  # half a percentage point
 SYMBOLS = {"lam": "λ", "alpha": "α", "beta": "β", "gamma": "γ", "lr": "learning rate"}
 
 
@@ -93,7 +94,26 @@ def percent(value):
     return "not measured" if np.isnan(value) else f"{round(100 * value)} %"
 
 
-def listed(words):
-    """a, b and c."""
-    *most, last = list(words) or ["nothing"]
-    return f"{', '.join(most)} and {last}" if most else last
+def few(n, most):
+    """At most so many of 0 … n - 1, evenly spread, the first and the last among them."""
+    return sorted({round(i * (n - 1) / max(1, most - 1)) for i in range(min(n, max(1, most)))})
+
+
+def listed(words, most=20):
+    """a, b and c; of more than `most` words five, from the first to the last, and how many there are."""
+    words = list(words) or ["nothing"]
+    if len(words) > most:
+        return f"{listed(words[i] for i in few(len(words), 5))} (5 of {len(words)})"
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def tied(values, lowest=False):
+    """(indices, note): all that are best within half a point, and the words that say that it is a tie.
+
+    Another processor's last digits turn single test images, and with them the order of near values.
+    """
+    values = np.asarray(values, float)
+    top = np.nanmin(values) if lowest else np.nanmax(values)
+    first = np.flatnonzero(abs(values - top) <= NEAR)
+    return first, " (a tie within half a point)" if len(first) > 1 else ""

@@ -69,9 +69,10 @@ def confusion(y, predicted, labels, ax):
     sentence += f", {silent.sum()} without an answer" * bool(silent.any())
     wrong = counts - np.diag(counts.diagonal())
     if wrong.any():
-        true, said = np.unravel_index(wrong.argmax(), wrong.shape)
+        pairs = [(labels[true], labels[said]) for true, said in np.argwhere(wrong == wrong.max())]
         times = "once" if wrong.max() == 1 else f"{wrong.max()} times"
-        sentence += f"; most often {labels[true]} is read as {labels[said]} ({times})"
+        first = [f"{true} {'as' if i else 'is read as'} {said}" for i, (true, said) in enumerate(pairs)]
+        sentence += f"; most often {listed(first, 6)} ({times}{' each' * (len(pairs) > 1)})"
     return f"{sentence}."
 
 
