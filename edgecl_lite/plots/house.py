@@ -9,6 +9,8 @@ text of the picture, for whoever cannot see it, and its caption for everybody el
 import html
 import io
 import math
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
@@ -17,7 +19,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("house.mplstyle"), use_default_template=False)
+HOUSE = matplotlib.rc_params_from_file(Path(__file__).with_name("house.mplstyle"), use_default_template=False)
+READERS = "backend", "interactive", "toolbar", "timezone", "date.epoch", "savefig.directory"
+STYLE = {
+    k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith((*READERS, "webagg.", "tk."))
+}
+STYLE |= dict(HOUSE)
 COLOURS = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK = STYLE["text.color"]
@@ -30,9 +37,16 @@ def style():
     matplotlib.rcParams.update(STYLE)
 
 
+@contextmanager
 def styled():
     """The house style whatever the reader's settings: `with styled(): ...`, or `@styled()` on a function."""
-    return matplotlib.rc_context(STYLE)
+    settings = matplotlib.rcParams
+    readers = {name: dict.__getitem__(settings, name) for name in STYLE}
+    dict.update(settings, STYLE)  # valid already: `rc_context` checks them anew, 1 ms each time
+    try:
+        yield
+    finally:
+        dict.update(settings, readers)
 
 
 @styled()
@@ -70,11 +84,17 @@ def show(fig, sentence):
     from IPython.display import display
 
     if not getattr(get_ipython(), "kernel", None):  # there is nothing to show a picture on
-        return print(sentence)
+        return print(_sayable(sentence))
     alt = {"image/png": {"alt": sentence}}
     display({"image/png": png(fig), "text/plain": sentence}, metadata=alt, raw=True)
     caption = f'<p class="edgecl-caption" style="max-width:760px;margin:2px">{html.escape(sentence)}</p>'
     return display({"text/html": caption, "text/plain": sentence}, raw=True)  # some viewers drop the alt
+
+
+def _sayable(text):
+    """The text as far as standard output can say it: an ASCII terminal has no °."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def number(value):
@@ -96,7 +116,8 @@ def percent(value):
 
 def few(n, most):
     """At most so many of 0 … n - 1, evenly spread, the first and the last among them."""
-    return sorted({round(i * (n - 1) / max(1, most - 1)) for i in range(min(n, max(1, most)))})
+    most = min(n, max(1, most))
+    return [round(i * (n - 1) / max(1, most - 1)) for i in range(most)]
 
 
 def listed(words, most=20):
@@ -115,5 +136,5 @@ def tied(values, lowest=False):
     """
     values = np.asarray(values, float)
     top = np.nanmin(values) if lowest else np.nanmax(values)
-    first = np.flatnonzero(abs(values - top) <= NEAR)
+    first = np.flatnonzero((values == top) | (abs(values - top) <= NEAR))
     return first, " (a tie within half a point)" if len(first) > 1 else ""

@@ -73,5 +73,5 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
     others = [f"{percent(mean[i])} at {words[i]}" for i in np.unique(kept[[0, -1]]) if i not in first]
     band = f" (sd {100 * sd[top]:.0f})" if value.shape[1] > 1 else ""
     ends = f"; it is {listed(others)}" if others else ""
-    where = listed((words[i] for i in first), 6)
+    where = listed(dict.fromkeys(words[i] for i in first), 6)
     return f"The {name} is best at {where}, {percent(mean[top])}{band}{tie}{ends}.{gone}"
