@@ -15,6 +15,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -60,6 +61,12 @@ def figure(ncols=1, nrows=1, width=7.5, height=3.2, **options):
     """A figure in house style and its axes (one, or an array of them); options go to `Figure.subplots`."""
     fig = canvas(width, height)
     return fig, fig.subplots(nrows, ncols, **options)
+
+
+def emptied(fig):
+    """The figure without all that was drawn on it, and without its canvas of pixels."""
+    fig.clear()
+    return FigureCanvasBase(fig).figure
 
 
 def png(fig, redraw=True):

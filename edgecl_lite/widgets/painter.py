@@ -8,7 +8,8 @@ import html
 
 import ipywidgets as W
 
-from ..plots import SYMBOLS, number, png, styled
+from ..plots import SYMBOLS, emptied, number, png, styled
+from . import cells
 
 
 class Painter:
@@ -16,6 +17,7 @@ class Painter:
 
     def __init__(self, fig, css="edgecl-curve"):
         self.fig, self.image, self.moving = fig, image(*fig.canvas.get_width_height(), css), ()
+        self.image.painter = self
 
     @styled()
     def use(self, moving=()):
@@ -27,6 +29,7 @@ class Painter:
         self.fig.set_layout_engine("none")
         self.still = self.fig.canvas.copy_from_bbox(self.fig.bbox)
 
+    @styled()
     def paint(self):
         """Draw what moves and send the picture (which can carry no text: a sentence stands beside it)."""
         self.fig.canvas.restore_region(self.still)
@@ -34,11 +37,20 @@ class Painter:
             artist.axes.draw_artist(artist)
         self.image.value = png(self.fig, redraw=False)
 
+    def free(self):
+        """Give up the figure and all that was drawn."""
+        emptied(self.fig)
+        self.still, self.moving = None, ()
+
 
 class Panel(W.VBox):
-    """A column of widgets, and one plain sentence where there is nothing to show it (a file, a terminal)."""
+    """A column of widgets, and one plain sentence where there is nothing to show it (a file, a terminal).
+
+    It ends when the cell that made it runs again (cells.py), or by `close`.
+    """
 
     fallback = "A panel with controls: open this notebook in Jupyter to use it."
+    job = None  # a training, of those that have one
 
     def __init__(self, css, *rows):
         """Each row is a widget or a list of widgets side by side."""
@@ -46,12 +58,34 @@ class Panel(W.VBox):
         rows = [W.HBox(row, layout=wrap) if isinstance(row, list) else row for row in rows]
         super().__init__(rows, layout=dict(overflow="visible"))
         self.add_class(css)
+        cells.enter(self)
+
+    def close(self):
+        """Stop what it does, close all its widgets and free its pictures; results such as runs stay."""
+        if self.comm is None:
+            return
+        if self.job:
+            self.job.end()
+        for widget in _parts(self):
+            if hasattr(widget, "painter"):
+                widget.painter.free()
+                widget.value = b""
+            if widget is not self:
+                widget.close()
+        super().close()
 
     def __repr__(self):
         return self.fallback
 
     def _repr_mimebundle_(self, **options):
         return super()._repr_mimebundle_(**options) | {"text/plain": self.fallback}
+
+
+def _parts(widget):
+    """A widget and all that it is made of: children, layouts, styles."""
+    own = [getattr(widget, name) for name in widget.keys]
+    own = [part for value in own for part in (value if isinstance(value, tuple) else (value,))]
+    return [widget, *(p for part in own if isinstance(part, W.Widget) for p in _parts(part))]
 
 
 def image(width, height, css):

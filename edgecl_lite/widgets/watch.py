@@ -69,17 +69,23 @@ class Training(Panel):
         self._say(f"Training{self._setting()}: {self._where(last)}; about {left:.0f} s left.")
 
     def _done(self, error):
+        if self.job.over:  # nobody sees it any more
+            return self._keep(time.perf_counter() - self.begun) if self.points else None
         self._busy(False)
         if self.points:
             self._show()
             word = "Stopped" if self.job.state == "stopped" else "Finished"
             seconds, last = time.perf_counter() - self.begun, self.points[-1]
             self._say(f"{word} at step {last.step} of {last.total} after {seconds:.1f} s.", "status")
-            self._finished(seconds)
+            self._keep(seconds)
+            self._finished()
         if error:
             self._say(f"The training failed: {type(error).__name__}: {error}", "alert")
 
-    def _finished(self, seconds):
+    def _keep(self, seconds):
+        """Keep what was learned."""
+
+    def _finished(self):
         """Look at what was learned."""
 
     def _where(self, point):
@@ -119,10 +125,10 @@ class Watch(Training):
         self._say("Ready: press Train.")
         self.painter.paint()
 
-    def _finished(self, seconds):
+    def _finished(self):
         last, show = self.points[-1], plots.percent if self.curves.top == 1 else "{:.2f}".format
         tell = lambda value: show(value) if np.isfinite(value) else "not finite"
-        ends = zip(self.curves.names, self.points[0].accuracy.mean(0), last.accuracy.mean(0))
+        ends = zip(plots.spoken(self.curves.names), self.points[0].accuracy.mean(0), last.accuracy.mean(0))
         moves = plots.listed(f"{name} from {tell(a)} to {tell(b)}" for name, a, b in ends)
         label, why = self.curves.label.capitalize(), " ".join(last.lost.values())
         say(f"{label}, mean of {len(last.accuracy)} lanes: {moves}. {why}".strip(), self.sentence)
