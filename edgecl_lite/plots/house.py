@@ -63,9 +63,8 @@ def figure(ncols=1, nrows=1, width=7.5, height=3.2, **options):
     return fig, fig.subplots(nrows, ncols, **options)
 
 
-def emptied(fig):
-    """The figure without all that was drawn on it, and without its canvas of pixels."""
-    fig.clear()
+def without_pixels(fig):
+    """The figure with a canvas that holds none of its pixels, a megabyte or more."""
     return FigureCanvasBase(fig).figure
 
 

@@ -17,9 +17,12 @@ LOWER_IS_BETTER = ("forgetting", "intransigence")
 def along(run, over="lam", metric=None, at=None):
     """A metric (default average accuracy) along one axis of the grid: (values, seeds), NaN where lost.
 
+    Raises ValueError on a Run that has no such axis, is not finished, or that the metric does not measure.
     `at` {name: value} chooses from the other axes (default: the first value of each).
     """
-    if over not in run.grid:
+    if not getattr(run, "grid", None):
+        raise ValueError(f"expected a Run of sweep(…), with an axis to go along; got {run!r}")
+    if over not in list(run.grid):
         raise ValueError(f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}")
     if run.stopped:
         raise ValueError(f"expected a finished sweep, got one stopped at step {run.step[-1]}: run it again")
@@ -29,7 +32,12 @@ def along(run, over="lam", metric=None, at=None):
     kept = np.isfinite(R).all((-1, -2))
     result = np.full(kept.shape, np.nan)
     if kept.any():
-        result[kept] = (metric or average_accuracy)(R[kept])
+        values = np.asarray((metric or average_accuracy)(R[kept]), float)
+        if values.shape != (kept.sum(),) or not np.isfinite(values).all():
+            want = f"one finite number for each of the {kept.sum()} matrices of R, (…, tasks, tasks)"
+            got = f"shape {values.shape}" if values.shape != (kept.sum(),) else f"{values}"
+            raise ValueError(f"metric: expected {want}; got {got}")
+        result[kept] = values
     return result
 
 

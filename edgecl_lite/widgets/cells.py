@@ -53,4 +53,4 @@ def _forget(shell, panel):
     out = shell.user_ns.get("_oh", {})
     for n in [n for n, value in out.items() if value is panel]:
         del out[n]
-        shell.user_ns.pop(f"_{n}", None)
+        shell.del_var(f"_{n}", by_name=True)

@@ -5,10 +5,11 @@ rest (blit): 5 ms instead of 50. Width and height are fixed, so a page never jum
 """
 
 import html
+from numbers import Real
 
 import ipywidgets as W
 
-from ..plots import SYMBOLS, emptied, number, png, styled
+from ..plots import SYMBOLS, line, number, png, styled, without_pixels
 from . import cells
 
 
@@ -38,8 +39,8 @@ class Painter:
         self.image.value = png(self.fig, redraw=False)
 
     def free(self):
-        """Give up the figure and all that was drawn."""
-        emptied(self.fig)
+        """Give up the pixels."""
+        without_pixels(self.fig)
         self.still, self.moving = None, ()
 
 
@@ -74,6 +75,9 @@ class Panel(W.VBox):
                 widget.close()
         super().close()
 
+    def __del__(self):
+        """Nothing: the registry of widgets holds a panel until it is closed, or Python itself ends."""
+
     def __repr__(self):
         return self.fallback
 
@@ -103,15 +107,23 @@ def stacked(*widgets):
 
 def value_slider(name, values, continuous=True):
     """A slider over the values of one hyper-parameter, with its Greek letter; CSS class edgecl-<name>."""
-    options, word = [(number(v), v) for v in values], SYMBOLS.get(name, name.replace("_", " "))
-    slider = W.SelectionSlider(options=options, description=word, continuous_update=continuous)
+    word = SYMBOLS.get(name, name.replace("_", " "))
+    options = list(zip(worded(values), values))
+    slider = W.SelectionSlider(options=options, description=word, continuous_update=continuous, index=0)
     slider.tooltip, slider.layout.width = f"{name}: drag, or use the arrow keys", "420px"
     return slider.add_class(f"edgecl-{name}")
 
 
+def worded(values):
+    """Each value as a reader would write it; as Python does where two would else look alike."""
+    words = [number(v) if isinstance(v, Real | str | None) else line(v) for v in values]
+    exact = [str(v) for v in values]
+    return words if len(set(words)) == len(set(exact)) else exact
+
+
 def chosen(slider):
     """What a slider says, in words: λ = 10."""
-    return f"{slider.description} = {number(slider.value)}"
+    return f"{slider.description} = {slider.label}"
 
 
 def say(text, into=None, css="edgecl-sentence", role=None):

@@ -10,6 +10,7 @@ import ipywidgets as W
 import numpy as np
 
 from .. import plots
+from ..arguments import several, whole
 from .job import Job
 from .painter import Painter, Panel, say
 
@@ -115,9 +116,10 @@ class Watch(Training):
         if not callable(work):
             hint = "must be a function that begins a training: lambda: meta_learn(…, ticks=True)"
             raise TypeError(f"work {hint}, got {type(work).__name__}")
+        names, total = several("names", names), whole("total", total)
         self.work = work
         fig, ax = plots.figure(width=7.5, height=2.8)
-        curves = plots.Curves(ax, list(names), [0] * len(names) + [total], label, top)
+        curves = plots.Curves(ax, names, [0] * len(names) + [total], label, top)
         self.sentence = say("")
         super().__init__("edgecl-watch", fig, curves, below=[self.sentence])
         self.painter.use(curves.moving)
