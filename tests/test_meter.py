@@ -185,7 +185,10 @@ def test_numbers_are_those_of_budget_fits_and_estimate(panel, name, others):
     put(panel, method=name, capacity=640, bits=6, **others)
     b, board = shown(panel)
     assert b.lines == panel.verdict.budget.lines and panel.verdict.board == board
-    assert text(panel.readout) == str(fits(b, board)) == str(panel.verdict)
+    words = str(fits(b, board))
+    assert words == str(panel.verdict)
+    kind = type(METHODS[name]).__name__
+    assert text(panel.readout) == name + words.removeprefix(kind)  # the label that was chosen
     assert text(panel.sentence) == plots.Memory(plots.figure(1, 2)[1]).set({"": fits(b, board)})
     told = text(panel.work)
     assert told.startswith("A model's estimate, no measurement: ")
@@ -314,6 +317,9 @@ def test_what_it_refuses():
         meter({"plain": Finetune(NET)}, STREAM, on="none")
     with pytest.raises(ValueError, match="efficiency"):
         meter({"plain": Finetune(NET)}, STREAM, efficiency=2)
+    for methods in ([Finetune(NET)], Finetune(NET), None):
+        with pytest.raises(TypeError, match="methods must be a dict {label: method}.*got"):
+            meter(methods, STREAM)
     with pytest.raises(TypeError, match="must have a rule"):
         meter({"mine": type("Mine", (Finetune,), {})(NET)}, STREAM)
 
@@ -321,3 +327,27 @@ def test_what_it_refuses():
 def test_methods_of_a_memory_but_no_bits_of_their_own_are_metered():
     panel = meter({"DER++": DERpp(NET, capacity=30)}, STREAM)
     assert panel.controls["capacity"].value == 30 and panel.verdict.budget.hyper["capacity"] == 30
+
+
+def test_two_of_a_kind_are_told_apart():
+    other = mlp(STREAM, (10,))
+    panel = meter({"conv net with replay": Replay(NET), "<b> $x$ replay": Replay(other)}, STREAM)
+    assert text(panel.readout).startswith(("conv net with replay fits", "conv net with replay does not fit"))
+    put(panel, method="<b> $x$ replay")
+    assert text(panel.readout).startswith("<b> $x$ replay ")
+
+
+def test_bars_too_small_to_see_are_told_in_the_picture():
+    much = replace(NANO, ram=512 * 2**20, reserved=0, flash=512 * 2**20)
+    ram, flash, sentence, axes = drawn(budget(METHODS["plain"], STREAM), much)
+    for [(_, words)] in (ram, flash):
+        assert words.endswith(", too little to see") and words in sentence
+    _, _, sentence, _ = drawn(budget(METHODS["plain"], STREAM), NANO)
+    assert "too little" not in sentence
+
+
+def test_labels_of_memory_bars_are_written_as_they_are():
+    b = budget(METHODS["plain"], STREAM)
+    ram, _, sentence, axes = drawn({"$5_{ to 6$": b, "_x": b, "任务": b}, NANO)
+    assert [words.partition(":")[0] for _, words in ram][:2] == ["$5_{ to 6$", "_x"]
+    assert "任务: " in sentence and plots.png(axes[0].figure)

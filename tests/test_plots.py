@@ -1,15 +1,21 @@
 """Plots against hand-made data: sentences say what the data say, what was lost is never a result."""
 
 import io
+import os
+import subprocess
+import sys
+import warnings
 from types import SimpleNamespace
 
 import matplotlib
+import matplotlib.style
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from edgecl_lite import metrics, plots
+from edgecl_lite.plots import names as names_module
 
 LAM = [0, 0.1, 10.0, 1e5]
 
@@ -243,8 +249,238 @@ def test_number(value, text):
 
 
 def test_no_pyplot():
-    import subprocess
-    import sys
-
     code = "import edgecl_lite.plots, edgecl_lite.widgets, sys; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_tie_is_told_whatever_the_last_digit_says():
+    for last in ([0.941, 0.9422, 0.9405, 0.959], [0.9405, 0.941, 0.9422, 0.959]):
+        R = np.vstack([np.eye(4)[:3], last])
+        text = plots.matrix(R, plots.figure()[1], ["a", "b", "c", "d"])
+        assert text.endswith("lowest on a, b and c with 94 % (a tie within half a point).")
+    clear = plots.matrix([[1, 0], [0.9351, 0.9405]], plots.figure()[1], ["a", "b"])
+    assert clear.endswith("lowest on a with 94 %.")  # printed alike, yet more than half a point apart
+
+
+def test_a_tie_along_a_sweep_is_told_and_ringed(ax):
+    run = hand_made()
+    run.accuracy[2] = run.accuracy[3] - 0.003
+    text = plots.sweep_curve(run, ax)
+    tie = "(a tie within half a point)"
+    want = f"The average accuracy is best at λ = 10 and λ = 1e5, 90 % (sd 2) {tie}; it is 75 % at λ = 0."
+    assert text == want
+    assert [10.0, 1e5] in [list(line.get_xdata()) for line in ax.lines]
+    assert "λ = 1e5: 90 %, a tie" in [t.get_text() for t in ax.texts]
+    losses = plots.sweep_curve(run, plots.figure()[1], metric=metrics.forgetting)
+    assert "forgetting is best at λ = 10 and λ = 1e5" in losses and tie in losses
+
+
+def test_answers_that_are_confused_equally_often_are_all_named(ax):
+    said = plots.confusion([0, 0, 1, 1, 2], [1, 0, 2, 1, 2], "abc", ax)
+    assert said.endswith("most often a is read as b and b as c (once each).")
+    said = plots.confusion([0, 0, 1, 1, 1, 1], [1, 1, 2, 2, 0, 1], ["{}", "{0}", "c"], plots.figure()[1])
+    assert said.endswith("most often {} is read as {0} and {0} as c (2 times each).")
+
+
+# ---- streams outside the usual
+
+
+def green(channels=3, height=8, width=8):
+    x = torch.zeros(4, channels, height, width)
+    x[:, 1 % channels] = 1
+    return x, torch.tensor([0, 1, 0, 1])
+
+
+def test_colour_is_drawn_in_colour():
+    x, y = green()
+    task = SimpleNamespace(name="green", train=(x, y), classes=(0, 1))
+    pictures = (
+        lambda ax: plots.wall(x, ax),
+        lambda ax: plots.strip([task], ax),
+        lambda ax: plots.misread(x, y, 1 - y, "ab", ax),
+    )
+    for draw in pictures:
+        ax = plots.figure()[1]
+        draw(ax)
+        sheet = ax.images[0].get_array()
+        assert sheet.shape[-1] == 3 and {tuple(c) for c in sheet.reshape(-1, 3)} == {(0, 1, 0), (1, 1, 1)}
+
+
+@pytest.mark.parametrize("channels, ink", [(1, 1), (2, 0.5), (4, 0.25), (13, 1 / 13)])
+def test_other_numbers_of_channels_are_drawn_as_their_mean_and_told(ax, channels, ink):
+    x, y = green(channels)
+    text = plots.wall(x, ax)
+    assert np.isclose(ax.images[0].get_array().max(), ink)
+    told = f"4 images; the mean of their {channels} channels is drawn."
+    assert text == (told if channels > 1 else "4 images.")
+    assert ("mean of" in plots.misread(x, y, 1 - y, "ab", plots.figure()[1])) == (channels > 1)
+
+
+@pytest.mark.parametrize("channels, width", [(9, 128), (3, 32), (6, 1)])
+def test_a_window_of_sensors_has_a_row_for_each_channel(ax, channels, width):
+    x = torch.arange(channels).view(1, channels, 1, 1).expand(1, channels, 1, width) / channels
+    assert plots.wall(x, ax, columns=1).endswith(
+        f"each window has a row for each of its {channels} channels."
+    )
+    column = np.asarray(ax.images[0].get_array())[:, -1]
+    assert list(dict.fromkeys(column)) == [*(x[0, :, 0, 0].double().numpy())]
+
+
+def test_what_is_no_image_is_refused(ax):
+    with pytest.raises(ValueError, match=r"\(n, channels, height, width\), got shape \(4, 8, 8\)"):
+        plots.wall(torch.zeros(4, 8, 8), ax)
+
+
+def many(names, seeds=2):
+    """A run of as many tasks as there are names, three points each: learned to 0.9, then forgotten."""
+    n, points = len(names), 3 * len(names) + 1
+    t, on = np.arange(points)[:, None], np.arange(n)
+    curve = np.where(t > 3 * on, 0.9 * 0.99 ** np.maximum(0, t - 3 * on - 3), 0.1)
+    ended = np.arange(points) % 3 == 0
+    ended[0] = False
+    task = np.maximum(0, np.arange(points) - 1) // 3
+    shared = dict(method="EWC", grid={}, scenario="domain", names=names, step=10 * np.arange(points))
+    return SimpleNamespace(**shared, task=task, ended=ended, curve=np.stack([curve] * seeds), lost={})
+
+
+def every_picture(names):
+    """Each kind of picture over these names, drawn with warnings as errors: its axes and its sentence."""
+    n, run = len(names), many(names)
+    y, x = np.arange(4 * n) % n, torch.rand(4, 1, 8, 8)
+    said, labels = (y + 1) % n, torch.tensor([0, 1, 0, 1])
+    stream = [SimpleNamespace(name=name, train=(x, labels), classes=(0, 1)) for name in names]
+    pictures = dict(
+        curves=lambda ax: plots.curves(run, ax),
+        matrix=lambda ax: plots.matrix(run.curve[:, run.ended], ax, names),
+        confusion=lambda ax: plots.confusion(y, said, names, ax),
+        strip=lambda ax: plots.strip(stream, ax),
+        misread=lambda ax: plots.misread(x.repeat(n, 1, 1, 1), y, said, names, ax, most=12),
+        bars=lambda ax: plots.bars(names, np.arange(n), ax),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kind, draw in pictures.items():
+            fig, ax = plots.figure(width=6, height=2.9)
+            sentence = draw(ax)
+            assert plots.png(fig)
+            yield kind, ax, sentence
+
+
+def overlap(texts):
+    boxes = sorted((t.get_window_extent() for t in texts if t.get_text()), key=lambda box: (box.x0, box.y0))
+    return any(a.shrunk(0.8, 0.8).overlaps(b.shrunk(0.8, 0.8)) for a, b in zip(boxes, boxes[1:]))
+
+
+@pytest.mark.parametrize("n", [11, 17, 100])
+def test_many_tasks_are_readable(n):
+    names = [f"task {i}" for i in range(1, n + 1)]
+    for kind, ax, sentence in every_picture(names):
+        assert len(sentence) < 600 and names[0] in sentence
+        assert kind not in ("curves", "strip", "bars") or names[-1] in sentence
+        assert ax.bbox.width > 90 and ax.bbox.height > 90
+        assert not overlap(ax.texts if kind == "curves" else ax.get_yticklabels())
+        assert not overlap(ax.get_xticklabels())
+        if kind == "curves":
+            legend = ax.get_legend()
+            shown = [text.get_text() for text in legend.get_texts()]
+            assert len(shown) == 5 and shown[0] == names[0] and shown[-1] == names[-1]
+            assert f"(5 of {n})" in legend.get_title().get_text()
+            assert ax.figure.bbox.containsx(legend.get_window_extent().x1)
+        if kind == "matrix":
+            assert bool(ax.texts) == (n <= 16) and ("white 0" in ax.get_xlabel()) == (n > 16)
+
+
+ODD = ["$5_{ to 6$", "costs $5", "_hidden", "same", "same", "long " * 40, "", " ", "a\nb", "<b>bold</b>"]
+ODD += ["任务一", "مهمة", "\U0001f600", "\\alpha $x$ \\", "\x07bell\ud800", "{}", "%s {0}", "^_^", 7, None]
+
+
+@pytest.mark.parametrize("start", range(0, len(ODD), 5))
+def test_odd_names_are_written_as_they_are(start):
+    names = ODD[start : start + 5]
+    for kind, ax, sentence in every_picture(names):
+        assert "\n" not in sentence and "\x07" not in sentence and len(sentence) < 700
+        texts = ax.get_legend().get_texts() if kind == "curves" else ax.get_yticklabels()
+        shown = [text.get_text() for text in texts]
+        if kind != "misread":
+            assert len(set(shown)) == len(names) and all(shown)
+            assert not any(text.get_parse_math() for text in texts)
+            for name in {"$5_{ to 6$", "costs $5", "_hidden", "{}", "^_^", "7", "None"} & set(names):
+                assert name in shown and (kind in ("matrix", "confusion") or name in sentence)
+            assert names.count("same") != 2 or shown[3:] == ["same (4)", "same (5)"]
+
+
+def test_letters_that_no_font_has_become_numbers(monkeypatch):
+    labels, style = plots.names.written(["任务一", "b"])
+    if style["fontfamily"] == ["DejaVu Sans"]:  # no such font here
+        assert labels == ["no. 1", "b"]
+    else:
+        assert labels == ["任务一", "b"]
+    assert plots.spoken(["任务一", "b"]) == ["任务一", "b"]  # a page has fonts of its own
+
+
+def test_an_installed_font_that_has_the_letters_is_used(monkeypatch):
+    has = {"a font": {"任", "务"}}
+    fonts = [SimpleNamespace(name=name, fname=name, style="normal") for name in has]
+    monkeypatch.setattr(names_module, "fontManager", SimpleNamespace(ttflist=fonts))
+    lacking = lambda path, letters: {c for c in letters if c not in has.get(path, "ab")}
+    monkeypatch.setattr(names_module, "_lacking", lacking)
+    names_module._font.cache_clear()
+    labels, style = names_module.written(["任务a", "b"])
+    assert labels == ["任务a", "b"] and style["fontfamily"] == ["DejaVu Sans", "a font"]
+    names_module._font.cache_clear()
+
+
+# ---- the reader's own settings
+
+SETTINGS = {
+    "LaTeX": {"text.usetex": True},
+    "dark": matplotlib.style.library["dark_background"],
+    "grid": matplotlib.style.library["ggplot"],
+    "dpi": {"figure.dpi": 300, "savefig.dpi": 300, "savefig.transparent": True},
+    "layout": {"figure.autolayout": True, "figure.subplot.left": 0.4, "figure.figsize": (1, 1)},
+    "minus": {"axes.unicode_minus": False, "axes.formatter.use_mathtext": True},
+    "fonts": {"font.family": ["NoSuchFont"], "font.sans-serif": ["Nope"], "text.hinting": "none"},
+    "lines": {"lines.marker": "x", "hatch.linewidth": 9, "path.sketch": (1, 100, 2), "errorbar.capsize": 9},
+    "images": {"image.interpolation": "nearest", "image.cmap": "jet", "image.origin": "lower"},
+    "ticks": {"xtick.top": True, "xtick.labeltop": True, "xtick.direction": "in", "axes.xmargin": 0.5},
+    "interactive": {"interactive": True, "toolbar": "None"},
+}
+
+
+def samples():
+    pictures = []
+    for draw in (
+        lambda ax: plots.curves(hand_made(), ax, 0),
+        lambda ax: plots.sweep_curve(hand_made(lost=True), ax),
+        lambda ax: plots.matrix([[0.9, 0.1], [0.5, 1]], ax, ["0°", "-30°"]),
+        lambda ax: plots.bars(["a", "b"], [-3, 2], ax, "kB", [1, 1]),
+        lambda ax: plots.wall(np.linspace(0, 1, 256).reshape(4, 1, 8, 8), ax, "abcd"),
+    ):
+        fig, ax = plots.figure(width=4)
+        draw(ax)
+        pictures.append(plots.png(fig))
+    return pictures
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_setting_of_the_readers_changes_a_picture(name):
+    plain = samples()
+    with matplotlib.rc_context(SETTINGS[name]):
+        before = dict.copy(matplotlib.rcParams)
+        assert samples() == plain
+        assert dict.copy(matplotlib.rcParams) == before  # and they are theirs again
+
+
+def test_style_is_whole():
+    with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "black", "interactive": True}):
+        plots.style()
+        assert not matplotlib.rcParams["text.usetex"] and matplotlib.rcParams["axes.facecolor"] == "white"
+        assert matplotlib.rcParams["interactive"]  # this is no look
+
+
+@pytest.mark.parametrize("settings", [dict(PYTHONIOENCODING="ascii"), dict(LC_ALL="C", PYTHONUTF8="0")])
+def test_a_terminal_without_a_degree_sign_does_not_stop_a_script(settings):
+    code = "from edgecl_lite import plots; plots.show(plots.figure()[0], 'on 30\\xb0 \\u2192')"
+    env = os.environ | {"PYTHONCOERCECLOCALE": "0", "MPLBACKEND": "qtagg"} | settings
+    said = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True).stdout
+    assert said.startswith(b"on 30? ")

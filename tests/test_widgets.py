@@ -2,14 +2,35 @@
 
 import asyncio
 import dataclasses
+import gc
 import itertools
+import os
+import signal
 import sys
 import threading
+import time
+import warnings
 
+import ipywidgets
 import numpy as np
 import pytest
+import torch
+from ipywidgets.widgets.widget import _instances
 
-from edgecl_lite import EWC, digits, maml, meta_learn, mlp, rotated, sinusoids, split, sweep, train
+from edgecl_lite import (
+    EWC,
+    Stream,
+    Task,
+    digits,
+    maml,
+    meta_learn,
+    mlp,
+    rotated,
+    sinusoids,
+    split,
+    sweep,
+    train,
+)
 from edgecl_lite.widgets import explore, flip, guess, live, watch
 
 LIVE = sys.modules["edgecl_lite.widgets.live"]  # the module; `edgecl_lite.widgets.live` is the function
@@ -455,3 +476,286 @@ def test_watch_stops_and_says_what_failed():
     with pytest.raises(ValueError, match="got that"):
         panel.run_blocking()
     assert "The training failed: ValueError: expected this" in panel.status.value
+
+
+# ---- streams outside the usual, odd arguments
+
+
+def named(names, outputs=2, channels=1):
+    """A small stream of tasks of these names."""
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.rand(20, channels, 8, 8, generator=g), torch.arange(20) % 2
+    return Stream([Task(name, (x, y), (x, y), (0, 1), ("$a$", "_b")) for name in names], "domain", outputs)
+
+
+@pytest.mark.parametrize("names", [[f"task {i}" for i in range(100)], ["$5_{ to 6$", "_x", "任务", "x", "x"]])
+def test_live_takes_any_names_and_any_number_of_tasks(names):
+    tasks = named(names, channels=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        panel = live(EWC(mlp(tasks, (4,))), tasks, steps=2, every=1)
+        panel.run_blocking()
+        panel.time.value = 1
+    assert all(bytes(p.image.value).startswith(PNG) for p in (panel.painter, panel.moment.painter))
+    for words in (panel.sentence, panel.details, panel.status):
+        assert 0 < len(words.value) < 1500
+    assert panel.moment.axes[1].images[0].get_array().shape[-1] == 3  # in colour
+    if len(names) == 5:
+        assert "x (4)" in panel.sentence.value and "$5_{ to 6$" in panel.sentence.value
+
+
+@pytest.mark.parametrize(
+    "values", [[1], [None], np.arange(3), torch.arange(3), [0.3, 0.1 + 0.2], ["a", ""], [1, "a"], [[1], [2]]]
+)
+def test_flip_shows_each_value_as_it_is(values):
+    seen = []
+    panel = flip(lambda fig, k: seen.append(k), k=values)
+    for i in range(len(values)):
+        panel.controls["k"].index = i
+    assert seen == (values.tolist() if hasattr(values, "tolist") else values)
+    labels = panel.controls["k"]._options_labels
+    assert len(set(labels)) == len(set(map(str, seen)))
+
+
+@pytest.mark.parametrize("values", ["abc", 3, None, [], [float("nan"), 1], range(10_000)])
+def test_flip_refuses_what_nobody_can_choose(values):
+    with pytest.raises(ValueError, match=r"flip\(…, k=\) m.*got"):
+        flip(lambda fig, k: "", k=values)
+
+
+@pytest.mark.parametrize(
+    "low, high, step", [("0", 1, 1), (float("nan"), 1, 1), (0, float("inf"), 1), (0, 1, 0), (0, 1, "a")]
+)
+def test_guess_refuses_what_is_no_range(low, high, step):
+    with pytest.raises(
+        (TypeError, ValueError), match=r"guess\('odd'\): (low|high|step) must be a finite number"
+    ):
+        guess("odd", "?", low, high, step=step)
+
+
+def test_guess_takes_halves_and_numpys_numbers_and_no_nan():
+    panel = guess("test 6", None, np.float32(0.5), 9)
+    assert panel.slider.min == 0.5 and panel.slider.value == 4.75
+    panel.commit()
+    panel.reveal(torch.tensor(5.0))
+    for truth in (float("nan"), None, "x"):
+        with pytest.raises(ValueError, match="must get a finite number, got"):
+            panel.reveal(truth)
+
+
+def test_explore_says_what_it_needs(run, stream):
+    for wrong in (None, train(EWC(mlp(stream, (20,))), stream, steps=1, progress=False)):
+        with pytest.raises(ValueError, match="expected a Run of sweep.*got"):
+            explore(wrong)
+    for over in (None, ["lam"], 3):
+        with pytest.raises(ValueError, match=r"one of \['lam'\]; got"):
+            explore(run, over=over)
+    for metric in (lambda R: 0.5, lambda R: R, lambda R: np.full(len(R), np.nan)):
+        with pytest.raises(ValueError, match="metric: expected one finite number for each of the 6 matrices"):
+            explore(run, metric=metric)
+    with pytest.raises(TypeError, match="note must be a function, got 'x'"):
+        explore(run, note="x")
+
+
+def test_one_value_and_twice_the_same(stream):
+    for values in ([7.0], [0.0], [1, 1.0]):
+        panel = explore(sweep(EWC(mlp(stream, (4,))), stream, steps=2, lam=values, progress=False))
+        assert "average accuracy" in panel.readout.value
+
+
+WRONG = [dict(epochs=0), dict(epochs="3"), dict(seeds=None), dict(lr=-1), dict(every=0), dict(steps=1.5)]
+WRONG += [dict(batch_size=0), dict(optimizer="adagrad"), dict(start=1)]
+
+
+@pytest.mark.parametrize("options", WRONG, ids=str)
+def test_live_refuses_as_training_does(stream, options):
+    method = EWC(mlp(stream, (4,)))
+    with pytest.raises((TypeError, ValueError)) as alone:
+        sweep(method, stream, progress=False, **({"lam": [1.0]} | options))
+    with pytest.raises(alone.type) as shown:
+        live(method, stream, **options)
+    assert str(shown.value) == str(alone.value)
+
+
+# ---- panels that end
+
+
+def test_a_closed_panel_stops_and_leaves_nothing(stream, run):
+    before = len(_instances)
+
+    async def main():
+        panel = panel_of(stream, epochs=200, lam=[0, 1.0])
+        panel.train_button.click()
+        while not panel.points:
+            await asyncio.sleep(0.01)
+        panel.close()
+        assert panel.job.state == "stopped" and panel.run.stopped  # at once, and what was learned is kept
+        await panel.job.task
+        panel.train_button.click()
+        await asyncio.sleep(0.01)
+        return panel
+
+    panel = asyncio.run(main())
+    assert panel.job.state == "stopped" and len(panel.runs) == 1
+    with pytest.raises(RuntimeError, match="has ended"):
+        panel.run_blocking()
+    others = explore(run), flip(lambda fig, k: "", k=[1, "a"]), guess("test 7", "?", 0, 1)
+    for other in (*others, ipywidgets.HBox([explore(run)]).children[0]):
+        other.close(), other.close()
+    around = ipywidgets.HBox, ipywidgets.Layout
+    assert all(isinstance(w, around) for w in list(_instances.values())[before:])
+
+
+def test_a_closed_panel_that_had_not_begun_never_does(stream):
+    async def main():
+        panel = panel_of(stream)
+        panel.train_button.click()
+        panel.close()
+        await asyncio.sleep(0.05)
+        return panel
+
+    assert asyncio.run(main()).job.state in ("idle", "stopped")
+
+
+def test_a_refusal_is_shown_and_not_logged_too(caplog):
+    def broken():
+        yield from ()
+        raise ValueError("expected this, got that")
+
+    async def main():
+        panel = watch(broken, ["before"], 10)
+        panel.train_button.click()
+        while panel.job.state in ("idle", "training"):
+            await asyncio.sleep(0.01)
+        panel.job.task = None
+        gc.collect()
+        await asyncio.sleep(0.01)
+        return panel
+
+    panel = asyncio.run(main())
+    assert "got that" in panel.status.value and not caplog.records
+
+
+def test_an_interrupt_stops_every_training_and_then_all_is_as_before(stream):
+    heard = []
+
+    async def main():
+        mine = lambda number, frame: heard.append(number)
+        signal.signal(signal.SIGINT, mine)
+        panels = [panel_of(stream, epochs=200) for _ in range(2)]
+        for panel in panels:
+            panel.train_button.click()
+        while not all(panel.points for panel in panels):
+            await asyncio.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.gather(*(panel.job.task for panel in panels))
+        assert signal.getsignal(signal.SIGINT) is mine
+        return panels
+
+    old = signal.getsignal(signal.SIGINT)
+    try:
+        panels = asyncio.run(main())
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert all(p.job.state == "stopped" and p.run.stopped for p in panels) and heard == [signal.SIGINT]
+
+
+def test_live_keeps_a_bounded_number_of_runs(stream, monkeypatch):
+    panel = panel_of(stream, steps=2)
+    first = panel.run_blocking()
+    monkeypatch.setattr(LIVE, "KEEP", 2.5 * LIVE._bytes(first))
+    runs = [first] + [panel.run_blocking() for _ in range(3)]
+    assert panel.runs == runs[-2:] and panel.run is runs[-1]
+    monkeypatch.setattr(LIVE, "KEEP", 1)
+    assert panel.run_blocking() is panel.run and panel.runs == [panel.run]
+
+
+class Kernel:
+    """A kernel as a front end sees it."""
+
+    def __init__(self):
+        from jupyter_client.manager import start_new_kernel
+
+        self.manager, self.client = start_new_kernel(kernel_name="python3", startup_timeout=120)
+
+    def run(self, code, cell=None):
+        """What the cell prints."""
+        content = dict(code=code, silent=False, store_history=True, user_expressions={}, allow_stdin=False)
+        message = self.client.session.msg(
+            "execute_request", content, metadata={"cellId": cell} if cell else {}
+        )
+        self.client.shell_channel.send(message)
+        said = ""
+        while True:
+            reply = self.client.get_iopub_msg(timeout=120)
+            if reply["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+                continue
+            assert reply["msg_type"] != "error", reply["content"]
+            said += reply["content"].get("text", "")
+            if reply["content"].get("execution_state") == "idle":
+                return said.strip()
+
+    def wait_for(self, value, code):
+        for _ in range(1200):
+            if self.run(f"print({code})") == value:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{code} is {self.run(f'print({code})')}, not {value}")
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    kernel = Kernel()
+    kernel.run(
+        "import gc, weakref, ipywidgets\n"
+        "from ipywidgets.widgets.widget import _instances\n"
+        "from edgecl_lite import EWC, digits, explore, flip, guess, live, mlp, rotated, sweep\n"
+        "stream = rotated(digits(), (0, 60)); method = EWC(mlp(stream, (20,)))\n"
+        "run = sweep(method, stream, steps=2, lam=[0, 1.0], progress=False)\n"
+        "made = []"
+    )
+    yield kernel
+    kernel.manager.shutdown_kernel(now=True)
+    kernel.client.stop_channels()
+
+
+PANELS = """
+panels = live(method, stream, epochs=500, lam=[0, 1]), explore(run), flip(lambda fig, k: "", k=[1, 2])
+made.append(weakref.ref(panels[0]))
+panels[0]
+"""
+
+
+@pytest.mark.parametrize("cell", ["one", None])  # None: a front end that names no cells
+def test_a_cell_run_again_ends_its_panels(kernel, cell):
+    kernel.run("other = guess('another cell', '?', 0, 1)", "other")
+    kernel.run("made.clear()")
+    kernel.run(PANELS, cell)
+    count = kernel.run("print(len(_instances))")
+    for _ in range(4):
+        kernel.run("panels[0].train_button.click(); old = panels[0]")
+        kernel.wait_for("True", "len(old.points) > 0")
+        kernel.run(PANELS, cell)
+        assert kernel.run("print(old.job.state, old.run.stopped, old is panels[0], other.comm is None)") == (
+            "stopped True False False"
+        )
+    assert kernel.run("print(len(_instances))") == count
+    assert int(kernel.run("del old; gc.collect(); print(sum(ref() is not None for ref in made))")) <= 3
+    kernel.run("pass", cell) if cell else None  # edited: it makes no panel any more
+    assert kernel.run("print(panels[1].comm is None)") == str(cell is not None)
+
+
+@pytest.mark.parametrize("how", ["signal", "message"])
+def test_an_interrupt_of_an_idle_kernel_stops_the_training(kernel, how):
+    kernel.run("panel = live(method, stream, epochs=500)", "interrupted")
+    for _ in range(3):
+        kernel.run("panel.job.start()")
+        kernel.wait_for("True", "len(panel.points) > 1")
+        if how == "signal":
+            kernel.manager.interrupt_kernel()
+        else:
+            kernel.client.control_channel.send(kernel.client.session.msg("interrupt_request"))
+            kernel.client.get_control_msg(timeout=60)
+        kernel.wait_for("stopped", "panel.job.state")
+    kernel.manager.interrupt_kernel()  # nothing is training: nothing happens
+    assert kernel.run("print(len(panel.runs), panel.run.stopped)") == "3 True"

@@ -7,9 +7,14 @@ drawn as a result. Every lesson.
 """
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.patches import Rectangle
 
-from .house import COLOURS, INK, MARKERS, SYMBOLS, listed, number, percent, styled
+from .house import COLOURS, INK, MARKERS, SYMBOLS, few, listed, number, percent, styled, tied
+from .names import look, spoken, written
+
+MANY = 10  # so many tasks have a colour, a marker and a line of the legend each
+LETTER = 6  # pixels that a letter takes at least
 
 
 def spread(y):
@@ -19,7 +24,8 @@ def spread(y):
 
 class Curves:
     """Forgetting curves as artists, made once and updated in place: thin and dotted until a task is being
-    learned, then bold with a band over seeds, and a marker at the end of every task.
+    learned, then bold with a band over seeds, and a marker at the end of every task. Of more than ten tasks
+    five are so; all others are thin lines between their colours.
 
     `edges` (tasks + 1,): the step at which each task begins, and the end. `tasks`: (before, after, band) of
     each; `moving`: all of them in one list.
@@ -28,30 +34,56 @@ class Curves:
     @styled()
     def __init__(self, ax, names, edges, label="accuracy", top=1.0):
         self.edges, self.tasks, self.names, self.label, self.top = np.asarray(edges), [], names, label, top
-        several = len(set(edges)) > 2  # tasks, one after the other
-        room = ax.bbox.width / len(names) / max(map(len, names))  # pixels for each letter above the curves
-        above = dict(transform=ax.get_xaxis_transform(), ha="center", va="bottom", color="#555555")
-        for i, (name, start, end) in enumerate(zip(names, self.edges, self.edges[1:])):
-            colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-            (before,) = ax.plot([], [], ":", color=colour, lw=1)
-            (after,) = ax.plot([], [], color=colour, marker=marker, ms=5.5, label=name, clip_on=False)
-            (band,) = ax.fill([], [], color=colour, alpha=0.18, linewidth=0)
-            self.tasks.append((before, after, band))
-            if start < end and (several or len(names) == 1):  # a stopped run has tasks that it never reached
-                ax.text((start + end) / 2, 1.015, name, fontsize=np.clip(1.1 * room, 6.5, 9.5), **above)
-                ax.axvline(start, color="#BBBBBB", lw=0.9, zorder=0)
+        self.shown = few(len(names), 5 if len(names) > MANY else MANY)
+        labels, self.look = written(names)
+        for i in range(len(names)):
+            self.tasks.append(self._artists(ax, i, labels[i]))
         self.moving = [artist for task in self.tasks for artist in task]
-        ax.set(xlim=(0, max(1, self.edges[-1])), ylim=(-0.02 * top, 1.02 * top))
-        ax.set(xlabel="training step", ylabel=label)
+        several = len(set(edges)) > 2  # tasks, one after the other
+        if several or len(names) == 1:
+            self._name_spans(ax, labels)
+        ax.set(xlim=(0, max(1, self.edges[-1])), ylim=(-0.02 * top, 1.02 * top), xlabel="training step")
+        ax.set_ylabel(label, **look(label))
         if top == 1:
             ax.yaxis.set_major_formatter(lambda v, _: percent(v))
         ax.grid(axis="x", visible=False)
-        ax.legend(
-            title=f"{label} on" if several else None,
+        some = f" ({len(self.shown)} of {len(names)})" if len(names) > MANY else ""
+        legend = ax.legend(
+            [self.tasks[i][1] for i in self.shown],
+            [" "] * len(self.shown),  # a label that begins with _ would be left out
+            title=f"{label} on{some}" if several else None,
             loc="upper left",
             bbox_to_anchor=(1.0, 1.03),
             alignment="left",
         )
+        legend.get_title().set(parse_math=False)
+        for text, i in zip(legend.get_texts(), self.shown):
+            text.set(text=labels[i], **self.look)
+
+    def _artists(self, ax, i, label):
+        """The curve of task i before and after it is learned, and its band."""
+        own, many = i in self.shown, len(self.names) > MANY
+        colour = colormaps["viridis"](0.9 * i / len(self.names)) if many else COLOURS[i % len(COLOURS)]
+        style = dict(ms=5.5, marker=MARKERS[(self.shown.index(i) if own else 0) % len(MARKERS)])
+        style |= dict(zorder=2.5) if own else dict(lw=0.7, alpha=0.6, marker="")
+        (before,) = ax.plot([], [], ":", color=colour, lw=1, visible=own)
+        (after,) = ax.plot([], [], color=colour, label=label, clip_on=False, **style)
+        (band,) = ax.fill([], [], color=colour, alpha=0.18, linewidth=0, visible=own)
+        return before, after, band
+
+    def _name_spans(self, ax, labels):
+        """Write above the curves what is learned when, as many names as there is room for."""
+        letters, width = max(map(len, labels)), ax.bbox.width
+        named = few(len(labels), int(0.7 * width / LETTER / letters))  # the legend takes a part of the width
+        room = (0.7 if len(named) < len(labels) else 1.1) * width / len(named) / letters
+        size = np.clip(room, 6.5, 9.5)
+        above = dict(transform=ax.get_xaxis_transform(), ha="center", va="bottom", color="#555555")
+        for i in named:
+            start, end = self.edges[i : i + 2]
+            if start < end:  # a stopped run has tasks that it never reached
+                ax.text((start + end) / 2, 1.015, labels[i], fontsize=size, **above, **self.look)
+        for start in self.edges[:-1][np.diff(self.edges) > 0] if len(labels) <= MANY else ():
+            ax.axvline(start, color="#BBBBBB", lw=0.9, zorder=0)
 
     def set(self, steps, curve):
         """steps (points,), curve (seeds, points, on)."""
@@ -63,27 +95,40 @@ class Curves:
             x, y, dy = steps[kept], mean[kept, on], sd[kept, on]
             after.set_data(x, y)
             later = self.edges[self.edges > self.edges[on]]
-            after.set_markevery(list(np.flatnonzero(np.isin(x, later))))
-            band.set_xy(np.vstack([np.stack([x, y - dy], 1), np.stack([x, y + dy], 1)[::-1]]))
+            ends = np.flatnonzero(np.isin(x, later))
+            after.set_markevery([ends[i] for i in few(len(ends), MANY)])
+            if on in self.shown:
+                band.set_xy(np.vstack([np.stack([x, y - dy], 1), np.stack([x, y + dy], 1)[::-1]]))
 
 
-def heat(values, ax, names, least=0.0, alpha=None):
-    """A square of shares 0..1 in per cent as a heat map; those below `least` stay unwritten. Returns the
-    texts, {(row, column): text}.
+def heat(values, ax, names, least=0.0, alpha=None, upright=None):
+    """A square of shares 0..1 in per cent as a heat map; those below `least` stay unwritten, as all do of
+    more than 16 names. upright: of the names below, None for where they fit. Returns the texts,
+    {(row, column): text}.
     """
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto", alpha=alpha)
-    ax.set_xticks(range(len(names)), names)
-    ax.set_yticks(range(len(names)), names)
+    letters, (width, height) = max(map(len, written(names, 14)[0])), ax.bbox.size
+    upright = (LETTER * letters + 4) * len(names) <= width if upright is None else upright
+    labels, style = written(names, 14 if upright else 12)
+    for axis, room in ((ax.xaxis, width / 16), (ax.yaxis, height / 20)):
+        at = few(len(labels), len(labels) if len(labels) <= MANY else int(room))
+        axis.set_ticks(at, [labels[i] for i in at], **style)
+    ax.tick_params(axis="x", rotation=0 if upright else 90)
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    look = dict(ha="center", va="center", fontsize=min(10.5, 80 / len(names)))
+    place = dict(ha="center", va="center", fontsize=min(10.5, 80 / len(labels)))
     texts = {}
-    for (row, column), value in np.ndenumerate(values):
+    for (row, column), value in np.ndenumerate(values) if written_out(values) else ():
         if not value < least:
             text = "·" if np.isnan(value) else f"{100 * value:.0f}"
-            texts[row, column] = ax.text(column, row, text, color="white" if value > 0.7 else INK, **look)
+            texts[row, column] = ax.text(column, row, text, color="white" if value > 0.7 else INK, **place)
     return texts
+
+
+def written_out(values):
+    """Whether each cell of a heat map has room for its number."""
+    return len(values) <= 16
 
 
 def edges_of(run):
@@ -109,7 +154,7 @@ def curves(run, ax, cell=()):
 
 def curves_sentence(run, cell=()):
     """What the forgetting curves say, in words."""
-    curve, last, names = cell_of(run, cell), int(run.task[-1]), run.names
+    curve, last, names = cell_of(run, cell), int(run.task[-1]), spoken(run.names)
     setting = [
         f"{SYMBOLS.get(name, name)} = {number(values[i])}"
         for (name, values), i in zip(run.grid.items(), np.ravel(cell).astype(int))
@@ -124,10 +169,15 @@ def curves_sentence(run, cell=()):
     if not last:
         return f"{head}: accuracy on {names[0]} is {now[0]}."
     ends = np.searchsorted(run.step, edges_of(run)[1:])
-    past = [f"on {names[t]} from {percent(curve[:, ends[t], t].mean())} to {now[t]}" for t in range(last)]
+    just = np.array([curve[:, ends[t], t].mean() for t in range(last)])
+    past = [f"on {names[t]} from {percent(just[t])} to {now[t]}" for t in range(last)]
+    then = f"the end; on {names[last]}, learned last, it is {now[last]}"
+    if last > MANY:
+        mean = f"from {percent(just.mean())} to {percent(curve[:, -1, :last].mean())}"
+        past = f"on the {last} tasks before the last goes {mean} in the mean, {listed(past, MANY)},"
+        return f"{head}: accuracy {past} between just having learned each and {then}."
     past = listed(past).replace(" from", " goes from", 1)
-    then = f"between just having learned it and the end; on {names[last]}, learned last, it is {now[last]}"
-    return f"{head}: accuracy {past} {then}."
+    return f"{head}: accuracy {past} between just having learned it and {then}."
 
 
 @styled()
@@ -135,7 +185,10 @@ def matrix(R, ax, names=None, lit=None):
     """R (..., after, on) in per cent as a heat map, mean over leading axes; `lit`: cells a metric uses."""
     R = np.asarray(R, float)
     R = R.reshape(-1, *R.shape[-2:]).mean(0)
-    names = list(names or range(1, len(R) + 1))
+    names = list(range(1, len(R) + 1) if names is None else names)
+    if len(names) != len(R):
+        got = f"got {len(names)}: {listed(map(str, names))}"
+        raise ValueError(f"names must be one for each of {len(R)} tasks, {got}")
     bright = np.ones(R.shape, bool) if lit is None else np.asarray(lit, bool)
     for (after, on), text in heat(R, ax, names, alpha=np.where(bright, 1, 0.18)).items():
         if not bright[after, on]:
@@ -144,13 +197,15 @@ def matrix(R, ax, names=None, lit=None):
             text.set_weight("bold")
             box = dict(fill=False, edgecolor=COLOURS[1], linewidth=1.8)
             ax.add_patch(Rectangle((on - 0.46, after - 0.46), 0.92, 0.92, **box))
-    ax.set(xlabel="accuracy on (%)", ylabel="after learning")
+    scale = "%" if written_out(R) else "white 0, dark 100 %"
+    ax.set(xlabel=f"accuracy on ({scale})", ylabel="after learning")
     if lit is not None:
         mean = percent(R[bright].mean())
         return f"The accuracy matrix R: {bright.sum()} of {R.size} cells lit, mean {mean}."
     if np.isnan(R).any():
         return f"The accuracy matrix R, filled for {np.isfinite(R).all(1).sum()} of {len(R)} tasks."
-    worst = f"lowest on {names[R[-1].argmin()]} with {percent(R[-1].min())}"
+    lowest, tie = tied(R[-1], lowest=True)
+    worst = f"lowest on {listed((spoken(names)[t] for t in lowest), 6)} with {percent(R[-1].min())}{tie}"
     diagonal = f"just after learning a task (the diagonal) accuracy averages {percent(R.diagonal().mean())}"
     last = f"after the last task (the last row) {percent(R[-1].mean())}"
     return f"The accuracy matrix R: {diagonal}, {last}, {worst}."

@@ -9,18 +9,27 @@ text of the picture, for whoever cannot see it, and its caption for everybody el
 import html
 import io
 import math
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-STYLE = matplotlib.rc_params_from_file(Path(__file__).with_name("house.mplstyle"), use_default_template=False)
+HOUSE = matplotlib.rc_params_from_file(Path(__file__).with_name("house.mplstyle"), use_default_template=False)
+READERS = "backend", "interactive", "toolbar", "timezone", "date.epoch", "savefig.directory"
+STYLE = {
+    k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith((*READERS, "webagg.", "tk."))
+}
+STYLE |= dict(HOUSE)
 COLOURS = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK = STYLE["text.color"]
+NEAR = 0.005 + 1e-9  # half a percentage point
 SYMBOLS = {"lam": "λ", "alpha": "α", "beta": "β", "gamma": "γ", "lr": "learning rate"}
 
 
@@ -29,9 +38,16 @@ def style():
     matplotlib.rcParams.update(STYLE)
 
 
+@contextmanager
 def styled():
     """The house style whatever the reader's settings: `with styled(): ...`, or `@styled()` on a function."""
-    return matplotlib.rc_context(STYLE)
+    settings = matplotlib.rcParams
+    readers = {name: dict.__getitem__(settings, name) for name in STYLE}
+    dict.update(settings, STYLE)  # valid already: `rc_context` checks them anew, 1 ms each time
+    try:
+        yield
+    finally:
+        dict.update(settings, readers)
 
 
 @styled()
@@ -45,6 +61,11 @@ def figure(ncols=1, nrows=1, width=7.5, height=3.2, **options):
     """A figure in house style and its axes (one, or an array of them); options go to `Figure.subplots`."""
     fig = canvas(width, height)
     return fig, fig.subplots(nrows, ncols, **options)
+
+
+def without_pixels(fig):
+    """The figure with a canvas that holds none of its pixels, a megabyte or more."""
+    return FigureCanvasBase(fig).figure
 
 
 def png(fig, redraw=True):
@@ -69,11 +90,17 @@ def show(fig, sentence):
     from IPython.display import display
 
     if not getattr(get_ipython(), "kernel", None):  # there is nothing to show a picture on
-        return print(sentence)
+        return print(_sayable(sentence))
     alt = {"image/png": {"alt": sentence}}
     display({"image/png": png(fig), "text/plain": sentence}, metadata=alt, raw=True)
     caption = f'<p class="edgecl-caption" style="max-width:760px;margin:2px">{html.escape(sentence)}</p>'
     return display({"text/html": caption, "text/plain": sentence}, raw=True)  # some viewers drop the alt
+
+
+def _sayable(text):
+    """The text as far as standard output can say it: an ASCII terminal has no °."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def number(value):
@@ -93,7 +120,27 @@ def percent(value):
     return "not measured" if np.isnan(value) else f"{round(100 * value)} %"
 
 
-def listed(words):
-    """a, b and c."""
-    *most, last = list(words) or ["nothing"]
-    return f"{', '.join(most)} and {last}" if most else last
+def few(n, most):
+    """At most so many of 0 … n - 1, evenly spread, the first and the last among them."""
+    most = min(n, max(1, most))
+    return [round(i * (n - 1) / max(1, most - 1)) for i in range(most)]
+
+
+def listed(words, most=20):
+    """a, b and c; of more than `most` words five, from the first to the last, and how many there are."""
+    words = list(words) or ["nothing"]
+    if len(words) > most:
+        return f"{listed(words[i] for i in few(len(words), 5))} (5 of {len(words)})"
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def tied(values, lowest=False):
+    """(indices, note): all that are best within half a point, and the words that say that it is a tie.
+
+    Another processor's last digits turn single test images, and with them the order of near values.
+    """
+    values = np.asarray(values, float)
+    top = np.nanmin(values) if lowest else np.nanmax(values)
+    first = np.flatnonzero((values == top) | (abs(values - top) <= NEAR))
+    return first, " (a tie within half a point)" if len(first) > 1 else ""

@@ -9,8 +9,10 @@ import numpy as np
 from ..boards import fits, size
 from ..rules import FLASH, RAM
 from .house import COLOURS, INK, listed, styled
+from .names import look, spoken
 
 OWN, OVER, MOST = "the method's own", "too much", 150  # per cent of the board at which bars are cut off
+LEAST = 0.3  # per cent of the board: what is less takes no pixel that one sees
 HATCH = {"weights": "", "gradients": "///", "optimiser": "||", "activations": r"\\\\", OWN: "--", OVER: "xx"}
 FACES = *COLOURS[:5], "#333333B0"
 
@@ -32,10 +34,10 @@ class Memory:
 
     @styled()
     def __init__(self, axes, rows=1):
-        self.bars, look = {}, dict(height=0.5, edgecolor="white", linewidth=0.8)
+        self.bars, style = {}, dict(height=0.5, edgecolor="white", linewidth=0.8)
         for ax, (where, name) in zip(axes, {RAM: "the board's usable RAM", FLASH: "its flash"}.items()):
             for row in range(rows):
-                bars = [ax.barh(row, 0, fc=c, hatch=h, **look)[0] for c, h in zip(FACES, HATCH.values())]
+                bars = [ax.barh(row, 0, fc=c, hatch=h, **style)[0] for c, h in zip(FACES, HATCH.values())]
                 ax.plot([100, 100], [row - 0.27, row + 0.35], color=INK, lw=3, solid_capstyle="butt")
                 self.bars[where, row] = bars, ax.text(0.6, row - 0.32, "", fontsize=10.5)
             ax.set(xlim=(0, MOST), ylim=(rows - 0.65, -0.8), yticks=[], xlabel=f"% of {name}", frame_on=False)
@@ -53,7 +55,8 @@ class Memory:
                 bar.set(x=left, width=right - left, visible=right > left)
             words = f"{label}{size(sum(sizes.values()))} of {size(has)} {where}"
             words += f", {size(verdict.short[where])} {OVER}" if where in verdict.short else ""
-            text.set_text(words)
+            words += ", too little to see" if 0 < 100 * sum(sizes.values()) < LEAST * has else ""
+            text.set(text=words, **look(words))
             told += [f"{words} ({listed(f'{part} {size(n)}' for part, n in sizes.items() if n)})"]
         return f"Memory on {verdict.board.title}: {'; '.join(told)}."
 
@@ -64,4 +67,5 @@ def memory(budgets, board, axes):
     axes: two, one above the other, for RAM and for flash. Bars are cut off at one and a half times the board.
     """
     budgets = budgets if isinstance(budgets, dict) else {type(budgets.method).__name__: budgets}
-    return Memory(axes, len(budgets)).set({f"{label}: ": fits(b, board) for label, b in budgets.items()})
+    labels = (f"{label}: " for label in spoken(budgets))
+    return Memory(axes, len(budgets)).set({k: fits(b, board) for k, b in zip(labels, budgets.values())})

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..metrics import average_accuracy
 from .curves import spread
-from .house import COLOURS, INK, SYMBOLS, listed, number, percent, styled
+from .house import COLOURS, INK, SYMBOLS, listed, number, percent, styled, tied
 
 LOWER_IS_BETTER = ("forgetting", "intransigence")
 
@@ -17,9 +17,12 @@ LOWER_IS_BETTER = ("forgetting", "intransigence")
 def along(run, over="lam", metric=None, at=None):
     """A metric (default average accuracy) along one axis of the grid: (values, seeds), NaN where lost.
 
+    Raises ValueError on a Run that has no such axis, is not finished, or that the metric does not measure.
     `at` {name: value} chooses from the other axes (default: the first value of each).
     """
-    if over not in run.grid:
+    if not getattr(run, "grid", None):
+        raise ValueError(f"expected a Run of sweep(…), with an axis to go along; got {run!r}")
+    if over not in list(run.grid):
         raise ValueError(f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}")
     if run.stopped:
         raise ValueError(f"expected a finished sweep, got one stopped at step {run.step[-1]}: run it again")
@@ -29,7 +32,12 @@ def along(run, over="lam", metric=None, at=None):
     kept = np.isfinite(R).all((-1, -2))
     result = np.full(kept.shape, np.nan)
     if kept.any():
-        result[kept] = (metric or average_accuracy)(R[kept])
+        values = np.asarray((metric or average_accuracy)(R[kept]), float)
+        if values.shape != (kept.sum(),) or not np.isfinite(values).all():
+            want = f"one finite number for each of the {kept.sum()} matrices of R, (…, tasks, tasks)"
+            got = f"shape {values.shape}" if values.shape != (kept.sum(),) else f"{values}"
+            raise ValueError(f"metric: expected {want}; got {got}")
+        result[kept] = values
     return result
 
 
@@ -62,12 +70,16 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
         gone = f" Lost in training: {listed(np.array(words)[lost])}."
     if lost.all():
         return f"There is no {name} to show.{gone}"
-    best = int(np.nanargmin(mean) if name in LOWER_IS_BETTER else np.nanargmax(mean))
-    ax.plot(x[best], mean[best], "o", markersize=11, fillstyle="none", color=COLOURS[1], markeredgewidth=1.8)
-    label = dict(textcoords="offset points", ha="right" if best > len(x) / 2 else "left", color=COLOURS[1])
-    ax.annotate(f"{words[best]}: {percent(mean[best])}", (x[best], mean[best]), (0, 10), **label)
+    first, tie = tied(mean, name in LOWER_IS_BETTER)
+    top = first[np.argmin(mean[first]) if name in LOWER_IS_BETTER else np.argmax(mean[first])]
+    ring = dict(markersize=11, fillstyle="none", color=COLOURS[1], markeredgewidth=1.8)
+    ax.plot(x[first], mean[first], "o", **ring)
+    label = dict(textcoords="offset points", ha="right" if top > len(x) / 2 else "left", color=COLOURS[1])
+    text = f"{words[top]}: {percent(mean[top])}" + ", a tie" * bool(tie)
+    ax.annotate(text, (x[top], mean[top]), (0, 10), **label)
     kept = np.flatnonzero(~lost)
-    others = [f"{percent(mean[i])} at {words[i]}" for i in np.unique(kept[[0, -1]]) if i != best]
-    band = f" (sd {100 * sd[best]:.0f})" if value.shape[1] > 1 else ""
+    others = [f"{percent(mean[i])} at {words[i]}" for i in np.unique(kept[[0, -1]]) if i not in first]
+    band = f" (sd {100 * sd[top]:.0f})" if value.shape[1] > 1 else ""
     ends = f"; it is {listed(others)}" if others else ""
-    return f"The {name} is best at {words[best]}, {percent(mean[best])}{band}{ends}.{gone}"
+    where = listed(dict.fromkeys(words[i] for i in first), 6)
+    return f"The {name} is best at {where}, {percent(mean[top])}{band}{tie}{ends}.{gone}"

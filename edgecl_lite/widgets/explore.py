@@ -20,6 +20,9 @@ class Explore(Panel):
     fallback = "A slider over a finished sweep: open this notebook in Jupyter to use it."
 
     def __init__(self, run, over="lam", metric=None, note=None):
+        for name, function in dict(metric=metric, note=note).items():
+            if function is not None and not callable(function):
+                raise TypeError(f"{name} must be a function, got {function!r}")
         plots.along(run, over, metric)  # refuses what cannot be shown, before anything is drawn
         self.run, self.over, self.metric, self.note = run, over, metric, note
         self.sliders = {name: value_slider(name, list(values)) for name, values in run.grid.items()}

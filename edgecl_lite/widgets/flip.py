@@ -3,7 +3,10 @@
 import ipywidgets as W
 
 from .. import plots
-from .painter import Panel, image, say, value_slider
+from ..arguments import number, several
+from .painter import Panel, image, say, value_slider, worded
+
+MOST = 1000  # values to choose from: more than pixels of a slider
 
 
 class Flip(Panel):
@@ -16,8 +19,12 @@ class Flip(Panel):
     fallback = "Pictures to leaf through: open this notebook in Jupyter to use it."
 
     def __init__(self, draw, *, width=7.5, height=3.2, **choices):
-        self.draw, self.size, self.kept = draw, (width, height), {}
-        self.controls = {name: self._control(name, list(values)) for name, values in choices.items()}
+        if not callable(draw):
+            raise TypeError(f"draw must be a function draw(fig, **values), got {type(draw).__name__}")
+        self.draw, self.kept = draw, {}
+        self.size = width, height = [number(*side, 1, 100) for side in (("width", width), ("height", height))]
+        self.values = {name: several(f"flip(…, {name}=)", values) for name, values in choices.items()}
+        self.controls = {name: self._control(name, values) for name, values in self.values.items()}
         self.image, self.sentence = image(round(100 * width), round(100 * height), "edgecl-flip"), say("")
         super().__init__("edgecl-flip-panel", *self.controls.values(), self.image, self.sentence)
         for control in self.controls.values():
@@ -25,18 +32,20 @@ class Flip(Panel):
         self._changed()
 
     def _control(self, name, values):
-        if not values:
-            raise ValueError(f"flip(..., {name}=) must hold values to choose from, got none")
+        if len(values) > MOST:
+            raise ValueError(f"flip(…, {name}=) may hold {MOST} values to choose from, got {len(values)}")
+        if any(v != v for v in values if isinstance(v, float)):
+            raise ValueError(f"flip(…, {name}=) must hold values that one can choose, got nan in {values}")
         if len(values) > 6 or not all(isinstance(v, str | bool) for v in values):
             return value_slider(name, values)
-        word, options = name.replace("_", " "), [(str(v), v) for v in values]
-        return W.ToggleButtons(options=options, description=word).add_class(f"edgecl-{name}")
+        word, options = name.replace("_", " "), list(zip(worded(values), values))
+        return W.ToggleButtons(options=options, description=word, index=0).add_class(f"edgecl-{name}")
 
     def _changed(self, _=None):
         key = tuple(control.index for control in self.controls.values())
         try:
             if key not in self.kept:
-                values = {name: control.value for name, control in self.controls.items()}
+                values = {name: self.values[name][i] for name, i in zip(self.controls, key)}
                 with plots.styled():
                     fig = plots.canvas(*self.size)
                     sentence = self.draw(fig, **values)

@@ -3,8 +3,11 @@
 Run All spoils nothing: without a committed guess the panel keeps the number to itself until there is one.
 """
 
+import math
+
 import ipywidgets as W
 
+from ..arguments import number as finite
 from ..plots import number
 from .painter import Panel, say
 
@@ -20,18 +23,23 @@ class Guess(Panel):
     fallback = "A slider for your guess: open this notebook in Jupyter to use it."
 
     def __init__(self, name, question, low, high, unit="%", step=1):
+        low, high = (
+            finite(f"guess({name!r}): {k}", v, -1e15, 1e15) for k, v in dict(low=low, high=high).items()
+        )
+        step = finite(f"guess({name!r}): step", step, strictly=True)
         if not low < high:
-            raise ValueError(f"guess({name!r}): low must be below high, got low={low}, high={high}")
+            raise ValueError(f"guess({name!r}): low must be below high, got low={low:g}, high={high:g}")
         self.name, self.range, self.unit, self.truth = name, high - low, f" {unit}" if unit else "", None
-        slider = W.IntSlider if isinstance(step, int) else W.FloatSlider
-        self.slider = slider(min=low, max=high, step=step, description="my guess").add_class("edgecl-guess")
-        self.slider.value = committed.get(name, (low + high) / 2)
+        whole = all(value.is_integer() for value in (low, high, step))
+        slider, kind = (W.IntSlider, int) if whole else (W.FloatSlider, float)
+        self.slider = slider(min=kind(low), max=kind(high), step=kind(step), description="my guess")
+        self.slider.add_class("edgecl-guess").value = committed.get(name, kind((low + high) / 2))
         self.slider.layout.width, self.slider.tooltip = "420px", f"{question} Drag, or use the arrow keys"
         self.button = W.Button(description="Commit", icon="check", tooltip="Commit this guess")
         self.button.add_class("edgecl-commit").on_click(lambda _: self.commit())
         self.answer = say("", css="edgecl-answer")
         controls = [self.slider, W.Label(self.unit), self.button]
-        super().__init__("edgecl-guess-panel", say(question), controls, self.answer)
+        super().__init__("edgecl-guess-panel", say(str(question)), controls, self.answer)
         if self.value is not None:
             self.commit()
 
@@ -49,7 +57,7 @@ class Guess(Panel):
         """Say in words how far the guess was from the truth, in the panel and below this cell. Without a
         guess only the cell says the truth.
         """
-        self.truth, made = float(truth), self.value is not None
+        self.truth, made = _truth(self.name, truth), self.value is not None
         self._say(self._off() if made else "The answer is computed; commit a guess to see it here.")
         blank = f"No guess was committed, which is fine: the answer is {self._text(truth)}."
         print(self._off() if made else blank)
@@ -66,6 +74,16 @@ class Guess(Panel):
 
     def _say(self, text):
         say(text, self.answer, "edgecl-answer", "status")
+
+
+def _truth(name, value):
+    try:
+        truth = float(value)
+    except (TypeError, ValueError):
+        truth = math.nan
+    if not math.isfinite(truth):
+        raise ValueError(f"guess({name!r}).reveal must get a finite number, got {value!r}")
+    return truth
 
 
 guess = Guess

@@ -3,10 +3,12 @@
 Between two slices the kernel sees to its other business, so that Stop and other cells work meanwhile; a
 thread would starve it. Callbacks of buttons may come from another thread with a loop of its own (the
 "subshell" of ipykernel 7): they only hand a call to the loop on which the job was made, and Stop only sets a
-flag.
+flag. So does an interrupt of the kernel, which ipykernel ignores while no cell runs.
 """
 
 import asyncio
+import contextlib
+import signal
 import time
 
 SLICE = 0.02  # seconds of work between two looks at the kernel's other business
@@ -25,6 +27,7 @@ class Job:
     def __init__(self, work, show, done):
         self.work, self.show, self.done = work, show, done
         self.state, self.task, self.stopping, self.drawing = "idle", None, False, (0.0, 0)
+        self.slices, self.working, self.over = None, False, False
         try:
             self.loop = asyncio.get_running_loop()  # that of the cell, in the kernel's main thread
         except RuntimeError:
@@ -39,21 +42,54 @@ class Job:
 
     def start(self):
         """Begin beside the living kernel, in a `call`; nothing happens while it is running."""
-        if self.state != "training":
-            self.state, self.task = "training", self.loop.create_task(self._run())
+        if self.state != "training" and not self.over:
+            self.state, self.slices = "training", self._slices()
+            self.task = self.loop.create_task(self._run())
+            self.task.add_done_callback(_seen)
 
     def stop(self):
         """Stop at the next step and keep what there is."""
         self.stopping = True
 
+    def interrupt(self):
+        """Stop as `stop` does; at the second time in the middle of a step."""
+        if self.stopping and self.working:
+            raise KeyboardInterrupt
+        self.stopping = True
+
+    def end(self):
+        """Stop for ever, in this call where that is possible, and keep what there is."""
+        self.over = self.stopping = True
+        if self.slices and not self.working:
+            self.slices.close()
+        if self.state == "training" and not self.working:  # it had not begun
+            self.state = "stopped"
+
     async def _run(self):
-        for _ in self._slices():
-            await asyncio.sleep(0)
+        interrupts.jobs.append(self)
+        try:
+            while self._work_on():
+                await asyncio.sleep(0)
+        finally:
+            self.slices.close()
+            interrupts.jobs.remove(self)
+            interrupts.unlisten()
+
+    def _work_on(self):
+        """A slice of work; whether there is more."""
+        interrupts.listen()
+        self.working = True
+        try:
+            return next(self.slices, self) is None
+        finally:
+            self.working = False
 
     def run_blocking(self):
         """Run to the end in this call, for tests and scripts."""
         if self.state == "training":
             raise RuntimeError("this panel is training already: wait until it is done, or press Stop")
+        if self.over:
+            raise RuntimeError("this panel has ended, as its cell ran again: use the new one")
         for _ in self._slices():
             pass
 
@@ -84,3 +120,47 @@ class Job:
             raise
         finally:
             self.done(error)
+
+
+def _seen(task):
+    """An error is shown in the panel and raised for whoever awaits the task: asyncio need not log it too."""
+    if not task.cancelled():
+        task.exception()
+
+
+class Interrupts:
+    """What an interrupt (SIGINT) does while jobs are working: it stops them, and does what it did before.
+
+    ipykernel has a handler of its own for every message and ignores interrupts in between, so each slice of
+    work looks anew. before: what to put back at the end; beside: what else is to be told.
+    """
+
+    def __init__(self):
+        self.jobs, self.before, self.beside, self.first = [], signal.SIG_DFL, None, True
+
+    def listen(self):
+        now, first, self.first = signal.getsignal(signal.SIGINT), self.first, False
+        if now == self.tell:
+            return
+        with contextlib.suppress(ValueError):  # only the main thread may
+            signal.signal(signal.SIGINT, self.tell)
+            self.beside = now
+            if first or not callable(now):  # else it is one that ipykernel itself takes away
+                self.before = now or signal.SIG_DFL
+
+    def unlisten(self):
+        if self.jobs:
+            return
+        self.first, self.beside = True, None
+        with contextlib.suppress(ValueError):
+            if signal.getsignal(signal.SIGINT) == self.tell:
+                signal.signal(signal.SIGINT, self.before)
+
+    def tell(self, number, frame):
+        for job in self.jobs:
+            job.interrupt()
+        if callable(self.beside) and self.beside is not signal.default_int_handler:
+            self.beside(number, frame)
+
+
+interrupts = Interrupts()

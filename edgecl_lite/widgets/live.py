@@ -10,10 +10,13 @@ import numpy as np
 from .. import plots
 from ..plan import Plan
 from ..run import Run
+from ..tensors import nbytes
 from ..train import learn
 from .moment import Moment
 from .painter import chosen, say, stacked, value_slider
 from .watch import Training
+
+KEEP = 64e6  # bytes of Runs that a panel keeps
 
 
 class Live(Training):
@@ -21,7 +24,7 @@ class Live(Training):
 
     Options are those of `learn` (epochs, lr, every, ...). Any other is a list of values of a hyper-parameter
     and becomes a slider for the next training: `live(EWC(net), stream, seeds=3, lam=[0, 1, 10, 100])`.
-    `run` is the newest Run, None before the first; `runs` all of them.
+    `run` is the newest Run, None before the first; `runs` the newest ones that together take at most 64 MB.
     """
 
     fallback = "A live panel: open this notebook in Jupyter to use it."
@@ -35,6 +38,7 @@ class Live(Training):
         method.start(params, stream, hyper)
         self.options = defaults | {"seeds": seeds, "every": max(1, often)} | options
         self.method, self.stream, self.run, self.runs = method, stream, None, []
+        self.names = plots.spoken(stream.names)
         self.sliders = {name: value_slider(name, v, continuous=False) for name, v in plan.grid.items()}
         self.time = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")
         self.time.tooltip = "Travel through the recorded moments: drag, or use the arrow keys"
@@ -70,16 +74,18 @@ class Live(Training):
         return learn(self.method, self.stream, grid=self.grid, ticks=True, **self.options)
 
     def _where(self, point):
-        return f"{super()._where(point)}, learning {self.stream.names[point.task]}"
+        return f"{super()._where(point)}, learning {self.names[point.task]}"
 
-    def _finished(self, seconds):
+    def _keep(self, seconds):
         facts = dict(grid=self.grid, seconds=seconds, stopped=self.job.state != "done", **self.options)
         self.run = Run.gather(self.points, self.method, self.stream, **facts)
         self.runs.append(self.run)
+        while len(self.runs) > 1 and sum(map(_bytes, self.runs)) > KEEP:
+            del self.runs[0]
 
     def _done(self, error):
         super()._done(error)
-        if self.run:
+        if self.run and not self.job.over:
             self._remember()
 
     # ---- time travel
@@ -96,14 +102,14 @@ class Live(Training):
 
     def _travel(self):
         """Draw the moment that the time slider points at."""
-        if self.run is None or self.job.state == "training":
+        if self.run is None or self.job.over or self.job.state == "training":
             return
         run, i = self.run, min(self.time.value, len(self.run.step) - 1)
         accuracy = [plots.percent(a) for a in self.curve[:, i].mean(0)]
-        each = plots.listed(f"{name} {a}" for name, a in zip(run.names, accuracy))
+        each = plots.listed(f"{name} {a}" for name, a in zip(self.names, accuracy))
         seed = f"Seed {run.seeds[0]}: " if len(run.seeds) > 1 else ""
         answers = self.moment.show(run.predicted[i, 0], int(run.task[i]))
-        where = f"At step {run.step[i]}, learning {run.names[run.task[i]]}"
+        where = f"At step {run.step[i]}, learning {self.names[run.task[i]]}"
         say(f"{where}: accuracy on {each}. {seed}{answers}", self.details)
         self.thumb.set(xdata=[run.step[i]] * 2, visible=True)
         self._past(True)
@@ -130,6 +136,10 @@ class Live(Training):
 
     def _setting(self):
         return " with " + plots.listed(map(chosen, self.sliders.values())) if self.sliders else ""
+
+
+def _bytes(run):
+    return run.predicted.nbytes + nbytes(run.params) + nbytes(run.state)
 
 
 live = Live

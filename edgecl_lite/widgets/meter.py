@@ -25,6 +25,11 @@ class Meter(Panel):
     fallback = "A memory meter over methods and boards: open this notebook in Jupyter to use it."
 
     def __init__(self, methods, stream, on="nano-33-ble", **constants):
+        if not isinstance(methods, dict):
+            got = type(methods).__name__
+            raise TypeError(
+                f"methods must be a dict {{label: method}}, such as {{'EWC': EWC(net)}}, got {got}"
+            )
         on, self.constants = named(on), constants
         self.boards = boards() | {on.name: on}
         self.budgets = {label: budget(method, stream) for label, method in methods.items()}
@@ -71,7 +76,9 @@ class Meter(Panel):
             cost = f"{plots.number(e.seconds)} s and {plots.number(e.energy_mj)} mJ"
             told += [f"{cost} for each {what} ({flops:,} FLOPs)"]
         self.verdict = fits(b, board)
-        say(str(self.verdict), self.readout, "edgecl-readout", "status")
+        kind = type(base.method).__name__  # the label says which of two of a kind
+        words = f"{plots.line(method)} {str(self.verdict).removeprefix(kind).strip()}"
+        say(words, self.readout, "edgecl-readout", "status")
         say(self.memory.set({"": self.verdict}), self.sentence)
         say(f"A model's estimate, no measurement: {'; '.join(told)}.", self.work, "edgecl-work")
         self.painter.paint()

@@ -5,10 +5,12 @@ rest (blit): 5 ms instead of 50. Width and height are fixed, so a page never jum
 """
 
 import html
+from numbers import Real
 
 import ipywidgets as W
 
-from ..plots import SYMBOLS, number, png, styled
+from ..plots import SYMBOLS, line, number, png, styled, without_pixels
+from . import cells
 
 
 class Painter:
@@ -16,6 +18,7 @@ class Painter:
 
     def __init__(self, fig, css="edgecl-curve"):
         self.fig, self.image, self.moving = fig, image(*fig.canvas.get_width_height(), css), ()
+        self.image.painter = self
 
     @styled()
     def use(self, moving=()):
@@ -27,6 +30,7 @@ class Painter:
         self.fig.set_layout_engine("none")
         self.still = self.fig.canvas.copy_from_bbox(self.fig.bbox)
 
+    @styled()
     def paint(self):
         """Draw what moves and send the picture (which can carry no text: a sentence stands beside it)."""
         self.fig.canvas.restore_region(self.still)
@@ -34,11 +38,20 @@ class Painter:
             artist.axes.draw_artist(artist)
         self.image.value = png(self.fig, redraw=False)
 
+    def free(self):
+        """Give up the pixels."""
+        without_pixels(self.fig)
+        self.still, self.moving = None, ()
+
 
 class Panel(W.VBox):
-    """A column of widgets, and one plain sentence where there is nothing to show it (a file, a terminal)."""
+    """A column of widgets, and one plain sentence where there is nothing to show it (a file, a terminal).
+
+    It ends when the cell that made it runs again (cells.py), or by `close`.
+    """
 
     fallback = "A panel with controls: open this notebook in Jupyter to use it."
+    job = None  # a training, of those that have one
 
     def __init__(self, css, *rows):
         """Each row is a widget or a list of widgets side by side."""
@@ -46,12 +59,37 @@ class Panel(W.VBox):
         rows = [W.HBox(row, layout=wrap) if isinstance(row, list) else row for row in rows]
         super().__init__(rows, layout=dict(overflow="visible"))
         self.add_class(css)
+        cells.enter(self)
+
+    def close(self):
+        """Stop what it does, close all its widgets and free its pictures; results such as runs stay."""
+        if self.comm is None:
+            return
+        if self.job:
+            self.job.end()
+        for widget in _parts(self):
+            if hasattr(widget, "painter"):
+                widget.painter.free()
+                widget.value = b""
+            if widget is not self:
+                widget.close()
+        super().close()
+
+    def __del__(self):
+        """Nothing: the registry of widgets holds a panel until it is closed, or Python itself ends."""
 
     def __repr__(self):
         return self.fallback
 
     def _repr_mimebundle_(self, **options):
         return super()._repr_mimebundle_(**options) | {"text/plain": self.fallback}
+
+
+def _parts(widget):
+    """A widget and all that it is made of: children, layouts, styles."""
+    own = [getattr(widget, name) for name in widget.keys]
+    own = [part for value in own for part in (value if isinstance(value, tuple) else (value,))]
+    return [widget, *(p for part in own if isinstance(part, W.Widget) for p in _parts(part))]
 
 
 def image(width, height, css):
@@ -69,15 +107,23 @@ def stacked(*widgets):
 
 def value_slider(name, values, continuous=True):
     """A slider over the values of one hyper-parameter, with its Greek letter; CSS class edgecl-<name>."""
-    options, word = [(number(v), v) for v in values], SYMBOLS.get(name, name.replace("_", " "))
-    slider = W.SelectionSlider(options=options, description=word, continuous_update=continuous)
+    word = SYMBOLS.get(name, name.replace("_", " "))
+    options = list(zip(worded(values), values))
+    slider = W.SelectionSlider(options=options, description=word, continuous_update=continuous, index=0)
     slider.tooltip, slider.layout.width = f"{name}: drag, or use the arrow keys", "420px"
     return slider.add_class(f"edgecl-{name}")
 
 
+def worded(values):
+    """Each value as a reader would write it; as Python does where two would else look alike."""
+    words = [number(v) if isinstance(v, Real | str | None) else line(v) for v in values]
+    exact = [str(v) for v in values]
+    return words if len(set(words)) == len(set(exact)) else exact
+
+
 def chosen(slider):
     """What a slider says, in words: λ = 10."""
-    return f"{slider.description} = {number(slider.value)}"
+    return f"{slider.description} = {slider.label}"
 
 
 def say(text, into=None, css="edgecl-sentence", role=None):

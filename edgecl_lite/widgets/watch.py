@@ -10,6 +10,7 @@ import ipywidgets as W
 import numpy as np
 
 from .. import plots
+from ..arguments import several, whole
 from .job import Job
 from .painter import Painter, Panel, say
 
@@ -69,17 +70,23 @@ class Training(Panel):
         self._say(f"Training{self._setting()}: {self._where(last)}; about {left:.0f} s left.")
 
     def _done(self, error):
+        if self.job.over:  # nobody sees it any more
+            return self._keep(time.perf_counter() - self.begun) if self.points else None
         self._busy(False)
         if self.points:
             self._show()
             word = "Stopped" if self.job.state == "stopped" else "Finished"
             seconds, last = time.perf_counter() - self.begun, self.points[-1]
             self._say(f"{word} at step {last.step} of {last.total} after {seconds:.1f} s.", "status")
-            self._finished(seconds)
+            self._keep(seconds)
+            self._finished()
         if error:
             self._say(f"The training failed: {type(error).__name__}: {error}", "alert")
 
-    def _finished(self, seconds):
+    def _keep(self, seconds):
+        """Keep what was learned."""
+
+    def _finished(self):
         """Look at what was learned."""
 
     def _where(self, point):
@@ -109,9 +116,10 @@ class Watch(Training):
         if not callable(work):
             hint = "must be a function that begins a training: lambda: meta_learn(…, ticks=True)"
             raise TypeError(f"work {hint}, got {type(work).__name__}")
+        names, total = several("names", names), whole("total", total)
         self.work = work
         fig, ax = plots.figure(width=7.5, height=2.8)
-        curves = plots.Curves(ax, list(names), [0] * len(names) + [total], label, top)
+        curves = plots.Curves(ax, names, [0] * len(names) + [total], label, top)
         self.sentence = say("")
         super().__init__("edgecl-watch", fig, curves, below=[self.sentence])
         self.painter.use(curves.moving)
@@ -119,10 +127,10 @@ class Watch(Training):
         self._say("Ready: press Train.")
         self.painter.paint()
 
-    def _finished(self, seconds):
+    def _finished(self):
         last, show = self.points[-1], plots.percent if self.curves.top == 1 else "{:.2f}".format
         tell = lambda value: show(value) if np.isfinite(value) else "not finite"
-        ends = zip(self.curves.names, self.points[0].accuracy.mean(0), last.accuracy.mean(0))
+        ends = zip(plots.spoken(self.curves.names), self.points[0].accuracy.mean(0), last.accuracy.mean(0))
         moves = plots.listed(f"{name} from {tell(a)} to {tell(b)}" for name, a, b in ends)
         label, why = self.curves.label.capitalize(), " ".join(last.lost.values())
         say(f"{label}, mean of {len(last.accuracy)} lanes: {moves}. {why}".strip(), self.sentence)
