@@ -9,6 +9,8 @@ import sys
 import pytest
 import refresh_notebooks
 from lessons import NOTEBOOKS, STRICT, Cost, checks, lessons, read, run, said, solutions, solved, tagged
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
 
 FIRST = (
     "00_start_here",
@@ -152,6 +154,31 @@ def test_links(path):
     here = course.index(path)
     for neighbour in course[max(here - 1, 0) : here] + course[here + 1 : here + 2]:
         assert neighbour.name in targets, f"no link to its neighbour {neighbour.name}"
+
+
+@pytest.mark.parametrize("path", lessons()[1:], ids=lambda path: path.stem)
+def test_a_notebook_that_stands_alone_says_how_to_get_the_module(path):
+    """The line above the import: a traceback shows it."""
+    first = next(c.source for c in read(path).cells if c.cell_type == "code" and "edgecl_lite" in c.source)
+    lines = first.splitlines()
+    above = lines[next(i for i, line in enumerate(lines) if line.startswith("from edgecl_lite import")) - 1]
+    assert above == "# Not found? Then run this first: %pip install git+https://github.com/edgecl/edgecl"
+
+
+def test_the_traceback_of_a_notebook_that_stands_alone(tmp_path, monkeypatch):
+    (tmp_path / "edgecl_lite.py").write_text("raise ModuleNotFoundError(\"No module named 'edgecl_lite'\")")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    notebook = read(NOTEBOOKS / "02_ewc.ipynb")
+    notebook.cells = [c for c in notebook.cells if c.cell_type == "code" and "edgecl_lite" in c.source][:1]
+    with pytest.raises(CellExecutionError, match="%pip install git"):
+        run(notebook, cwd=tmp_path)
+
+
+def test_a_converter_that_reads_alternative_texts_finds_them_all():
+    """nbconvert's classic template reads `metadata["image/png"]["alt"]`; its lab template none (7.17)."""
+    lesson = read(NOTEBOOKS / "04_parameter_isolation.ipynb")
+    page, _ = HTMLExporter(template_name="classic").from_notebook_node(lesson)
+    assert page.count("<img") > 5 and "No description has been provided" not in page
 
 
 @every_lesson
