@@ -3,6 +3,7 @@
 import html
 import re
 import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -348,6 +349,8 @@ def test_bars_too_small_to_see_are_told_in_the_picture():
 
 def test_labels_of_memory_bars_are_written_as_they_are():
     b = budget(METHODS["plain"], STREAM)
-    ram, _, sentence, axes = drawn({"$5_{ to 6$": b, "_x": b, "任务": b}, NANO)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ram, _, sentence, axes = drawn({"$5_{ to 6$": b, "_x": b, "任务": b}, NANO)
     assert [words.partition(":")[0] for _, words in ram][:2] == ["$5_{ to 6$", "_x"]
     assert "任务: " in sentence and plots.png(axes[0].figure)

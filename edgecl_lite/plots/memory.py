@@ -9,7 +9,7 @@ import numpy as np
 from ..boards import fits, size
 from ..rules import FLASH, RAM
 from .house import COLOURS, INK, listed, styled
-from .names import look, spoken
+from .names import drawable, look, spoken
 
 OWN, OVER, MOST = "the method's own", "too much", 150  # per cent of the board at which bars are cut off
 LEAST = 0.3  # per cent of the board: what is less takes no pixel that one sees
@@ -56,7 +56,9 @@ class Memory:
             words = f"{label}{size(sum(sizes.values()))} of {size(has)} {where}"
             words += f", {size(verdict.short[where])} {OVER}" if where in verdict.short else ""
             words += ", too little to see" if 0 < 100 * sum(sizes.values()) < LEAST * has else ""
-            text.set(text=words, **look(words))
+            shown = drawable(verdicts)[row]  # a label that no font can write is its number
+            shown = words if shown == label else f"{shown}: {words[len(label) :]}"
+            text.set(text=shown, **look(shown))
             told += [f"{words} ({listed(f'{part} {size(n)}' for part, n in sizes.items() if n)})"]
         return f"Memory on {verdict.board.title}: {'; '.join(told)}."
 
