@@ -5,8 +5,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from edgecl_lite import EWC, Finetune, cnn, digits, fisher, mlp, nbytes, rotated, split, sweep, train
-from edgecl_lite.methods import ewc
+from edgecl_lite import EWC, Finetune, cnn, digits, fisher, mlp, models, nbytes, rotated, split, sweep, train
 from edgecl_lite.methods.ewc import Quadratic
 from edgecl_lite.models import initial
 from edgecl_lite.tensors import lane, stack
@@ -156,7 +155,7 @@ def test_chunks_change_nothing(monkeypatch):
     params = start(net, seeds=(0, 1, 2))
     (x,) = with_lanes(params, X)
     whole = fisher(net, params, x)
-    monkeypatch.setattr(ewc, "TEMPORARY", 1e5)
+    monkeypatch.setattr(models, "TEMPORARY", 1e5)
     assert_same(fisher(net, params, x), whole, rtol=1e-5)
 
 
