@@ -66,7 +66,12 @@ def learn(
     Raises ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
     plan = Plan(method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device)
-    notes = plan.notes
+    yield from follow(plan, ticks)
+
+
+def follow(plan, ticks=False):
+    """What `learn` yields, for a plan that was checked: the loop itself."""
+    stream, notes = plan.stream, plan.notes
     method, (params, hyper) = plan.verbs, plan.start()
     state, opt, losses, lost, step = method.start(params, stream, hyper), None, [], {}, 0
 
