@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from .arguments import number
-from .models import WATCH, Made, apply
+from .models import ROOM, Made, apply
 from .settled import settled
 from .tensors import nbytes
 
@@ -31,16 +31,15 @@ NOTE, SURE = 0.8, 0.2  # shares of the machine's memory: told above the one, sur
 class Alive(Made):
     """`with Alive() as seen: …`: counts the bytes of tensors that were made inside and still live.
 
-    now: bytes at this moment; peak: the most so far. Views and expanded tables weigh nothing. fold: how many
-    lanes each of those here stands for.
+    now: bytes at this moment; peak: the most so far. Views and expanded tables weigh nothing.
     """
 
-    def __init__(self, fold=1.0):
+    def __init__(self):
         super().__init__()
-        self.now, self.peak, self.fold, self._weight, self._known = 0, 0, fold, 1, {}
+        self.now, self.peak, self._known = 0, 0, {}
 
     def made(self, storage):
-        place, size = storage._cdata, storage.nbytes() * self._weight
+        place, size = storage._cdata, storage.nbytes()
 
         def gone(_):
             self.now -= size
@@ -49,13 +48,6 @@ class Alive(Made):
         self._known[place] = weakref.ref(storage, gone)
         self.now += size
         self.peak = max(self.peak, self.now)
-
-    def weighed(self, parts, lanes, several):
-        """The parts of a verb that goes through `several` lanes at a time. What is made for each counts as
-        much as it would with all lanes here: for `several` of them, if there are so many."""
-        self._weight = several / min(several, lanes) if several < lanes * self.fold else 1
-        yield from parts
-        self._weight = 1
 
 
 class Watched:
@@ -143,8 +135,9 @@ def _rehearse(plan, parts):
     from .train import follow
 
     small, point = _small(plan, parts), None
-    seen = Alive(plan.lanes / small.lanes)
-    small.verbs, before = Watched(small.method, seen), WATCH.set(seen)
+    seen = Alive()
+    small.verbs = Watched(small.method, seen)
+    before = ROOM.set(ROOM.get() * small.lanes / plan.lanes)  # cut where the training will cut
     try:
         with torch.random.fork_rng(devices=[]), seen:
             for point in follow(small):
@@ -154,7 +147,7 @@ def _rehearse(plan, parts):
     except Exception:  # it will come again in the training, which says what it is
         small.verbs.close()
     finally:
-        WATCH.reset(before)
+        ROOM.reset(before)
     names, *table = zip(*small.verbs.verbs, strict=True)
     memory = {k: v for k, v in (point.state if point else {}).items() if k.startswith("memory.")}
     table = torch.tensor(table, dtype=torch.float64).mT

@@ -17,8 +17,7 @@ from .arguments import several, whole
 from .settled import settled
 from .tensors import lanes_of
 
-TEMPORARY = 50e6  # bytes that the tables of an answer, or of a Fisher, may take at a time
-WATCH = ContextVar("what watches a rehearsal with a few of all lanes", default=None)
+ROOM = ContextVar("bytes that the tables of an answer, or of a Fisher, may take at a time", default=50e6)
 
 
 @settled
@@ -176,8 +175,8 @@ def apply(net, params, x):
 
 def in_pieces(answer, params, x):
     """answer(params, x) (lanes, n, …) of x (lanes, n, …), a few lanes and samples at a time."""
-    (lanes, n), watch = x.shape[:2], WATCH.get()
-    if not params or x.numel() * (watch.fold if watch else 1) < 2**18:  # too little to be worth a look
+    lanes, n = x.shape[:2]
+    if not params or x.numel() < ROOM.get() / 200:  # too little to be worth a look
         return answer(params, x)
     with Made() as one:
         row = answer({k: p[:1] for k, p in params.items()}, x[:1, :1])
@@ -188,15 +187,12 @@ def in_pieces(answer, params, x):
 
 
 def pieces(lanes, n, nbytes):
-    """Slices (lanes, samples) that stay under TEMPORARY bytes, where a sample takes so many."""
-    room = max(1, int(TEMPORARY / nbytes))
-    several, watch = max(1, room // n), WATCH.get()
-    parts = [
-        (slice(i, i + several), slice(j, j + room))
-        for i in range(0, lanes, several)
-        for j in range(0, n, room)
+    """Slices (lanes, samples) whose tables find room, where a sample takes so many bytes."""
+    room = max(1, int(ROOM.get() / nbytes))  # samples at a time
+    some = max(1, room // n)
+    return [
+        (slice(i, i + some), slice(j, j + room)) for i in range(0, lanes, some) for j in range(0, n, room)
     ]
-    return watch.weighed(parts, lanes, several) if watch else parts
 
 
 class Made(TorchDispatchMode):

@@ -150,13 +150,16 @@ def test_fisher_is_the_hessian_of_the_divergence_by_finite_differences():
             torch.testing.assert_close(F[k][0].view(-1)[place], sum(values) / eps**2, rtol=1e-3, atol=1e-6)
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_chunks_change_nothing():
     net = cnn(STREAM, channels=(4,))
     params = start(net, seeds=(0, 1, 2))
     (x,) = with_lanes(params, X)
     whole = fisher(net, params, x)
-    monkeypatch.setattr(models, "TEMPORARY", 1e5)
-    assert_same(fisher(net, params, x), whole, rtol=1e-5)
+    before = models.ROOM.set(1e5)
+    try:
+        assert_same(fisher(net, params, x), whole, rtol=1e-5)
+    finally:
+        models.ROOM.reset(before)
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,8 @@ def test_a_machine_that_does_not_tell(monkeypatch, tmp_path):
 def test_weights_that_are_only_looked_at_are_not_made():
     """A product of a wide layer looks at its weights transposed: no activation, and no reason for parts."""
     params = {k: p.detach()[None] for k, p in WIDE.named_parameters()}
+    x = torch.rand(1, 1, 1, 28, 28)
     with torch.no_grad(), Made() as one:
-        apply(WIDE, params, torch.rand(1, 1, 1, 28, 28))
+        apply(WIDE, params, x)
     assert one.largest == 4 * 400 and one.total < 3 * one.largest
     assert len(plan(Finetune(WIDE), IMAGES, 16).parts) == 1

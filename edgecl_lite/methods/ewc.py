@@ -200,7 +200,7 @@ def _batched(net, params, x, y, active, batch):
 
 
 def _chunks(net, params, x):
-    """Slices (lanes, samples) whose tables stay under TEMPORARY bytes."""
+    """Slices (lanes, samples) whose tables find room."""
     (lanes, n), floats = x.shape[:2], 0
     for _, layer, own, h, out in layers(net, {k: p[:1].detach() for k, p in params.items()}, x[:1, :1]):
         floats += out.numel() + (0 if is_linear(layer, own, h) else sum(p.numel() for p in own.values()))
