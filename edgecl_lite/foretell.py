@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 
-from .arguments import number
 from .models import ROOM, Made, apply
 from .settled import settled
 from .tensors import nbytes
@@ -90,15 +89,18 @@ class Foretold:
         return int(self.held + self.memory + self.passing + self.points)
 
 
-def foretell(plan):
-    """Bytes that a training by this `Plan` will add to the process at its peak."""
-    return foretold(plan).total
+def foretell(plan, loop):
+    """Bytes that a training by this `Plan` will add to the process at its peak.
+
+    loop(plan): the training loop, a generator of points (`train.follow`).
+    """
+    return foretold(plan, loop).total
 
 
 @settled
-def foretold(plan):
+def foretold(plan, loop):
     """The `Foretold` of a plan. It draws from none of its generators, nor from torch's own."""
-    names, found = _extrapolated(plan)
+    names, found = _extrapolated(plan, loop)
     at = found[:-1, 1].argmax().item()
     (begin, peak), (memory, kept) = found[at].tolist(), found[-1].tolist()
     points, each = _points(plan)
@@ -108,14 +110,14 @@ def foretold(plan):
     return Foretold(held - memory, memory, peak - held, most - peak, names[at])
 
 
-def _extrapolated(plan):
+def _extrapolated(plan, loop):
     """Names of the verbs and table of `_rehearse`, for all the lanes."""
     lanes, part = plan.lanes, min(plan.lanes, plan.parts[0].stop or plan.lanes)
     if lanes == part:  # all go through a step together
         sizes = [[lanes]] if lanes <= 2 else [[2], [3]]  # one lane alone spares copies that two need
     else:
         sizes = [[1, 1], [1, 1, 1]] if part == 1 else [[2, 1], [2, 2], [3, 1]]
-    names, tables = zip(*(_rehearse(plan, parts) for parts in sizes), strict=True)
+    names, tables = zip(*(_rehearse(plan, parts, loop) for parts in sizes), strict=True)
     if len({*map(len, tables)}) > 1:  # one came to an earlier end
         tables = [torch.stack([table[:-1].amax(0), table[-1]]) for table in tables]
     first, *more = tables
@@ -126,21 +128,19 @@ def _extrapolated(plan):
     return names[0], first
 
 
-def _rehearse(plan, parts):
+def _rehearse(plan, parts, loop):
     """Two short tasks, with lanes in parts of these sizes: names of the verbs that were called, and a table.
 
     The table (verbs + 1, 2) has bytes at the begin of each verb and the most meanwhile; in its last row those
     of the samples kept, and of the last point, which outlives the training.
     """
-    from .train import follow
-
     small, point = _small(plan, parts), None
     seen = Alive()
     small.verbs = Watched(small.method, seen)
     before = ROOM.set(ROOM.get() * small.lanes / plan.lanes)  # cut where the training will cut
     try:
         with torch.random.fork_rng(devices=[]), seen:
-            for point in follow(small):
+            for point in loop(small):
                 if point.step == 2 * STEPS:
                     break
             small.verbs.close()
@@ -201,18 +201,17 @@ def _weights(plan):
 # ---- what there is room for
 
 
-def check_room(plan, room=None):
+def check_room(plan, loop):
     """Notes on a training that takes over 80 % of what the machine or its container has; mostly none.
 
-    room: bytes that it may add to the process. Raises ValueError, which says what to lower, where it needs
-    more. Small ones are let through by a bound, without a rehearsal.
+    Raises ValueError, which says what to lower, where it needs more than `plan.room` bytes. Small ones are
+    let through by a bound, without a rehearsal. loop: see `foretell`.
     """
-    room = room if room is None else number("room, in bytes,", room, strictly=True)
-    total = total_memory(plan.device)
+    room, total = plan.room, total_memory(plan.device)
     given = [size for size in (room, total) if size is not None]
     if not given or _bound(plan) < SURE * min(given):
         return []
-    found = foretold(plan)
+    found = foretold(plan, loop)
     need = f"this training needs about {_size(found.total)}"
     if room is not None and found.total > room:
         raise ValueError(f"{need}, room is {_size(room)}: {_advice(plan, found)}")

@@ -40,6 +40,7 @@ from edgecl_lite import foretell as module
 from edgecl_lite.foretell import check_room, foretell, total_memory
 from edgecl_lite.models import Made
 from edgecl_lite.plan import Plan
+from edgecl_lite.train import follow
 
 
 class Count(TorchDispatchMode):
@@ -136,7 +137,7 @@ METHODS = {
 def assert_foretold(method, stream, seeds=1, grid=None, **options):
     options = {"steps": 3} | options
     real = counted(method, stream, seeds, grid, **options)
-    found = foretell(plan(method, stream, seeds, grid, **options))
+    found = foretell(plan(method, stream, seeds, grid, **options), follow)
     assert real > 4e6 and found == pytest.approx(real, rel=0.25)
 
 
@@ -203,7 +204,7 @@ def test_rehearsing_changes_nothing():
     ahead = plan(method, IMAGES, 2)
     dice = [g.get_state() for g in (*ahead.shuffles, *ahead.chances)]
     held, weights = dict(vars(ahead)), {k: v.clone() for k, v in WIDE.state_dict().items()}
-    foretell(ahead)
+    foretell(ahead, follow)
     assert torch.equal(torch.get_rng_state(), torch_state) and vars(ahead) == held
     after = [g.get_state() for g in (*ahead.shuffles, *ahead.chances)]
     assert all(map(torch.equal, dice, after))
@@ -215,10 +216,11 @@ def test_rehearsing_changes_nothing():
 
 def test_no_room_is_refused_before_the_first_step():
     sweep_of_four = plan(EWC(WIDE), IMAGES, 2, {"lam": [1.0, 10.0]})
-    need = foretell(sweep_of_four)
-    assert check_room(sweep_of_four, need) == []
+    need = foretell(sweep_of_four, follow)
+    in_room = lambda room: check_room(plan(EWC(WIDE), IMAGES, 2, {"lam": [1.0, 10.0]}, room=room), follow)
+    assert in_room(need) == []
     with pytest.raises(ValueError) as error:
-        check_room(sweep_of_four, need / 2)
+        in_room(need / 2)
     for words in (
         f"this training needs about {need / 1e6:.3g} MB, room is {need / 2e6:.3g} MB: lower ",
         "the number of values of lam or the number of seeds (4 lanes at once)",
@@ -237,7 +239,7 @@ def test_no_room_is_refused_before_the_first_step():
 )
 def test_what_weighs_most_is_named_first(method, stream, options, words):
     with pytest.raises(ValueError) as error:
-        check_room(plan(method, stream, **options), 1e6)
+        next(learn(method, stream, room=1e6, **options))
     assert words in str(error.value)
 
 
@@ -246,36 +248,42 @@ def test_what_weighs_most_is_named_first(method, stream, options, words):
 )
 def test_a_room_that_is_none(room, kind):
     with pytest.raises(kind, match="room, in bytes, must be a finite number > 0, got"):
-        check_room(plan(Finetune(WIDE), IMAGES), room)
+        train(Finetune(WIDE), IMAGES, room=room)
 
 
 def test_a_note_above_80_percent_of_the_machine(monkeypatch):
     ahead = plan(EWC(WIDE), IMAGES, 2)
-    need = foretell(ahead)
+    need = foretell(ahead, follow)
     monkeypatch.setattr(module, "total_memory", lambda device: need / 0.81)
-    (note,) = check_room(ahead)
+    (note,) = check_room(ahead, follow)
     assert note.startswith(
         f"This training needs about {need / 1e6:.3g} MB, and this machine, or its container, has"
     )
     assert "lower the number of seeds (2 lanes at once)" in note
     monkeypatch.setattr(module, "total_memory", lambda device: need / 0.79)
-    assert check_room(ahead) == []
+    assert check_room(ahead, follow) == []
     monkeypatch.setattr(module, "total_memory", lambda device: None)
-    assert check_room(ahead) == []
+    assert check_room(ahead, follow) == []
+
+
+def test_the_note_stands_in_the_run(monkeypatch):
+    monkeypatch.setattr(module, "total_memory", lambda device: 1e6)
+    run = train(EWC(WIDE), IMAGES, steps=1, progress=False)
+    assert [note for note in run.notes if note.startswith("This training needs about")]
 
 
 def test_small_trainings_are_not_rehearsed(monkeypatch):
     monkeypatch.setattr(module, "total_memory", lambda device: 2e9)
     monkeypatch.setattr(module, "foretold", None)
     stream = rotated(digits())
-    assert check_room(plan(EWC(mlp(stream)), stream, 3, {"lam": [1.0] * 16})) == []
+    assert check_room(plan(EWC(mlp(stream)), stream, 3, {"lam": [1.0] * 16}), follow) == []
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_bound_lets_none_through_that_is_large(name):
     """It is above what each method takes."""
     ahead = plan(METHODS[name](WIDE), IMAGES, 3)
-    assert module._bound(ahead) > foretell(ahead)
+    assert module._bound(ahead) > foretell(ahead, follow)
 
 
 # ---- what there is
