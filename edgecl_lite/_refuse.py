@@ -246,8 +246,7 @@ class Checked:
         return getattr(self.method, name)
 
     def start(self, params, stream, hyper):
-        self.state = self._dict("start", "state", self.method.start(params, stream, hyper))
-        return self.state
+        return self._dict("start", "state", self.method.start(params, stream, hyper))
 
     def begin_task(self, params, state, task):
         both = self.method.begin_task(params, state, task)

@@ -6,18 +6,18 @@ No BatchNorm, no Dropout: their hidden state would tie the lanes together. Lesso
 """
 
 import copy
+from contextvars import ContextVar
 
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from .arguments import several, whole
 from .settled import settled
 from .tensors import lanes_of
 
-TEMPORARY = 50e6  # bytes that the tables of an answer, or of a Fisher, may take at a time
+ROOM = ContextVar("bytes that the tables of an answer, or of a Fisher, may take at a time", default=50e6)
 
 
 @settled
@@ -176,31 +176,54 @@ def apply(net, params, x):
 def in_pieces(answer, params, x):
     """answer(params, x) (lanes, n, …) of x (lanes, n, …), a few lanes and samples at a time."""
     lanes, n = x.shape[:2]
-    if not params or x.numel() < 2**18:  # too little to be worth a look
+    if not params or x.numel() < ROOM.get() / 200:  # too little to be worth a look
         return answer(params, x)
     with Made() as one:
-        answer({k: p[:1] for k, p in params.items()}, x[:1, :1])
-    room = max(1, int(TEMPORARY / (3 * one.largest)))  # samples at a time: three such tables
-    several = max(1, room // n)
-    if several >= lanes and room >= n:
-        return answer(params, x)
-    rows = []
-    for i in range(0, lanes, several):
-        some = {k: p[i : i + several] for k, p in params.items()}
-        rows.append(torch.cat([answer(some, part) for part in x[i : i + several].split(room, 1)], 1))
-    return torch.cat(rows)
+        row = answer({k: p[:1] for k, p in params.items()}, x[:1, :1])
+    whole = row.new_empty(lanes, n, *row.shape[2:])
+    for part in pieces(lanes, n, 3 * one.largest):  # three such tables
+        whole[part] = answer({k: p[part[0]] for k, p in params.items()}, x[part])
+    return whole
+
+
+def pieces(lanes, n, nbytes):
+    """Slices (lanes, samples) whose tables find room, where a sample takes so many bytes."""
+    room = max(1, int(ROOM.get() / nbytes))  # samples at a time
+    some = max(1, room // n)
+    return [
+        (slice(i, i + some), slice(j, j + room)) for i in range(0, lanes, some) for j in range(0, n, room)
+    ]
 
 
 class Made(TorchDispatchMode):
-    """`with Made() as seen: …`: bytes of the largest tensor that operations gave meanwhile, and of all."""
+    """`with Made() as seen: …`: bytes of the largest tensor that operations made meanwhile, and of all.
 
-    largest = total = 1
+    A view of what was there before is not made.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.largest, self.total = 1, 1
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         out = operation(*args, **(kwargs or {}))
-        for nbytes in (t.nbytes for t in tree_leaves(out) if torch.is_tensor(t)):
-            self.largest, self.total = max(self.largest, nbytes), self.total + nbytes
+        for storage in storages(out):
+            if storage._cdata not in {given._cdata for given in storages((args, kwargs))}:
+                self.made(storage)
         return out
+
+    def made(self, storage):
+        """What happens for each."""
+        self.largest, self.total = max(self.largest, storage.nbytes()), self.total + storage.nbytes()
+
+
+def storages(tree):
+    """Those of all tensors in nested lists, tuples and dicts."""
+    if isinstance(tree, torch.Tensor):
+        yield tree.untyped_storage()
+    elif isinstance(tree, list | tuple | dict):
+        for leaf in tree.values() if isinstance(tree, dict) else tree:
+            yield from storages(leaf)
 
 
 def head_names(names):

@@ -28,8 +28,9 @@ class Plan:
     """
 
     def __init__(
-        self, method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device
-    ):
+        self, method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device,
+        room=None,
+    ):  # fmt: skip
         self.grid = axes(method, grid or {})
         if not isinstance(stream, Stream):
             raise TypeError(f"stream must be a Stream such as rotated(digits()), got {type(stream).__name__}")
@@ -42,6 +43,7 @@ class Plan:
         check_device(device)
         self.method, self.stream, self.fresh = method, stream, fresh
         self.device = "cpu" if device is None else device
+        self.room = room if room is None else number("room, in bytes,", room, strictly=True)
         self.optimizer, self.lr = optimizer, number("lr", lr, strictly=True)
         self.batch_size, epochs = whole("batch_size", batch_size), whole("epochs", epochs)
         steps, self.every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
@@ -57,7 +59,7 @@ class Plan:
         self.chances = [torch.Generator().manual_seed(seed + SEEDS) for seed in self.seeds]
         own = type(method).__module__.partition(".")[0] == __package__
         self.verbs = method if own else Checked(method, self.lanes)
-        self.parts = self.some_lanes()
+        self.parts, self.notes = self.some_lanes(), self.told_before()
         if callable(optimizer):
             check_optimizer(optimizer, self.start()[0], self.lr)
 
@@ -127,8 +129,7 @@ class Plan:
         moving = learns(self.method.net)
         return {k: p.requires_grad_(k in moving) for k, p in copied(params).items()}
 
-    @property
-    def notes(self):
+    def told_before(self):
         """Sentences that a reader should know of this training; they stand in `Run.notes`."""
         method, notes = self.method, []
         still = [k for k, p in method.net.named_parameters() if not p.requires_grad]

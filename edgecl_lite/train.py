@@ -15,6 +15,7 @@ import torch
 
 from ._refuse import WrongReturn
 from .arguments import seeds_list
+from .foretell import check_room
 from .methods.base import Exhausted, NoAnswer, masked
 from .plan import Plan, axes
 from .run import Run
@@ -54,19 +55,27 @@ class Point:
 @settled
 def learn(
     method, stream, seeds=1, grid=None, *, epochs=10, batch_size=32, lr=1e-3, optimizer="adam",
-    fresh=True, steps=None, every=None, device=None, ticks=False,
+    fresh=True, steps=None, every=None, device=None, room=None, ticks=False,
 ):  # fmt: skip
     """Train on the tasks in turn; yield a `Point` at the start, every `every` steps and after each task.
 
     seeds: a count or a list. grid: {hyper-parameter: values}; lanes are its cells × seeds, seeds innermost.
     steps: steps per task, instead of epochs. every: default once an epoch. optimizer: "adam", "sgd" or a
     callable taking (tensors, lr=…), which moves each lane by itself. fresh: a new optimiser for every task.
-    ticks: yield None after the other steps, for whoever may want to stop there. Same seed, same result, bit
-    for bit, on one machine and for as many lanes; beside other lanes the last digits may differ.
+    room: bytes that it may add to the process, 2e9 for 2 GB; where it needs more it is refused before it
+    begins. ticks: yield None after the other steps, for whoever may want to stop there. Same seed, same
+    result, bit for bit, on one machine and for as many lanes; beside others the last digits may differ.
     Raises ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
-    plan = Plan(method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device)
-    notes = plan.notes
+    training = epochs, batch_size, lr, optimizer, fresh, steps, every, device, room
+    plan = Plan(method, stream, seeds, grid, *training)
+    plan.notes += check_room(plan, follow)
+    yield from follow(plan, ticks)
+
+
+def follow(plan, ticks=False):
+    """What `learn` yields, for a plan that was checked: the loop itself."""
+    stream, notes = plan.stream, plan.notes
     method, (params, hyper) = plan.verbs, plan.start()
     state, opt, losses, lost, step = method.start(params, stream, hyper), None, [], {}, 0
 

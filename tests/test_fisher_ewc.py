@@ -5,8 +5,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from edgecl_lite import EWC, Finetune, cnn, digits, fisher, mlp, nbytes, rotated, split, sweep, train
-from edgecl_lite.methods import ewc
+from edgecl_lite import EWC, Finetune, cnn, digits, fisher, mlp, models, nbytes, rotated, split, sweep, train
 from edgecl_lite.methods.ewc import Quadratic
 from edgecl_lite.models import initial
 from edgecl_lite.tensors import lane, stack
@@ -151,13 +150,16 @@ def test_fisher_is_the_hessian_of_the_divergence_by_finite_differences():
             torch.testing.assert_close(F[k][0].view(-1)[place], sum(values) / eps**2, rtol=1e-3, atol=1e-6)
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_chunks_change_nothing():
     net = cnn(STREAM, channels=(4,))
     params = start(net, seeds=(0, 1, 2))
     (x,) = with_lanes(params, X)
     whole = fisher(net, params, x)
-    monkeypatch.setattr(ewc, "TEMPORARY", 1e5)
-    assert_same(fisher(net, params, x), whole, rtol=1e-5)
+    before = models.ROOM.set(1e5)
+    try:
+        assert_same(fisher(net, params, x), whole, rtol=1e-5)
+    finally:
+        models.ROOM.reset(before)
 
 
 @pytest.mark.parametrize(

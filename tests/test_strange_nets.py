@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import edgecl_lite as cl
-from edgecl_lite.models import apply, initial
+from edgecl_lite.models import ROOM, apply, initial
 from edgecl_lite.tensors import lanes_of, stack
 
 DIGITS = cl.digits()
@@ -802,11 +802,12 @@ def test_answers_in_pieces_are_the_answers(monkeypatch):
     x = stream.tasks[0].test[0].expand(3, -1, -1, -1, -1)
     whole = {k: p.clone().requires_grad_() for k, p in params.items()}
     want, made = apply(net, whole, x).detach(), []
-    monkeypatch.setattr("edgecl_lite.models.TEMPORARY", 2e6)
+    before = ROOM.set(2e6)
     monkeypatch.setattr(
         "edgecl_lite.models.through", lambda *a, of=cl.models.through: made.append(of(*a)) or made[-1]
     )
     assert torch.allclose(apply(net, params, x), want, atol=1e-6)
+    ROOM.reset(before)
     assert max(t.nbytes for t in made) <= 2e6
 
 

@@ -6,12 +6,14 @@ Kirkpatrick et al. 2017, eq. 3: one penalty per task. Huszár 2018 argues for a 
 as in online EWC (Schwarz et al. 2018). Lesson: 02_ewc derives every line.
 """
 
+import functools
+
 import torch
 from torch.autograd.function import once_differentiable
 from torch.func import functional_call, vjp, vmap
 
 from ..arguments import choice, number, whole
-from ..models import TEMPORARY, apply, check_params, is_linear, layers, learns
+from ..models import apply, check_params, is_linear, layers, learns, pieces
 from ..settled import settled
 from ..tensors import lanes_of, per_lane, rows, zeros
 from .base import Finetune, cross_entropy, masked
@@ -117,16 +119,9 @@ def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, bat
     moving = learns(net)
     for part in _chunks(net, params, x):
         theta = {k: p[part[0]].detach().requires_grad_(k in moving) for k, p in params.items()}
-        walk = list(layers(net, theta, x[part]))
-        logp = masked(walk[-1][-1], active[part]).log_softmax(-1)  # (lanes, n, outputs)
-        learned = [step for step in walk if any(p.requires_grad for p in step[2].values())]
-        for answer, weight in _answers(labels, logp.detach().exp(), y, u, part):
-            score = logp.gather(-1, answer.unsqueeze(-1)).sum()  # of all samples: each δ is its own
-            deltas = torch.autograd.grad(score, [out for *_, out in learned], retain_graph=True)
-            for (prefix, layer, own, h, _), delta in zip(learned, deltas, strict=True):
-                for k, square in _squares(layer, own, h.detach(), delta, weight).items():
-                    if own[k].requires_grad:
-                        total[prefix + k][part[0]] += square / n
+        answers = functools.partial(_answers, labels, y=y, u=u, part=part)
+        for k, square in _of_part(net, theta, x[part], active[part], answers):
+            total[k][part[0]] += square / n
     return total
 
 
@@ -146,6 +141,20 @@ def _refuse(net, params, labels, x, y, rng):
     if labels in ("empirical", "batched") and (y is None or y.shape != x.shape[:2]):
         got = None if y is None else f"shape {tuple(y.shape)}"
         raise ValueError(f"labels={labels!r} needs y of shape {tuple(x.shape[:2])}, got {got}")
+
+
+def _of_part(net, theta, x, active, answers):
+    """Pairs (name, sum over x of its squared scores); what it made is gone when the next part comes."""
+    walk = list(layers(net, theta, x))
+    logp = masked(walk[-1][-1], active).log_softmax(-1)  # (lanes, n, outputs)
+    learned = [step for step in walk if any(p.requires_grad for p in step[2].values())]
+    for answer, weight in answers(logp.detach().exp()):
+        score = logp.gather(-1, answer.unsqueeze(-1)).sum()  # of all samples: each δ is its own
+        deltas = torch.autograd.grad(score, [out for *_, out in learned], retain_graph=True)
+        for (prefix, layer, own, h, _), delta in zip(learned, deltas, strict=True):
+            for k, square in _squares(layer, own, h.detach(), delta, weight).items():
+                if own[k].requires_grad:
+                    yield prefix + k, square
 
 
 def _answers(labels, p, y, u, part):
@@ -191,15 +200,11 @@ def _batched(net, params, x, y, active, batch):
 
 
 def _chunks(net, params, x):
-    """Slices (lanes, samples) whose tables stay under TEMPORARY bytes."""
+    """Slices (lanes, samples) whose tables find room."""
     (lanes, n), floats = x.shape[:2], 0
     for _, layer, own, h, out in layers(net, {k: p[:1].detach() for k, p in params.items()}, x[:1, :1]):
         floats += out.numel() + (0 if is_linear(layer, own, h) else sum(p.numel() for p in own.values()))
-    room = max(1, int(TEMPORARY / (4 * 4 * floats)))  # samples at a time: four tables of 4-byte floats
-    rows = max(1, room // n)
-    return [
-        (slice(i, i + rows), slice(j, j + room)) for i in range(0, lanes, rows) for j in range(0, n, room)
-    ]
+    return pieces(lanes, n, 4 * 4 * floats)  # four tables of 4-byte floats
 
 
 def _named(prefix, tree):
