@@ -50,7 +50,7 @@ from edgecl_lite import (
     symbols,
     train,
 )
-from edgecl_lite.foretell import foretell
+from edgecl_lite.foretell import foretold
 from edgecl_lite.models import initial
 from edgecl_lite.plan import Plan
 from edgecl_lite.tensors import lane, stack
@@ -176,7 +176,7 @@ COLOUR_LAM = [10.0**k for k in range(8)]
 def colour_sweep():
     stream = colours()
     method = EWC(cnn(stream))
-    train(method, colours(40), steps=1)
+    train(Finetune(NET), STREAM, steps=1)  # so that all is loaded
     return lambda: sweep(method, stream, lam=COLOUR_LAM, **COLOUR)
 
 
@@ -191,7 +191,7 @@ def a_plan(method, stream, seeds=1, grid=None, **options):
 def foretold_off():
     """By how many per cent the memory foretold for a sweep of 16 lanes of `cnn` misses what it takes."""
     stream = colours()
-    ahead = foretell(a_plan(EWC(cnn(stream)), stream, grid={"lam": COLOUR_LAM}, **COLOUR), follow)
+    ahead = foretold(a_plan(EWC(cnn(stream)), stream, grid={"lam": COLOUR_LAM}, **COLOUR), follow).process
     return 100 * abs(ahead / 1e6 / peak_mb("colours")[1] - 1)
 
 

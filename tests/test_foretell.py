@@ -37,7 +37,7 @@ from edgecl_lite import (
     train,
 )
 from edgecl_lite import foretell as module
-from edgecl_lite.foretell import check_room, foretell, total_memory
+from edgecl_lite.foretell import check_room, foretell, foretold, total_memory
 from edgecl_lite.models import Made
 from edgecl_lite.plan import Plan
 from edgecl_lite.train import follow
@@ -216,7 +216,7 @@ def test_rehearsing_changes_nothing():
 
 def test_no_room_is_refused_before_the_first_step():
     sweep_of_four = plan(EWC(WIDE), IMAGES, 2, {"lam": [1.0, 10.0]})
-    need = foretell(sweep_of_four, follow)
+    need = foretold(sweep_of_four, follow).process
     in_room = lambda room: check_room(plan(EWC(WIDE), IMAGES, 2, {"lam": [1.0, 10.0]}, room=room), follow)
     assert in_room(need) == []
     with pytest.raises(ValueError) as error:
@@ -234,7 +234,7 @@ def test_no_room_is_refused_before_the_first_step():
         (Finetune(WIDE), IMAGES, {}, "lower the width of the net: "),
         (Replay(WIDE, 50_000), IMAGES, {}, "lower capacity: "),
         (Finetune(CNN), COLOUR, {"batch_size": 64}, "lower batch_size: "),
-        (Finetune(WIDE), IMAGES, {"steps": 50_000, "every": 1}, "lower the points, by a larger every=…,: "),
+        (Finetune(WIDE), IMAGES, {"steps": 50_000, "every": 1}, "lower the points, by a larger every=…: "),
     ],
 )
 def test_what_weighs_most_is_named_first(method, stream, options, words):
@@ -253,7 +253,7 @@ def test_a_room_that_is_none(room, kind):
 
 def test_a_note_above_80_percent_of_the_machine(monkeypatch):
     ahead = plan(EWC(WIDE), IMAGES, 2)
-    need = foretell(ahead, follow)
+    need = foretold(ahead, follow).process
     monkeypatch.setattr(module, "total_memory", lambda device: need / 0.81)
     (note,) = check_room(ahead, follow)
     assert note.startswith(
