@@ -189,10 +189,8 @@ def in_pieces(answer, params, x):
 def pieces(lanes, n, nbytes):
     """Slices (lanes, samples) whose tables find room, where a sample takes so many bytes."""
     room = max(1, int(ROOM.get() / nbytes))  # samples at a time
-    some = max(1, room // n)
-    return [
-        (slice(i, i + some), slice(j, j + room)) for i in range(0, lanes, some) for j in range(0, n, room)
-    ]
+    few, some = max(1, room // lanes), min(lanes, room)  # of all lanes as many, or one sample of some lanes
+    return [(slice(i, i + some), slice(j, j + few)) for i in range(0, lanes, some) for j in range(0, n, few)]
 
 
 class Made(TorchDispatchMode):

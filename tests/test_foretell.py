@@ -272,6 +272,14 @@ def test_the_note_stands_in_the_run(monkeypatch):
     assert [note for note in run.notes if note.startswith("This training needs about")]
 
 
+@pytest.mark.parametrize("tested", [60, 150])
+def test_pieces_of_few_lanes_are_as_large_a_share_as_those_of_all(tested):
+    x, y = torch.rand(tested, 3, 32, 32), torch.arange(tested) % 4
+    few = made((3, 32, 32))
+    stream = split(Dataset("made", few.train, (x, y), few.classes))
+    assert_foretold(EWC(cnn(stream)), stream, 16, steps=1)
+
+
 def test_small_trainings_are_not_rehearsed(monkeypatch):
     monkeypatch.setattr(module, "total_memory", lambda device: 2e9)
     monkeypatch.setattr(module, "foretold", None)
