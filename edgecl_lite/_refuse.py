@@ -39,7 +39,7 @@ def check_net(net, given=False):
             raise TypeError(f"net must have weights of torch.float32, got {name!r} of {p.dtype}: net.float()")
     for name, part in net.named_modules():
         what = f"got {type(part).__name__} as layer {name!r}"
-        if isinstance(part, HIDDEN_STATE):
+        if isinstance(part, HIDDEN_STATE) and getattr(part, "p", 1):  # a Dropout of 0 does nothing
             hint = "no Dropout, and GroupNorm instead of BatchNorm"
             raise TypeError(f"net must keep no state between samples, {what}: {hint}")
         if isinstance(part, nn.RNNBase | nn.LSTMCell):
@@ -109,7 +109,7 @@ def refuse_strange(net, x):
     if names := [k for k, v in versions(twin).items() if held.get(k) != v]:
         layer = names[0].rpartition(".")[0]
         who = f"layer {layer!r} ({type(twin.get_submodule(layer)).__name__}) changes its {names[0]!r}"
-        way = "no running statistics: GroupNorm, or track_running_stats=False"
+        way = "no running statistics (GroupNorm, track_running_stats=False), no weights written in forward"
         raise TypeError(f"net must keep nothing from batch to batch, but {who}: {way}")
     if not alike(whole, learn(twin)):
         who, way = culprit(fresh(), learn, learn), "make it a function of its input alone"

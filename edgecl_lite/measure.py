@@ -64,7 +64,7 @@ def measure(net, shape):
 def _walk(net, shape, n):
     """(bytes kept, FLOPs forward and backward, widest, values that come out) for n samples."""
     for name, part in net.named_modules():
-        if isinstance(part, HIDDEN_STATE):
+        if isinstance(part, HIDDEN_STATE) and getattr(part, "p", 1):
             raise TypeError(f"cannot count layer {name!r}, {type(part).__name__}: take GroupNorm, no Dropout")
     x, y = torch.zeros(n, *shape), torch.zeros(n, dtype=torch.long)
     theta = {k: p.detach().cpu().clone().requires_grad_(p.requires_grad) for k, p in net.named_parameters()}

@@ -128,6 +128,16 @@ def test_a_user_keeps_the_array_handed_in():
     assert torch.equal(x, before)
 
 
+def test_a_layer_without_a_rule_for_lanes_and_samples_goes_lane_by_lane():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(6, 8), nn.PReLU(), nn.Dropout(0.0), nn.Linear(8, 3))
+    params = {k: torch.stack([v.detach(), 2 * v.detach()]) for k, v in net.named_parameters()}
+    x = torch.randn(1, 20, 1, 1, 6).expand(2, -1, -1, -1, -1)
+    found = cl.fisher(net, params, x)
+    for lane in (0, 1):
+        want = brute_fisher(net, {k: p[[lane]] for k, p in params.items()}, x)
+        assert all(torch.allclose(found[k][lane], want[k], rtol=1e-4, atol=1e-7) for k in want)
+
+
 # ---- layers that behave otherwise in training
 
 

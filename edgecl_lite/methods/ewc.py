@@ -15,7 +15,7 @@ from torch.func import functional_call, vjp, vmap
 from ..arguments import choice, number, whole
 from ..models import apply, check_params, is_linear, layers, learns, pieces
 from ..settled import settled
-from ..tensors import lanes_of, per_lane, rows, zeros
+from ..tensors import lanes_of, per_lane, rows, stack, zeros
 from .base import Finetune, cross_entropy, masked
 
 LABELS = ("exact", "sample", "empirical", "batched")
@@ -183,7 +183,12 @@ def _squares(layer, own, h, delta, weight):
         return vjp(lambda p: functional_call(layer, held | p, (h[None].clone(),))[0], own)[1](delta)[0]
 
     own = {k: p.detach() for k, p in own.items()}
-    grads = vmap(vmap(of_one_sample, in_dims=(None, 0, 0)))(own, h, delta)  # {name: (lanes, n, …)}
+    of_samples = vmap(of_one_sample, in_dims=(None, 0, 0))
+    try:
+        grads = vmap(of_samples)(own, h, delta)  # {name: (lanes, n, …)}
+    except RuntimeError:  # torch has no rule for lanes and samples at once, as of nn.PReLU
+        each = range(len(h))
+        grads = stack([of_samples({k: p[i] for k, p in own.items()}, h[i], delta[i]) for i in each])
     return {k: torch.einsum("ln,ln...->l...", weight, g**2) for k, g in grads.items()}
 
 
