@@ -50,6 +50,14 @@ def check_net(net, given=False):
             raise TypeError(f"net must draw its start anew for every seed, {hint}")
 
 
+def check_weights(weights):
+    """Raises ValueError where given weights {name: (lanes, …)} are no finite float32."""
+    for name, p in (weights or {}).items():
+        if p.dtype != torch.float32 or not p.isfinite().all():
+            lost = "" if p.isfinite().all() else f", {(~p.isfinite()).sum()} of {p.numel()} not finite"
+            raise ValueError(f"weights must be finite, of torch.float32, got {name!r} of {p.dtype}{lost}")
+
+
 def check_head(net, outputs):
     """Raises TypeError where the layer registered last does not give that many outputs."""
     head = head_names(name for name, _ in net.named_parameters())

@@ -269,7 +269,9 @@ def total_memory(device=None, root="/"):
     None where it cannot be told. root: where the system's files lie.
     """
     if device is not None and torch.device(device).type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
+        with suppress(AssertionError, RuntimeError):  # a device that cannot say
+            return torch.cuda.get_device_properties(device).total_memory
+        return None
     sizes = [size for size in (_installed(), *_limits(Path(root))) if size]
     return min(sizes, default=None)
 

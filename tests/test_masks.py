@@ -507,7 +507,7 @@ def test_lanes_equal_the_runs_alone(kind, name, values):
         (lambda: Piggyback(NET, threshold=-1), ValueError, "threshold must be a finite number >= 0, got -1"),
         (lambda: Piggyback(mlp(STREAM, hidden=())), TypeError, "Piggyback masks hidden layers, got"),
         (lambda: PackNet(mlp(STREAM, hidden=())), TypeError, "PackNet masks hidden layers, got"),
-        (lambda: Piggyback(NET, backbone=NET), TypeError, "Run or {name: tensor}, got Sequential"),
+        (lambda: Piggyback(NET, backbone=3), TypeError, "a Run, a net or {name: tensor}, got int"),
         (lambda: Piggyback(NET, backbone={}), ValueError, r"'1.weight' of shape \(20, 64\), got none"),
         (
             lambda: Piggyback(NET, backbone=initial(mlp(STREAM, hidden=(30,)), 0)),

@@ -12,7 +12,7 @@ import warnings
 import torch
 from torch.nn import functional as F
 
-from .._refuse import check_net
+from .._refuse import check_net, check_weights
 from ..models import apply, given_weights
 from ..tensors import device_of, lanes_of, rows
 
@@ -54,6 +54,7 @@ class Finetune:
             weights = old
         check_net(net, given=weights is not None)
         self.net, self._weights, self._left = net, given_weights(net, weights), memory_of(weights)
+        check_weights(self._weights)
         self.hyper = check_hyper(self, hyper)
 
     def start(self, params, stream, hyper):
