@@ -85,9 +85,7 @@ class Plan:
         params = {k: p.detach().cpu()[None] for k, p in self.method.net.named_parameters()}
         with torch.no_grad(), Made() as one:
             apply(self.method.net, params, self.stream.tasks[0].train[0][None, :1])
-        each = (
-            3 * self.batch_size * one.total
-        )  # of a lane: forward, backward, and as much for what is rehearsed
+        each = 3 * self.batch_size * one.total  # of a lane: what is new, what is rehearsed, and gradients
         several = max(1, int(STEP / each))
         return [slice(i, i + several) for i in range(0, self.lanes, several)]
 
@@ -135,17 +133,15 @@ class Plan:
         still = [k for k, p in method.net.named_parameters() if not p.requires_grad]
         if method._weights is None and (still or getattr(method, "frozen", False) is True):
             what = f"{still[0]!r} has requires_grad=False" if still else "frozen=True"
-            notes.append(
-                f"{what}, and what stands still was drawn at random: weights=net takes the net's own."
-            )
+            way = "weights=net takes the net's own"
+            notes.append(f"{what}, and what stands still was drawn at random: {way}.")
         if method._left:
             what = f"what it kept beside them ({', '.join(method._left)}) was left behind"
             notes.append(f"Only the weights of the Run given as weights= were taken; {what}.")
         if names := self.stream.trivial:
             some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-            notes.append(
-                f"Whoever is told the task knows the answer in {some}: one class, so 100 % says nothing."
-            )
+            why = "one class, so 100 % says nothing"
+            notes.append(f"Whoever is told the task knows the answer in {some}: {why}.")
         return notes
 
     def optimise(self, params, old):
