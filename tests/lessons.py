@@ -28,6 +28,8 @@ STRICT = {
             "error",
             # ipykernel 7.4 about itself, when it shuts down
             "ignore:For consistency across implementations:PendingDeprecationWarning",
+            # tornado 6.6 on Python 3.12 and later, as the kernel starts
+            "ignore:There is no current event loop:DeprecationWarning",
         ]
     )
 }
