@@ -226,14 +226,6 @@ def head_names(names):
     return [name for name in names if name.rpartition(".")[0] == names[-1].rpartition(".")[0]]
 
 
-def check_head(net, outputs):
-    """Raises TypeError where the layer registered last does not give that many outputs."""
-    head = head_names(name for name, _ in net.named_parameters())
-    if any(net.get_parameter(name).shape[0] != outputs for name in head):
-        layer = head[0].rpartition(".")[0]
-        raise TypeError(f"layer {layer!r}, the last one, must give the net's {outputs} outputs")
-
-
 def cut_at(net, cut):
     """(front, head) of an nn.Sequential: its first `cut` layers (-1: all but the last), and the others.
 
