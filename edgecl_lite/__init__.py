@@ -1,46 +1,56 @@
-"""Continual learning on edge devices: the small module behind a course of notebooks."""
+"""Continual learning on edge devices: the small module behind a course of notebooks.
+
+The files beside this one are the core: lanes, streams, models, method, plan, learn, train, run, metrics.
+Every folder is a room, and its first lines say which lesson it belongs to.
+"""
 
 from importlib import import_module
 
+# 00 and 01: forgetting
 from . import metrics
-from .boards import Board, DoesNotFit, boards, estimate, fits, flash_years
-from .budget import Budget, budget
-from .data import Dataset, digits, fashion_mnist, mnist
-from .environment import diagnose, memory_note, setup
-from .fewshot import episodes, sinusoids, symbols
-from .har import har, har_net, har_people, har_windows
-from .measure import Part, measure
-from .meta import adaptation, anil, first_order, inner_loop, maml, meta_learn, oml, reptile
-from .methods import (
-    AGEM,
-    EWC,
-    DERpp,
-    Exhausted,
-    Finetune,
-    GDumb,
-    ICaRL,
-    Joint,
-    LatentReplay,
-    NearestMean,
-    PackNet,
-    Piggyback,
-    Replay,
-    Separate,
-    StreamingLDA,
-    fisher,
-    herding,
-    reservoir,
-    straight_through,
-)  # fmt: skip
-from .models import apply, cnn, mlp
+from .data.images import Dataset, digits, fashion_mnist, mnist
+from .lanes import lane, nbytes, rows, stack
+from .learn import Diverged, Point, learn
+from .lessons.results import stored
+from .machine.environment import diagnose, memory_note, setup
+from .method import Exhausted, Finetune, Joint
+from .models import apply, cnn, initial, layers, mlp
 from .run import Run
 from .streams import Stream, Task, permuted, rotated, split
-from .tensors import nbytes
-from .train import Diverged, Point, learn, sweep, train
+from .train import sweep, train
 
-LATER = {"plots": "plots", "widgets": "widgets", "live": "widgets", "explore": "widgets", "flip": "widgets",
-         "guess": "widgets", "watch": "widgets", "meter": "widgets",
-         "checks": "checks", "check": "checks"}  # fmt: skip
+# 02: a penalty
+from .methods import EWC, fisher
+
+# 03: a memory
+from .methods import AGEM, DERpp, GDumb, ICaRL, LatentReplay, Replay, herding, reservoir
+
+# 04: weights set apart
+from .methods import PackNet, Piggyback, Separate, straight_through
+from .methods.codecs import packed, unpacked
+
+# 05: a start from which few steps go a long way
+from .data.fewshot import episodes, sinusoids, symbols
+from .meta.inner import anil, first_order, inner_loop, maml, new_head, oml, one_by_one, reptile
+from .meta.outer import adaptation, meta_learn
+
+# 06: the device
+from .data.har import har, har_net, har_people, har_windows
+from .device.advice import DoesNotFit, fits
+from .device.boards import Board, boards
+from .device.budget import Budget, budget
+from .device.energy import estimate, flash_years
+from .device.measure import Part, measure
+from .methods import NearestMean, StreamingLDA
+
+LATER = {
+    "plots": "plots",
+    "widgets": "widgets",
+    "checks": "lessons.check",
+    "check": "lessons.check",
+    "export": "device.export",
+    **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter"), "widgets"),
+}
 
 
 def __getattr__(name):
@@ -48,4 +58,4 @@ def __getattr__(name):
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f".{LATER[name]}", __name__)
-    return module if name == LATER[name] else getattr(module, name)
+    return module if name in ("plots", "widgets", "checks", "export") else getattr(module, name)

@@ -6,18 +6,15 @@ No BatchNorm, no Dropout: their hidden state would tie the lanes together. Lesso
 """
 
 import copy
-from contextvars import ContextVar
 
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from .arguments import several, whole
-from .settled import settled
-from .tensors import lanes_of
-
-ROOM = ContextVar("bytes that the tables of an answer, or of a Fisher, may take at a time", default=50e6)
+from ._refuse.arguments import several, whole
+from .lanes import lanes_of
+from .machine.pieces import in_pieces
+from .machine.settled import settled
 
 
 @settled
@@ -71,34 +68,6 @@ def draws_start(part):
 def learns(net):
     """Names of the parameters that may move: all but those with `requires_grad=False`."""
     return [name for name, p in net.named_parameters() if p.requires_grad]
-
-
-@settled
-def given_weights(net, weights):
-    """Weights to begin with, {name: (1 or seeds, …)}: of params, a Run, a Point or a net. None stays None.
-
-    Raises TypeError for what is none of these, ValueError where they are not the net's with a lane axis.
-    """
-    weights = getattr(weights, "params", weights)
-    if weights is None:
-        return None
-    if isinstance(weights, nn.Module):
-        weights = {name: p.detach().cpu().clone()[None] for name, p in weights.named_parameters()}
-    check_params(net, weights, "weights")
-    return weights
-
-
-def check_params(net, params, called="params"):
-    """TypeError where params are no {name: tensor}, ValueError where not the net's with a lane axis."""
-    if not isinstance(params, dict) or not all(torch.is_tensor(p) for p in params.values()):
-        kinds = "params {name: tensor}, a Run, or a net whose own weights are meant"
-        raise TypeError(f"{called} must be {kinds}, got {repr(params)[:80]}")
-    want = {name: tuple(p.shape) for name, p in net.named_parameters()}
-    if (got := {name: tuple(p.shape[1:]) for name, p in params.items()}) != want:
-        unlike = {k: v for k, v in got.items() if want.get(k) != v}
-        unlike |= dict.fromkeys(want.keys() - got.keys(), "none")
-        way = "for one lane {k: v[None] for k, v in params.items()}; weights=net takes a net's own"
-        raise ValueError(f"{called} must hold a lane axis and then {want}, got {unlike} there: {way}")
 
 
 def layers(net, params, x):
@@ -169,79 +138,7 @@ def apply(net, params, x):
     return in_pieces(logits, params, x)
 
 
-def in_pieces(answer, params, x):
-    """answer(params, x) (lanes, n, …) of x (lanes, n, …), a few lanes and samples at a time."""
-    lanes, n = x.shape[:2]
-    if not params or x.numel() < ROOM.get() / 200:  # too little to be worth a look
-        return answer(params, x)
-    with Made() as one:
-        row = answer({k: p[:1] for k, p in params.items()}, x[:1, :1])
-    whole = row.new_empty(lanes, n, *row.shape[2:])
-    for part in pieces(lanes, n, 3 * one.largest):  # three such tables
-        whole[part] = answer({k: p[part[0]] for k, p in params.items()}, x[part])
-    return whole
-
-
-def pieces(lanes, n, nbytes):
-    """Slices (lanes, samples) whose tables find room, where a sample takes so many bytes."""
-    room = max(1, int(ROOM.get() / nbytes))  # samples at a time
-    few, some = max(1, room // lanes), min(lanes, room)  # of all lanes as many, or one sample of some lanes
-    return [(slice(i, i + some), slice(j, j + few)) for i in range(0, lanes, some) for j in range(0, n, few)]
-
-
-class Made(TorchDispatchMode):
-    """`with Made() as seen: …`: bytes of the largest tensor that operations made meanwhile, and of all.
-
-    A view of what was there before is not made.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.largest, self.total = 1, 1
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        out = operation(*args, **(kwargs or {}))
-        for storage in storages(out):
-            if storage._cdata not in {given._cdata for given in storages((args, kwargs))}:
-                self.made(storage)
-        return out
-
-    def made(self, storage):
-        """What happens for each."""
-        self.largest, self.total = max(self.largest, storage.nbytes()), self.total + storage.nbytes()
-
-
-def storages(tree):
-    """Those of all tensors in nested lists, tuples and dicts."""
-    if isinstance(tree, torch.Tensor):
-        yield tree.untyped_storage()
-    elif isinstance(tree, list | tuple | dict):
-        for leaf in tree.values() if isinstance(tree, dict) else tree:
-            yield from storages(leaf)
-
-
 def head_names(names):
     """Of the names of all params those of the layer that was registered last, the output layer."""
     names = list(names)
     return [name for name in names if name.rpartition(".")[0] == names[-1].rpartition(".")[0]]
-
-
-def cut_at(net, cut):
-    """(front, head) of an nn.Sequential: its first `cut` layers (-1: all but the last), and the others.
-
-    Raises ValueError where there would be no front or no head.
-    """
-    if type(net) is not nn.Sequential or cut not in range(1 - len(net), len(net)) or not cut:
-        raise ValueError(f"cut must leave a layer of an nn.Sequential on both sides, got {cut!r} of {net}")
-    return net[:cut], net[cut:]
-
-
-def latent_width(front, params, x):
-    """How many values the front gives for a sample of x (n, …). ValueError where they are no flat row."""
-    x = x[:1].to(next(iter(params.values())).device)
-    z = apply(front, {k: p[:1] for k, p in params.items()}, x[None])
-    if z.dim() != 3:
-        raise ValueError(
-            f"the front must give (n, channels), got {tuple(z.shape[1:])}: cut behind an nn.Flatten"
-        )
-    return z.shape[-1]

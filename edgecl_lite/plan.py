@@ -8,12 +8,15 @@ import itertools
 
 import torch
 
-from ._refuse import Checked, check_device, check_fit, check_optimizer
-from .arguments import SEEDS, number, seeds_list, several, whole
-from .methods.base import Finetune
-from .models import Made, apply, initial, learns
+from ._refuse.arguments import SEEDS, number, seeds_list, several, whole
+from ._refuse.nets import check_fit
+from ._refuse.optimizers import check_device, check_optimizer
+from ._refuse.verbs import Checked
+from .lanes import copied, lane, lanes_of, stack
+from .machine.pieces import Made
+from .method import Finetune
+from .models import apply, initial, learns
 from .streams import Stream
-from .tensors import copied, lane, lanes_of, stack
 
 STEP = 200e6  # bytes of activations that all lanes of a step may take together
 LITTLE = 2**16  # values in a batch of all lanes that are not worth a look

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import disk, metrics
-from .arguments import seeds_list
+from . import metrics
+from ._refuse.arguments import seeds_list
+from .machine import disk
 
 ARRAYS = ("step", "task", "ended", "curve", "predicted")
 FACTS = ("method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "notes", "settings")

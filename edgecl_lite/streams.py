@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from .arguments import LARGEST, choice, number, several, whole
-from .data import Dataset
-from .samples import check_samples, text
-from .settled import settled
+from ._refuse.arguments import LARGEST, choice, number, several, whole
+from ._refuse.samples import check_samples, text
+from .data.images import Dataset
+from .machine.settled import settled
 
 SCENARIOS = ("task", "domain", "class")
 

@@ -50,11 +50,11 @@ from edgecl_lite import (
     symbols,
     train,
 )
-from edgecl_lite.foretell import foretold
+from edgecl_lite.lanes import lane, stack
+from edgecl_lite.learn import follow
+from edgecl_lite.machine.foretell import foretold
 from edgecl_lite.models import initial
 from edgecl_lite.plan import Plan
-from edgecl_lite.tensors import lane, stack
-from edgecl_lite.train import follow
 
 STREAM, PAIRS = rotated(digits()), split(digits())
 NET = mlp(STREAM)

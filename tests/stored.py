@@ -1,10 +1,10 @@
 """Results that take too long for a lesson, computed once and kept: python tests/stored.py [NN [PART ...]]
 
-Writes edgecl_lite/stored/<lesson>.json, plain numbers, small enough to read; a lesson loads them with
-`edgecl_lite.data.stored` and trains a short version of its own beside them. PART names one or more parts to
+Writes edgecl_lite/lessons/stored/<lesson>.json, plain numbers, small enough to read; a lesson loads them with
+`edgecl_lite.stored` and trains a short version of its own beside them. PART names one or more parts to
 compute anew; the others stay as they are. Same seeds, same results, up to the last digits of another CPU.
 Those of lesson 02 come from the ledger (tests/ledger/page.py).
-Lesson 06 reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.har`).
+Lesson 06 reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.data.har`).
 """
 
 import sys
@@ -15,17 +15,41 @@ import numpy as np
 import torch
 from lessons import ROOT
 
-from edgecl_lite import (  # isort: skip
-    Finetune, Joint, LatentReplay, Replay, adaptation, anil, digits, episodes, first_order, har, har_net,
-    maml, meta_learn, metrics, mlp, nbytes, oml, reptile, setup, sinusoids, split, sweep, symbols, train,
-)  # fmt: skip
-from edgecl_lite import disk
-from edgecl_lite.data import stored
-from edgecl_lite.har import ACTIVITIES, TEST_PEOPLE
-from edgecl_lite.meta import _drawn, _loss, head, new_head, one_by_one
-from edgecl_lite.methods.base import cross_entropy, masked
-from edgecl_lite.models import apply, cut_at, head_names, initial
-from edgecl_lite.tensors import copied, lane, stack
+from edgecl_lite import (  # fmt: skip
+    Finetune,
+    Joint,
+    LatentReplay,
+    Replay,
+    adaptation,
+    anil,
+    digits,
+    episodes,
+    first_order,
+    har,
+    har_net,
+    maml,
+    meta_learn,
+    metrics,
+    mlp,
+    nbytes,
+    oml,
+    reptile,
+    setup,
+    sinusoids,
+    split,
+    sweep,
+    symbols,
+    train,
+)
+from edgecl_lite.data.har import ACTIVITIES, TEST_PEOPLE
+from edgecl_lite.lanes import copied, lane, stack
+from edgecl_lite.lessons.results import stored
+from edgecl_lite.machine import disk
+from edgecl_lite.meta.inner import head, new_head, one_by_one
+from edgecl_lite.meta.outer import _drawn, _loss
+from edgecl_lite.method import cross_entropy, masked
+from edgecl_lite.methods.parts import cut_at
+from edgecl_lite.models import apply, head_names, initial
 
 SEEDS = 5
 CLASSES = (3, 4, 7)  # held out, in all four quarter turns

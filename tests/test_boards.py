@@ -37,10 +37,10 @@ from edgecl_lite import (
     fits,
     flash_years,
     mlp,
-    rules,
     split,
     train,
 )
+from edgecl_lite.device import rules
 
 DIGITS = digits()
 STREAM = split(DIGITS)
@@ -60,7 +60,7 @@ def every_method(net, capacity=500):
 
 
 def rows():
-    path = Path(edgecl_lite.__file__).with_name("boards.csv")
+    path = Path(edgecl_lite.__file__).with_name("device") / "boards.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

@@ -44,10 +44,10 @@ from edgecl_lite import (
     straight_through,
     train,
 )
-from edgecl_lite.budget import OPTIMIZER
+from edgecl_lite.device.budget import OPTIMIZER
+from edgecl_lite.device.rules import FLASH, RAM, RULES, Need
+from edgecl_lite.lanes import copied, lane, stack
 from edgecl_lite.models import initial
-from edgecl_lite.rules import FLASH, RAM, RULES, Need
-from edgecl_lite.tensors import copied, lane, stack
 
 DIGITS = digits()
 STREAM = split(DIGITS)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from edgecl_lite import checks
-from edgecl_lite.checks import Wrong, check, exercise, judge, same
+from edgecl_lite.lessons.check import Wrong, check, exercise, judge, same
 
 checks.load()
 GIVEN = dict(checks.exercises)  # those of the lessons

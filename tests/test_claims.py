@@ -65,7 +65,7 @@ def test_own_dice_are_shifted_and_comparisons_kept():
     "source, rests",
     [
         ("kept = stored('a')\nassert kept", True),
-        ("kept = cl.data.stored('a')\nbest = {}\nbest['x'] = kept['x']\nassert best", True),
+        ("kept = cl.stored('a')\nbest = {}\nbest['x'] = kept['x']\nassert best", True),
         ("for row in stored('a'):\n    top = row[0]\nassert top", True),
         ("def top():\n    return stored('a')[0]\nassert top() > 1", True),
         ("a, (b, *c) = stored('a')\nassert c", True),

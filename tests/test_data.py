@@ -21,8 +21,8 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from edgecl_lite import data
-from edgecl_lite.data import Dataset, digits, fashion_mnist, mnist, parse_idx
+from edgecl_lite.data import images as data
+from edgecl_lite.data.images import Dataset, digits, fashion_mnist, mnist, parse_idx
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 

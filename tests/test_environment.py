@@ -9,7 +9,8 @@ import pytest
 import torch
 from lessons import lessons, read, said, sanitized
 
-from edgecl_lite import diagnose, environment, memory_note, setup
+from edgecl_lite import diagnose, memory_note, setup
+from edgecl_lite.machine import environment
 from edgecl_lite.plots.house import STYLE
 
 ROOT = Path(__file__).resolve().parent.parent

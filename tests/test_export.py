@@ -19,12 +19,13 @@ import torch
 from lessons import ROOT
 from torch import nn
 
-from edgecl_lite import Dataset, Finetune, apply, cnn, digits, disk, export, mlp, setup, split, train
-from edgecl_lite.data import stored
-from edgecl_lite.export import to_onnx, to_onnx_int8, to_training
-from edgecl_lite.har import har_net
+from edgecl_lite import Dataset, Finetune, apply, cnn, digits, export, mlp, setup, split, train
+from edgecl_lite.data.har import har_net
+from edgecl_lite.device.export import to_onnx, to_onnx_int8, to_training
+from edgecl_lite.lanes import lane
+from edgecl_lite.lessons.results import stored
+from edgecl_lite.machine import disk
 from edgecl_lite.models import initial
-from edgecl_lite.tensors import lane
 
 PINS = ROOT / "tests" / "export.requirements.txt"
 EPOCHS, STEPS, BATCH, SGD = 10, 30, 4, dict(lr=0.05, momentum=0.9)
@@ -139,7 +140,7 @@ def learning(name):
 
 
 def record():
-    """What `data.stored("06_export")` gives. Sizes depend on the net alone, not on what it has learned."""
+    """What `stored("06_export")` gives. Sizes depend on the net alone, not on what it has learned."""
     packages = "torch", "onnx", "onnxscript", "onnxruntime", "executorch"
     settings = {"epochs": EPOCHS, "batch size": BATCH, "steps": STEPS, **SGD}
     nets = {}

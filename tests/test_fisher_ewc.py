@@ -5,10 +5,11 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from edgecl_lite import EWC, Finetune, cnn, digits, fisher, mlp, models, nbytes, rotated, split, sweep, train
+from edgecl_lite import EWC, Finetune, cnn, digits, fisher, mlp, nbytes, rotated, split, sweep, train
+from edgecl_lite.lanes import lane, stack
+from edgecl_lite.machine import pieces
 from edgecl_lite.methods.ewc import Quadratic
 from edgecl_lite.models import initial
-from edgecl_lite.tensors import lane, stack
 
 STREAM = rotated(digits(), degrees=(0, 90))
 X, Y = (part[:40] for part in STREAM.tasks[0].train)
@@ -155,11 +156,11 @@ def test_chunks_change_nothing():
     params = start(net, seeds=(0, 1, 2))
     (x,) = with_lanes(params, X)
     whole = fisher(net, params, x)
-    before = models.ROOM.set(1e5)
+    before = pieces.ROOM.set(1e5)
     try:
         assert_same(fisher(net, params, x), whole, rtol=1e-5)
     finally:
-        models.ROOM.reset(before)
+        pieces.ROOM.reset(before)
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,11 @@ from edgecl_lite import (
     sweep,
     train,
 )
-from edgecl_lite import foretell as module
-from edgecl_lite.foretell import check_room, foretell, foretold, total_memory
-from edgecl_lite.models import Made
+from edgecl_lite.learn import follow
+from edgecl_lite.machine import foretell as module
+from edgecl_lite.machine.foretell import check_room, foretell, foretold, total_memory
+from edgecl_lite.machine.pieces import Made
 from edgecl_lite.plan import Plan
-from edgecl_lite.train import follow
 
 
 class Count(TorchDispatchMode):

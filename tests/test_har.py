@@ -17,11 +17,11 @@ from stored import FrozenFront, KnownScale, _reached
 from test_data import Mirror, closed_port
 
 from edgecl_lite import Finetune, LatentReplay, har, har_net, har_people, har_windows, nbytes, split, train
-from edgecl_lite.data import stored
+from edgecl_lite.lanes import stack
+from edgecl_lite.lessons.results import stored
 from edgecl_lite.models import apply, initial
-from edgecl_lite.tensors import stack
 
-module = importlib.import_module("edgecl_lite.har")
+module = importlib.import_module("edgecl_lite.data.har")
 real = pytest.mark.skipif(
     not os.path.exists(os.path.join(os.environ.get("EDGECL_DATA", ""), "uci_har", "uci_har_signals.npz")),
     reason="EDGECL_DATA holds no uci_har/uci_har_signals.npz, so UCI HAR itself was NOT tested",

@@ -24,9 +24,9 @@ from edgecl_lite import (
     sweep,
     train,
 )
+from edgecl_lite.lanes import copied, lane
 from edgecl_lite.methods import icarl
 from edgecl_lite.models import apply
-from edgecl_lite.tensors import copied, lane
 
 STREAM = split(digits())
 NET = mlp(STREAM, hidden=(20,))

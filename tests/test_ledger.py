@@ -24,7 +24,8 @@ import ledger  # noqa: E402
 import page  # noqa: E402
 
 import edgecl_lite as cl  # noqa: E402
-from edgecl_lite import data, disk  # noqa: E402
+from edgecl_lite.data import images as data  # noqa: E402
+from edgecl_lite.machine import disk  # noqa: E402
 
 SMALL = ["--rehearse", "--seeds", "2"]
 MNIST = os.environ.get("EDGECL_DATA")

@@ -28,11 +28,14 @@ from edgecl_lite import (
     sweep,
     train,
 )
-from edgecl_lite.methods import masks
-from edgecl_lite.methods.base import Exhausted, NoAnswer
-from edgecl_lite.methods.masks import SPARSE, PackNet, Piggyback, Separate, straight_through
+from edgecl_lite.lanes import stack
+from edgecl_lite.method import Exhausted, NoAnswer
+from edgecl_lite.methods import separate as masks
+from edgecl_lite.methods.codecs import packed
+from edgecl_lite.methods.packnet import PackNet
+from edgecl_lite.methods.piggyback import Piggyback, straight_through
+from edgecl_lite.methods.separate import SPARSE, Separate
 from edgecl_lite.models import initial
-from edgecl_lite.tensors import packed, stack
 
 STREAM = rotated(digits(), degrees=(0, 45, 90), scenario="task")
 NET = mlp(STREAM, hidden=(20,))

@@ -12,13 +12,15 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from edgecl_lite import Dataset, cnn, digits, meta, mlp
-from edgecl_lite.arguments import SEEDS
-from edgecl_lite.fewshot import Episodes, Sinusoids, episodes, sinusoids, symbols
-from edgecl_lite.meta import adaptation, anil, first_order, head, inner_loop, maml, meta_learn, oml, reptile
+from edgecl_lite import Dataset, cnn, digits, mlp
+from edgecl_lite._refuse.arguments import SEEDS
+from edgecl_lite.data.fewshot import Episodes, Sinusoids, episodes, sinusoids, symbols
+from edgecl_lite.lanes import lane, stack
+from edgecl_lite.learn import Diverged
+from edgecl_lite.meta import inner as meta
+from edgecl_lite.meta.inner import anil, first_order, head, inner_loop, maml, oml, reptile
+from edgecl_lite.meta.outer import adaptation, meta_learn
 from edgecl_lite.models import apply, initial
-from edgecl_lite.tensors import lane, stack
-from edgecl_lite.train import Diverged
 
 METHODS = (maml, first_order, reptile, anil, oml)
 WAVES = sinusoids(shots=6, queries=8)

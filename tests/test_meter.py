@@ -26,9 +26,9 @@ from edgecl_lite import (
     plots,
     split,
 )
-from edgecl_lite.budget import Budget
+from edgecl_lite.device.budget import Budget
+from edgecl_lite.device.rules import FLASH, RAM, RULES
 from edgecl_lite.plots.house import number
-from edgecl_lite.rules import FLASH, RAM, RULES
 from edgecl_lite.widgets import meter
 
 STREAM = split(digits())
@@ -274,7 +274,7 @@ def test_a_change_measures_nothing_and_lays_nothing_out(panel, monkeypatch):
         raise AssertionError("this takes far too long for a slider")
 
     monkeypatch.setattr(panel.painter.fig.canvas, "draw", never)
-    monkeypatch.setattr(sys.modules["edgecl_lite.budget"], "measure", never)
+    monkeypatch.setattr(sys.modules["edgecl_lite.device.budget"], "measure", never)
     monkeypatch.setattr(plots, "figure", never)
     for name in METHODS:
         put(panel, method=name, batch_size=64, optimizer="sgd", bits=4)

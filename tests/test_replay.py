@@ -29,10 +29,11 @@ from edgecl_lite import (
     sweep,
     train,
 )
+from edgecl_lite.lanes import copied, lane
 from edgecl_lite.methods import memory
+from edgecl_lite.methods.codecs import levels
 from edgecl_lite.models import apply
 from edgecl_lite.streams import Stream, Task
-from edgecl_lite.tensors import copied, lane
 
 DIGITS = digits()
 STREAM = split(DIGITS)
@@ -352,16 +353,16 @@ def test_recall_draws_every_row_alike():
 
 def test_levels_are_those_of_the_pictures():
     grey = (torch.arange(256, dtype=torch.uint8) / 255).view(1, 1, 16, 16)
-    assert memory.levels(DIGITS.train[0], 8) == 240 and memory.levels(grey, 8) == 255
-    assert memory.levels(DIGITS.train[0], 4) == 15
-    assert memory.levels((torch.arange(17) / 16).view(1, 1, 1, 17), 8) == 240
-    assert memory.levels((grey > 0.5).float(), 4) == 15
+    assert levels(DIGITS.train[0], 8) == 240 and levels(grey, 8) == 255
+    assert levels(DIGITS.train[0], 4) == 15
+    assert levels((torch.arange(17) / 16).view(1, 1, 1, 17), 8) == 240
+    assert levels((grey > 0.5).float(), 4) == 15
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_stored_pictures_are_off_by_at_most_half_a_step(bits):
     method, x = Replay(NET, bits=bits), DIGITS.train[0][None, :50]
-    state = {"levels": torch.tensor([memory.levels(x[0], bits)])}
+    state = {"levels": torch.tensor([levels(x[0], bits)])}
     codes = method.encode({}, state, x)
     assert codes.shape == (1, 50, 8 * bits) and codes.dtype == torch.uint8
     error = (method.decode(state, codes, x) - x).abs().max().item()
@@ -370,7 +371,7 @@ def test_stored_pictures_are_off_by_at_most_half_a_step(bits):
 
 def test_eight_bits_lose_nothing_of_any_byte():
     grey = (torch.arange(256, dtype=torch.uint8) / 255).view(1, 4, 1, 8, 8)
-    state, method = {"levels": torch.tensor([memory.levels(grey[0], 8)])}, Replay(NET)
+    state, method = {"levels": torch.tensor([levels(grey[0], 8)])}, Replay(NET)
     assert torch.equal(method.decode(state, method.encode({}, state, grey), grey), grey)
 
 

@@ -26,8 +26,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import edgecl_lite as cl
-from edgecl_lite import EWC, Joint, Run, data, disk, mlp, rotated, sweep, train
-from edgecl_lite.data import stored
+from edgecl_lite import EWC, Joint, Run, mlp, rotated, sweep, train
+from edgecl_lite.data import images as data
+from edgecl_lite.lessons.results import stored
+from edgecl_lite.machine import disk
 
 STREAM = rotated(cl.digits(), degrees=(0, 60))
 NET = mlp(STREAM, (4,))
@@ -669,10 +671,10 @@ def test_unknown_results_are_named_with_those_there_are(name):
 
 
 def test_the_boards_are_checked(tmp_path, monkeypatch):
-    boards = importlib.import_module("edgecl_lite.boards")
+    boards = importlib.import_module("edgecl_lite.device.boards")
 
     raw, path, chance = (
-        (ROOT / "edgecl_lite" / "boards.csv").read_bytes(),
+        (ROOT / "edgecl_lite/device/boards.csv").read_bytes(),
         tmp_path / "boards.csv",
         random.Random(0),
     )

@@ -18,8 +18,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import edgecl_lite as cl
-from edgecl_lite.models import ROOM, apply, initial
-from edgecl_lite.tensors import lanes_of, stack
+from edgecl_lite.lanes import lanes_of, stack
+from edgecl_lite.machine.pieces import ROOM
+from edgecl_lite.models import apply, initial
 
 DIGITS = cl.digits()
 STREAM = cl.rotated(DIGITS, degrees=(0, 60))

@@ -26,8 +26,8 @@ from edgecl_lite import (
     sweep,
     train,
 )
+from edgecl_lite.lanes import copied, lane, stack
 from edgecl_lite.models import initial
-from edgecl_lite.tensors import copied, lane, stack
 
 DIGITS = digits()
 STREAM = split(DIGITS)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from edgecl_lite import nbytes
-from edgecl_lite.tensors import copied, lane, lanes_of, packed, stack, unpacked, zeros
+from edgecl_lite.lanes import copied, lane, lanes_of, stack, zeros
+from edgecl_lite.methods.codecs import packed, unpacked
 
 
 def by_hand(codes, bits):

@@ -39,9 +39,9 @@ from edgecl_lite import (
     sweep,
     train,
 )
+from edgecl_lite.lanes import lane
 from edgecl_lite.models import apply, initial
 from edgecl_lite.plan import Plan
-from edgecl_lite.tensors import lane
 
 STREAM = rotated(digits(), degrees=(0, 45, 90))
 NET = mlp(STREAM, hidden=(20,))

@@ -1,12 +1,18 @@
-"""Methods of continual learning, each the difference from finetuning (`base.py`) in a file of its own."""
+"""Methods of continual learning, each its difference from finetuning (`method.py`) in a file of its own."""
 
-from .base import Exhausted, Finetune, Joint, NoAnswer
-from .ewc import EWC, fisher
+from ..method import Exhausted, Finetune, Joint, NoAnswer
+from .agem import AGEM
+from .dark import DERpp
+from .ewc import EWC
+from .fisher import fisher
+from .gdumb import GDumb
 from .icarl import ICaRL, herding
 from .latent import LatentReplay
-from .masks import PackNet, Piggyback, Separate, straight_through
 from .memory import reservoir
-from .replay import AGEM, DERpp, GDumb, Replay
+from .packnet import PackNet
+from .piggyback import Piggyback, straight_through
+from .replay import Replay
+from .separate import Separate
 from .streaming import NearestMean, StreamingLDA
 
 __all__ = [

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..models import apply, in_pieces, layers
-from ..tensors import copied, rows
+from ..lanes import copied, rows
+from ..machine.pieces import in_pieces
+from ..models import apply, layers
 from . import memory
 from .replay import Replay
 

@@ -10,9 +10,10 @@ import math
 
 import torch
 
-from ..models import apply, cut_at, latent_width
-from ..tensors import packed, unpacked
-from .base import cross_entropy, masked
+from ..method import cross_entropy, masked
+from ..models import apply
+from .codecs import packed, unpacked
+from .parts import cut_at, latent_width
 from .replay import Replay
 
 

@@ -14,7 +14,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from ..tensors import rows
+from ..lanes import rows
 
 
 def reservoir(t, capacity, u):
@@ -116,12 +116,3 @@ def recall(among, u):
     count = among.sum(1, keepdim=True)
     nth = (u * count).long().minimum(count - 1)
     return torch.searchsorted(among.cumsum(1), nth + 1)
-
-
-def levels(x, bits):
-    """Steps of a `bits` wide scale for values in 0 … 1: the most there are that x's own grey levels allow.
-
-    MNIST's 256 levels take all 255 steps; the 17 of the digits take 240, a multiple of 16.
-    """
-    top, x = 2**bits - 1, x[:100].cpu().double()  # MPS has no float64
-    return next((s for s in range(top, top // 2, -1) if torch.equal(x * s, (x * s).round())), top)

@@ -11,11 +11,11 @@ import math
 
 import torch
 
-from ..arguments import choice, number, whole
-from ..models import apply
-from ..tensors import packed, per_lane, rows, unpacked
+from .._refuse.arguments import choice, whole
+from ..lanes import rows
+from ..method import Finetune
 from . import memory
-from .base import Finetune
+from .codecs import levels, packed, unpacked
 
 POLICIES = ("balanced", "reservoir", "ring")
 WEIGHTINGS = ("1/k", "equal")
@@ -54,7 +54,7 @@ class Replay(Finetune):
             **hyper,
             **state,
             "known": state["known"] | (self.policy != "balanced"),
-            "levels": torch.full_like(capacity, memory.levels(x, self.bits)),
+            "levels": torch.full_like(capacity, levels(x, self.bits)),
             "answers": answers.expand(len(capacity), *answers.shape),
             "now": torch.zeros_like(capacity),
         }
@@ -141,103 +141,3 @@ class Replay(Finetune):
             gave = f"{who} gave {came[lane, group]} samples, fewer than its share of {share[lane]}"
             said.append(f"With capacity {state['capacity'][lane]} {gave}: all are kept.")
         return list(dict.fromkeys(said))
-
-
-class DERpp(Replay):
-    """Dark experience replay ++: also rehearses what the network answered, its logits z*.
-
-        loss = L(new) + α mean (z(x') − z*)² + β L(x'', y'')            Buzzega et al. 2020, eq. 6
-
-    x' and x'' are two independent draws; the mean goes over samples and outputs; a float for each output is
-    kept beside the sample. Deviation: z* are the logits at the end of the task in which a sample came, not at
-    its arrival, for here it arrives once, in the first epoch, when the network knows little of it.
-    """
-
-    ranges = {**Replay.ranges, "alpha": number, "beta": number}
-
-    def __init__(
-        self, net, capacity=200, alpha=0.5, beta=1.0, policy="balanced", bits=8, weights=None, **hyper
-    ):
-        super().__init__(net, capacity, policy, None, bits, weights, alpha=alpha, beta=beta, **hyper)
-
-    def columns(self, params, stream):
-        return {**super().columns(params, stream), "logits": (torch.float32, stream.outputs)}
-
-    def draw(self, state, batch, rng):
-        batch, u = super().draw(state, batch, rng), rng(batch["y"].shape[1])
-        return {**batch, "dark": self.recall(state, u, batch["x"])} if "old" in batch else batch
-
-    def loss(self, params, state, batch):
-        new = self.risk(params, state, batch)
-        if "old" not in batch:
-            return new
-        old = self.risk(params, state, batch["old"])
-        dark = batch["dark"]
-        apart = apply(self.net, params, dark["x"]) - rows(state["memory.logits"], dark["row"])
-        return new + state["old"].any(1) * (state["alpha"] * (apart**2).mean((1, 2)) + state["beta"] * old)
-
-    def end_task(self, params, state, task):
-        logits = apply(self.net, params, self.decode(state, state["memory.x"], task["x"]))
-        late = (state["filled"] & ~state["old"]).unsqueeze(-1)
-        return {**state, "memory.logits": torch.where(late, logits, state["memory.logits"])}
-
-
-class AGEM(Replay):
-    """Averaged gradient episodic memory: a step may not raise the loss of what is kept.
-
-        g ← g − (gᵀ r / rᵀ r) r  where gᵀ r < 0;  g, r: gradients of L(new), L(kept)
-
-    Chaudhry et al. 2019a, eq. 11, written as a loss whose gradient that is. Deviation: with Adam, the default
-    optimiser here, the step is rescaled afterwards; the paper used SGD.
-    """
-
-    def __init__(self, net, capacity=200, policy="balanced", bits=8, weights=None, **hyper):
-        super().__init__(net, capacity, policy, None, bits, weights, **hyper)
-
-    def loss(self, params, state, batch):
-        new = self.risk(params, state, batch)
-        if "old" not in batch:
-            return new
-        old = self.risk(params, state, batch["old"])
-        moving = [p for p in params.values() if p.requires_grad]
-        g, r = (torch.autograd.grad(L.sum(), moving, retain_graph=True) for L in (new, old))
-        conflict = dot(g, r).clamp(max=0) / dot(r, r).clamp(min=1e-30)  # (lanes,)
-        return new - state["old"].any(1) * conflict * old
-
-
-class GDumb(Replay):
-    """Greedy sampler, dumb learner: at each task forget all, and learn from the start from the kept alone.
-
-    The baseline that every method should beat: what is learned owes nothing to the stream but its choice of
-    samples. Prabhu et al. 2020. Deviations: as many steps as any method here, not until it fits, and the
-    first of them while the memory still fills; with fresh=False the optimiser's moments outlive the reset;
-    capacity 0 is finetuning.
-    """
-
-    def __init__(self, net, capacity=200, policy="balanced", bits=8, weights=None, **hyper):
-        super().__init__(net, capacity, policy, None, bits, weights, **hyper)
-
-    def start(self, params, stream, hyper):
-        return {**super().start(params, stream, hyper), **{f"start.{k}": p for k, p in params.items()}}
-
-    def begin_task(self, params, state, task):
-        params, state = super().begin_task(params, state, task)
-        none = state["capacity"] == 0
-        anew = {k: torch.where(per_lane(none, p), p, state[f"start.{k}"]) for k, p in params.items()}
-        return anew, state
-
-    def share(self, state):
-        return 0.0
-
-    def loss(self, params, state, batch):
-        learns = state["old"].any(1) | (state["capacity"] == 0)  # the first batch of all finds nothing kept
-        return learns * super().loss(params, state, batch)
-
-    def after_step(self, params, state, batch):
-        state = super().after_step(params, state, batch)
-        return {**state, "old": state["filled"]}  # what came in this task, too
-
-
-def dot(a, b):
-    """Inner product of two lists of tensors with lanes, (lanes,)."""
-    return sum(torch.linalg.vecdot(p.flatten(1), q.flatten(1)) for p, q in zip(a, b, strict=True))

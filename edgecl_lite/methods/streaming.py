@@ -10,10 +10,11 @@ both are what all data at once would give. What a small board can run. Lesson: 0
 import torch
 from torch.nn import functional as F
 
-from ..arguments import number
-from ..models import apply, cut_at, latent_width
-from ..tensors import device_of, lanes_of, rows
-from .base import Finetune
+from .._refuse.arguments import number
+from ..lanes import device_of, lanes_of, rows
+from ..method import Finetune
+from ..models import apply
+from .parts import cut_at, latent_width
 
 
 class NearestMean(Finetune):

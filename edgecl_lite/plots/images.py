@@ -9,7 +9,7 @@ channel. The sentence says what is not drawn as it is. `y` and `predicted` are o
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from ..arguments import whole
+from .._refuse.arguments import whole
 from .curves import MANY, heat
 from .house import COLOURS, INK, few, listed, number, percent, styled
 from .names import drawable, line, look, short, spoken, written

@@ -6,8 +6,9 @@ part has a colour and a hatch. The numbers are those of `budget` and of `fits`. 
 
 import numpy as np
 
-from ..boards import fits, size
-from ..rules import FLASH, RAM
+from ..device.advice import fits
+from ..device.boards import size
+from ..device.rules import FLASH, RAM
 from .house import COLOURS, INK, listed, styled
 from .names import drawable, look, spoken
 

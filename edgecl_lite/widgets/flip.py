@@ -3,7 +3,7 @@
 import ipywidgets as W
 
 from .. import plots
-from ..arguments import number, several
+from .._refuse.arguments import number, several
 from .painter import Panel, image, say, value_slider, worded
 
 MOST = 1000  # values to choose from: more than pixels of a slider

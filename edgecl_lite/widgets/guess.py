@@ -7,7 +7,7 @@ import math
 
 import ipywidgets as W
 
-from ..arguments import number as finite
+from .._refuse.arguments import number as finite
 from ..plots import number
 from .painter import Panel, say
 

@@ -8,10 +8,10 @@ import ipywidgets as W
 import numpy as np
 
 from .. import plots
+from ..lanes import nbytes
+from ..learn import learn
 from ..plan import Plan
 from ..run import Run
-from ..tensors import nbytes
-from ..train import learn
 from .moment import Moment
 from .painter import chosen, say, stacked, value_slider
 from .watch import Training

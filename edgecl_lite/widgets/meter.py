@@ -7,10 +7,12 @@ words say comes from `budget`, `fits` and `estimate` alone. Lesson: 06_edge_budg
 from ipywidgets import ToggleButtons
 
 from .. import plots
-from ..arguments import several
-from ..boards import board as named
-from ..boards import boards, estimate, fits
-from ..budget import OPTIMIZER, budget
+from .._refuse.arguments import several
+from ..device.advice import fits
+from ..device.boards import board as named
+from ..device.boards import boards
+from ..device.budget import OPTIMIZER, budget
+from ..device.energy import estimate
 from .painter import Painter, Panel, say, value_slider
 
 

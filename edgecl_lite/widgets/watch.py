@@ -10,7 +10,7 @@ import ipywidgets as W
 import numpy as np
 
 from .. import plots
-from ..arguments import several, whole
+from .._refuse.arguments import several, whole
 from .job import Job
 from .painter import Painter, Panel, say
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from edgecl_lite import disk
+from edgecl_lite.machine import disk
 
 HERE = Path(__file__).resolve().parent
 SEEDS, FISHER_SEEDS = 5, 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ledger import FISHER_SEEDS, FISHERS, LAM, SCENARIOS, SEEDS, power
 
-from edgecl_lite import disk
+from edgecl_lite.machine import disk
 
 LESSON = Path(__file__).resolve().parents[2] / "edgecl_lite" / "stored" / "02_ewc.json"
 THEIR_SEEDS = 20

@@ -1,0 +1,74 @@
+"""What is refused of a method of the reader's own: each verb's return is looked at as it comes."""
+
+import torch
+
+from ..lanes import lanes_of
+
+# ---- a method of one's own
+
+
+class WrongReturn(TypeError):
+    """A verb of a method returned what it may not. `.run`, set by `train`, holds what was learned before."""
+
+
+class Checked:
+    """A method of the reader's own, each verb of which is looked at as it returns; else it is that method."""
+
+    def __init__(self, method, lanes):
+        self.method, self.lanes = method, lanes
+
+    def __getattr__(self, name):
+        return getattr(self.method, name)
+
+    def start(self, params, stream, hyper):
+        return self._dict("start", "state", self.method.start(params, stream, hyper))
+
+    def begin_task(self, params, state, task):
+        both = self.method.begin_task(params, state, task)
+        if not isinstance(both, tuple) or len(both) != 2:
+            self._wrong("begin_task", "a tuple (params, state)", both)
+        return self._dict("begin_task", "params", both[0], params), self._dict(
+            "begin_task", "state", both[1], state
+        )
+
+    def draw(self, state, batch, rng):
+        return self._dict(
+            "draw", "batch", self.method.draw(state, batch, rng), ("x", "y", "active"), lanes=False
+        )
+
+    def loss(self, params, state, batch):
+        loss, lanes = self.method.loss(params, state, batch), lanes_of(params)
+        if not torch.is_tensor(loss) or loss.shape != (lanes,):
+            self._wrong("loss", f"one value per lane, ({lanes},)", loss, "mean over samples, not over lanes")
+        if not loss.requires_grad:
+            self._wrong("loss", "a tensor with a gradient", loss, "no .item(), .detach() or torch.no_grad()")
+        return loss
+
+    def after_step(self, params, state, batch):
+        return self._dict("after_step", "state", self.method.after_step(params, state, batch), state)
+
+    def end_task(self, params, state, task):
+        return self._dict("end_task", "state", self.method.end_task(params, state, task), state)
+
+    def predict(self, params, state, x, task=None):
+        logits = self.method.predict(params, state, x, task)
+        if not torch.is_tensor(logits) or logits.dim() != 3 or logits.shape[:2] != (lanes_of(params), len(x)):
+            self._wrong("predict", f"logits ({lanes_of(params)}, {len(x)}, outputs)", logits)
+        return logits
+
+    def _dict(self, verb, what, tree, like=(), lanes=True):
+        """tree itself, if it is a dict of tensors with a lane axis, and has the keys of `like`."""
+        if not isinstance(tree, dict):
+            self._wrong(verb, f"{what}, a dict", tree)
+        if missing := [k for k in like if k not in tree]:
+            self._wrong(verb, f"{what} with {missing[0]!r} as before", [*tree])
+        for key, value in tree.items() if lanes else ():
+            if not torch.is_tensor(value) or not value.dim() or len(value) != self.lanes:
+                fix = f"torch.full(({self.lanes},), value)"
+                self._wrong(verb, f"{what}[{key!r}] as a tensor of ({self.lanes}, …)", value, fix)
+        return tree
+
+    def _wrong(self, verb, want, came, advice=""):
+        came = f"a tensor {tuple(came.shape)}" if torch.is_tensor(came) else repr(came)[:80]
+        who = f"{type(self.method).__name__}.{verb} must return {want}"
+        raise WrongReturn(f"{who}, got {came}{advice and ': '}{advice}")

@@ -1,0 +1,258 @@
+"""What a method needs of a device: bytes of RAM and of flash, and how much there is to compute.
+
+    RAM = P w + 4 Pₜ + optimiser + A(b) + what the method holds       P weights of w bytes, Pₜ of them trained
+    A(b): activations that wait for the backward pass, each distinct tensor once
+
+A(b) and the FLOPs are measured (`measure.py`); the rest is counted, one rule a method (`rules.py`), and held
+by tests against the tensors that `method.keeps` hands over. Lesson: 06_edge_budget.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from .._refuse.arguments import choice, whole
+from .._refuse.nets import check_fit
+from ..machine.settled import settled
+from ..method import Finetune
+from ..methods.parts import cut_at, latent_width
+from ..models import head_names
+from ..plan import axes
+from ..streams import Stream
+from .measure import measure
+from .rules import FLASH, RAM, RULES
+
+# bytes a weight, bytes a tensor; FLOPs a weight
+OPTIMIZER = {"sgd": (0, 0, 2), "momentum": (4, 0, 4), "adam": (8, 4, 12)}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a method needs to learn a stream, when it keeps most, mostly at the end. Made by `budget`.
+
+    parts: the network, its front and its head, as `Part`s, cut where the method cuts it, or else before the
+    last layer (None where that is impossible). need: what the method's rule says. In `lines` and `table()`
+    every byte stands once, in RAM or in flash; `ram`, `flash`: the sums.
+    """
+
+    method: Finetune
+    stream: Stream
+    batch_size: int
+    optimizer: str
+    weight_bytes: int
+    bits: int
+    hyper: dict
+    parts: tuple
+
+    @cached_property
+    def need(self):
+        """The rule's answer, a `Need`."""
+        return RULES[type(self.method)](self)
+
+    @cached_property
+    def lines(self):
+        """[(what, bytes, "RAM" or "flash")], training."""
+        need, (weights, tensors) = self.need, self.need.trained
+        each, apart, _ = OPTIMIZER[self.optimizer]
+        ram = {
+            "weights that learn": self.weight_bytes * weights,
+            "gradients": 4 * weights,
+            f"optimiser ({self.optimizer})": each * weights + apart * tensors,
+            f"activations ({self.batch_size} new a step)": need.activations,
+            **need.works,
+        }
+        lines = [(what, n, RAM) for what, n in ram.items()]
+        lines += [("weights", self.weight_bytes * need.stored, FLASH)]
+        lines += [(what, n, need.where) for what, n in need.keeps.items()]
+        if need.where == RAM:
+            lines += [(f"{what}, saved", n, FLASH) for what, n in need.keeps.items()]
+        return [line for line in lines if line[1] or line[0] in need.keeps]
+
+    @property
+    def ram(self):
+        """Bytes of RAM while it learns."""
+        return sum(n for _, n, where in self.lines if where == RAM)
+
+    @property
+    def flash(self):
+        """Bytes of flash: what must survive without power, and what is only read while it learns."""
+        return sum(n for _, n, where in self.lines if where == FLASH)
+
+    @property
+    def answering(self):
+        """Bytes of RAM in which the plain network answers: its weights, a layer's widest input and output."""
+        return self.weight_bytes * self.net.weights + self.net.widest
+
+    @property
+    def waiting(self):
+        """Bytes of the samples of the largest task, which stand neither in `ram` nor in `flash`.
+
+        Every method that goes over a task more than once, or looks back at its end, needs them at hand; a
+        front that stands still and a head without a backward pass see a sample once and let it go.
+        """
+        each = math.ceil(self.stream.pixels * self.bits / 8) + 1
+        return self.largest * each if any(self.need.trained) else 0
+
+    @property
+    def step(self):
+        """FLOPs of a training step: {"forward", "backward", "method", "optimiser"}."""
+        need, moved = self.need, self.need.trained[0] if self.need.moved is None else self.need.moved
+        work = {"forward": need.forward, "backward": need.backward, "method": need.extra}
+        return {**work, "optimiser": OPTIMIZER[self.optimizer][2] * moved}
+
+    @property
+    def first_step(self):
+        """FLOPs of a step of the first task: of `step`, unless a front learns there and then stands still."""
+        moves = OPTIMIZER[self.optimizer][2] * self.net.learns[0]
+        return self.need.first + moves if self.need.first else sum(self.step.values())
+
+    @property
+    def work(self):
+        """{"step", "step of the first task", "new sample", "end of a task"}: FLOPs, without zeros."""
+        first = self.first_step if self.need.first else 0
+        work = {"step": sum(self.step.values()), "step of the first task": first}
+        work |= {"new sample": self.need.sample, "end of a task": self.need.task}
+        return {what: flops for what, flops in work.items() if flops}
+
+    def table(self):
+        """pandas DataFrame: what, bytes, where."""
+        import pandas as pd
+
+        return pd.DataFrame(self.lines, columns=["what", "bytes", "where"])
+
+    def change(self, **changes):
+        """The `Budget` for other arguments of `budget`, at once: the network is not measured again."""
+        known = {
+            k: changes.pop(k) for k in ("batch_size", "optimizer", "weight_bytes", "bits") if k in changes
+        }
+        hyper = {k: v for k, (v,) in axes(self.method, {k: [v] for k, v in changes.items()}).items()}
+        return replace(self, **known, hyper={**self.hyper, **hyper})._checked()
+
+    def _checked(self):
+        whole("batch_size", self.batch_size)
+        choice("optimizer", self.optimizer, tuple(OPTIMIZER))
+        choice("weight_bytes", self.weight_bytes, (4, 2, 1))
+        choice("bits", self.bits, range(2, 9))
+        return self
+
+    # what the rules ask for
+
+    @property
+    def net(self):
+        """The whole network, a `Part`."""
+        return self.parts[0]
+
+    @property
+    def front(self):
+        """What stands still of it."""
+        return self.parts[1]
+
+    @property
+    def head(self):
+        """What learns behind a front."""
+        return self.parts[2]
+
+    @property
+    def outputs(self):
+        """Width of the output layer."""
+        return self.stream.outputs
+
+    @property
+    def arrivals(self):
+        """How many samples of each output came up to the end of each task, (tasks, outputs)."""
+        came = [task.train[1].bincount(minlength=self.outputs) for task in self.stream]
+        return torch.stack(came).cumsum(0)
+
+    @property
+    def seen(self):
+        """How many outputs the stream has samples of."""
+        return (self.arrivals[-1] > 0).sum().item()
+
+    @property
+    def answers(self):
+        """The most outputs that may answer for a sample."""
+        return self.stream.answers().sum(-1).max().item()
+
+    @property
+    def largest(self):
+        """Samples of the largest task."""
+        return max(len(task.train[1]) for task in self.stream)
+
+    @property
+    def kept_rows(self):
+        """Samples in memory when it is fullest: as many as its shares hold, or as came.
+
+        Where the capacity cannot be shared out evenly, that may be earlier than at the end.
+        """
+        capacity, policy, came = self.hyper["capacity"], self.method.policy, self.arrivals
+        if policy == "reservoir":
+            return min(capacity, came[-1].sum().item())
+        groups = (came > 0).sum(1, keepdim=True) if policy == "balanced" else self.outputs
+        return came.minimum(capacity // groups * torch.ones_like(came)).sum(1).max().item()
+
+    def memory(self, values):
+        """{what: bytes} of a full memory, for samples of so many values."""
+        tags = 1 if self.stream.scenario == "class" else 2  # the class, and unless that tells it the task
+        each = math.ceil(values * self.bits / 8)
+        return {"samples": self.kept_rows * each, "their labels": self.kept_rows * tags}
+
+    @property
+    def head_weights(self):
+        """Weights of the output layer."""
+        named = dict(self.method.net.named_parameters())
+        return sum(named[k].numel() for k in head_names(named))
+
+    @property
+    def heads(self):
+        """Weights of all tasks' own output layers: of each only the rows of the task's classes."""
+        return sum(len(task.classes) for task in self.stream) * self.head_weights // self.outputs
+
+    @property
+    def masked(self):
+        """Weights of the hidden layers that a mask can switch: all but biases."""
+        named = dict(self.method.net.named_parameters())
+        return sum(p.numel() for k, p in named.items() if p.dim() > 1 and k not in head_names(named))
+
+
+@settled
+def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits=None, **hyper):
+    """What a method needs to learn a stream: a `Budget`.
+
+    optimizer: "sgd", "momentum" or "adam"; weight_bytes: 4, 2 or 1 (int8) for the network and the copies of
+    it that a method keeps; gradients, scores and Fishers stay floats; bits: 2 to 8 for a kept value; hyper:
+    values for the method's hyper-parameters, such as capacity. All of a step stands in RAM at once, as in
+    PyTorch; an engine made for a board may do with less. The samples of the task at hand are counted apart,
+    in `waiting`.
+    Raises TypeError for a method without a rule, an unknown hyper-parameter or a layer that counts as 0,
+    ValueError for other values, and where the method cannot cut its net.
+    """
+    if type(method) not in RULES:
+        known = ", ".join(kind.__name__ for kind in RULES)
+        advice = "for your own: edgecl_lite.rules.RULES[YourMethod] = function(budget) -> Need"
+        raise TypeError(f"method must have a rule, as {known}, got {type(method).__name__}; {advice}")
+    if not isinstance(stream, Stream):
+        raise TypeError(f"stream must be a Stream such as split(digits()), got {type(stream).__name__}")
+    check_fit(method.net, stream)
+    net, front, head = measure(method.net, stream.shape), None, None
+    if halves := _halves(method, stream):
+        front = measure(halves[0], stream.shape)
+        head = measure(halves[1], (front.outputs,))
+    bits = getattr(method, "bits", 8) if bits is None else bits
+    parts = net, front, head
+    made = Budget(method, stream, batch_size, optimizer, weight_bytes, bits, method.hyper, parts)
+    return made.change(**hyper)
+
+
+def _halves(method, stream):
+    """(front, head) where the method cuts its net, or else before the last layer; None if that fails."""
+    try:
+        front, head = cut_at(method.net, getattr(method, "cut", -1))
+        params = {name: p.detach()[None] for name, p in method.net.named_parameters()}
+        latent_width(front, params, stream.tasks[0].train[0])
+        return front, head
+    except ValueError:
+        if hasattr(method, "cut"):  # its training would say the same
+            raise
+        return None

@@ -1,0 +1,199 @@
+"""Checks of a learner's answer: right, not attempted yet, or *which* misconception it is, with a hint.
+
+An exercise holds a right answer and known wrong ones, all code or values that a test runs. A probe turns an
+answer into something comparable, such as what a function gives on a small input; an answer whose probed value
+equals that of a known wrong answer has that misconception. `check` never raises, whatever an answer does.
+
+One file a lesson in this folder, found by itself. A probe makes its inputs anew, so that no answer spoils
+them:
+
+    hint = "That is backward transfer. Which accuracy was the best so far?"
+    exercise("01 forgetting", metrics.forgetting, probe=lambda f: f(np.array([[0.9, 0], [0.5, 0.8]])),
+             wrong=[Wrong("last minus diagonal", metrics.backward_transfer, hint)])
+"""
+
+import html
+import importlib
+import pkgutil
+import re
+import traceback
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+exercises = {}  # name -> Exercise, filled when the lessons' files are loaded
+COLOURS = {"right": "#009E73", "not attempted": "#999999", "misconception": "#E69F00", "wrong": "#D55E00"}
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A known misconception: its name, a wrong answer that has it, a hint that gives nothing away."""
+
+    name: str
+    answer: object
+    hint: str
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """right, and `answer` of each `Wrong`, are what a learner could hand in.
+
+    probe: answer -> numbers, tensors, words, or tuples, lists, dicts of them (default: the answer itself).
+    tolerance: how far numbers may be off, as a share of the largest. expects: said in place of the value.
+    """
+
+    name: str
+    right: object
+    wrong: list = ()
+    probe: Callable | None = None
+    tolerance: float = 1e-4
+    expects: str = ""
+    praise: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `check` found: status "right", "not attempted", "misconception" or "wrong", and a short text."""
+
+    status: str
+    text: str
+    misconception: str | None = None
+
+    def __repr__(self):
+        return self.text
+
+    def _ipython_display_(self):
+        """Nothing: `check` has shown it, also when it is not the last line of its cell."""
+
+    def show(self):
+        from IPython import get_ipython
+        from IPython.display import display
+
+        if not getattr(get_ipython(), "kernel", None):
+            return print(self.text)
+        box = f"border-left:4px solid {COLOURS[self.status]};padding:4px 12px;max-width:760px"
+        text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.text))
+        page = f'<div class="edgecl-verdict" role="status" style="{box}">{text}</div>'
+        return display({"text/plain": self.text, "text/html": page}, raw=True)
+
+
+def exercise(name, right, **options):
+    """Register an `Exercise`; options are its other fields."""
+    if name in exercises:
+        raise ValueError(f"exercise names must differ; got {name!r} twice")
+    exercises[name] = Exercise(name, right, **options)
+    return exercises[name]
+
+
+def load():
+    """Import the file of every lesson."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)], f"{__package__}."):
+        importlib.import_module(module.name)
+
+
+def check(name, answer=...):
+    """Check an answer and say so in one paragraph. Never raises; returns the `Verdict`."""
+    verdict = judge(name, answer)
+    verdict.show()
+    return verdict
+
+
+def judge(name, answer=...):
+    """The verdict without showing it."""
+    try:
+        load()
+        if not isinstance(name, str) or name not in exercises:
+            known = ", ".join(map(repr, sorted(exercises))) or "none yet"
+            return _not_yet(f"there is no exercise named {_short(name)}. The names are: {known}.")
+        return _judge(exercises[name], answer)
+    except BaseException as problem:  # also an answer that interrupts, exits or misbehaves when looked at
+        return _not_yet(f"looking at the answer gave {type(problem).__name__}.")
+
+
+def _judge(task, answer):
+    if _empty(answer):
+        return Verdict("not attempted", "Not attempted yet: the answer is still empty. Take your time.")
+    probe = task.probe or (lambda answer: answer)
+    try:
+        got = probe(_watched(answer))
+    except NotImplementedError:
+        text = "Not attempted yet: it gives back nothing. If you have written it, is there a `return`?"
+        return Verdict("not attempted", text)
+    except BaseException as problem:
+        return _not_yet(f"your answer stopped with {_quoted(problem, answer)}.")
+    want = probe(task.right)
+    if same(got, want, task.tolerance):
+        return Verdict("right", f"Right. {task.praise}".strip())
+    for wrong in task.wrong:
+        if same(got, probe(wrong.answer), task.tolerance):
+            text = f"Not quite: this looks like “{wrong.name}”. {wrong.hint}"
+            return Verdict("misconception", text, wrong.name)
+    return _not_yet(f"expected {task.expects or _short(want)}; got {_short(got)}.")
+
+
+def _not_yet(text):
+    return Verdict("wrong", f"Not right yet: {text}")
+
+
+def _empty(value):
+    """None, ..., or a tuple of nothing else: what stands in an exercise before it is attempted."""
+    return value is None or value is ... or (isinstance(value, tuple) and value and all(map(_empty, value)))
+
+
+def _watched(answer):
+    """A learner's function that says so when it gives back nothing; classes and values stay as they are."""
+    if not isinstance(answer, types.FunctionType):
+        return answer
+
+    def call(*args, **options):
+        result = answer(*args, **options)
+        if _empty(result):
+            raise NotImplementedError
+        return result
+
+    return call
+
+
+def same(a, b, tolerance=1e-4):
+    """Equal in shape and, up to a share of the largest, in value: numbers, tensors, words, nests of them."""
+    x, y = _numbers(a), _numbers(b)
+    if y is not None:
+        scale = np.abs(y[np.isfinite(y)]).max(initial=0) or 1
+        equal = x is not None and x.shape == y.shape
+        return equal and bool(np.allclose(x, y, rtol=0, atol=tolerance * scale))
+    if isinstance(b, dict):
+        return isinstance(a, dict) and a.keys() == b.keys() and all(same(a[k], b[k], tolerance) for k in b)
+    if isinstance(b, tuple | list):
+        lists = isinstance(a, tuple | list) and len(a) == len(b)
+        return lists and all(same(v, w, tolerance) for v, w in zip(a, b))
+    return type(a) is type(b) and bool(a == b)
+
+
+def _numbers(value):
+    """Numbers, tensors and lists of them as an array, anything else as None."""
+    try:
+        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    except (ValueError, TypeError, RuntimeError):
+        return None
+    return array if array.dtype.kind in "biufc" else None
+
+
+def _short(value, most=90):
+    """A value in a few words."""
+    array = _numbers(value)
+    with np.printoptions(precision=4, suppress=True, threshold=12, edgeitems=2):
+        text = repr(value) if array is None else f"{array:.4g}" if array.ndim == 0 else str(array)
+    text = " ".join(re.sub(r" at 0x\w+", "", text).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _quoted(problem, answer):
+    """The exception and the line of the learner's own code where it came from: the answer's, or a cell's."""
+    own = getattr(getattr(answer, "__code__", None), "co_filename", "ipykernel_")
+    frames = traceback.extract_tb(problem.__traceback__)
+    lines = [frame.line for frame in frames if frame.filename == own or "ipykernel_" in frame.filename]
+    where = f", in the line `{lines[-1]}`" if lines else ""
+    return f"{type(problem).__name__}: {problem}"[:200].rstrip(".") + where

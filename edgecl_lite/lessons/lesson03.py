@@ -1,0 +1,128 @@
+"""Exercises of lesson 03: algorithm R, the weights of old and new, herding, find the biased reservoirs."""
+
+import operator
+from functools import partial
+from itertools import combinations
+
+import torch
+
+from .check import Wrong, exercise
+
+CHANCES = (0.02, 0.3, 0.45, 0.6, 0.75, 0.98)
+
+
+def _rows(rule, capacity=3):
+    """The row of every arrival for some chances; -1 where the picture is not kept."""
+
+    def row(t, u):
+        try:
+            found = rule(t, capacity, u)
+        except NotImplementedError:  # it gave back nothing, which may mean: not kept
+            return None
+        if not 0 <= found < capacity:
+            return -1
+        try:
+            return operator.index(found)
+        except TypeError:  # a float cannot be a row
+            return 0.5
+
+    found = [[row(t, u) for u in CHANCES] for t in range(8)]
+    if all(r is None for rows in found for r in rows):
+        raise NotImplementedError
+    return [[-1 if r is None else r for r in rows] for rows in found]
+
+
+def herd(features, m, *, pool="free", over="k", aim="all"):
+    """Greedy choice of m rows of features (n, d), with room for mistakes."""
+    mean, total, chosen = features.mean(0), torch.zeros_like(features[0]), []
+    for k in range(1, m + 1):
+        free = torch.tensor([i not in chosen for i in range(len(features))])
+        target = features[free].mean(0) if aim == "free" else mean
+        apart = (target - (total + features) / {"k": k, "m": m, "1": 1}[over]).square().sum(1)
+        apart = apart.masked_fill(~free, torch.inf) if pool == "free" else apart
+        chosen.append(int(apart.argmin()))
+        total = total + features[chosen[-1]]
+    return chosen
+
+
+def nearest(features, m):
+    return (features - features.mean(0)).square().sum(1).argsort()[:m].tolist()
+
+
+def _chosen(function):
+    """What is chosen among ten points in the plane: one far away, two close together, the rest around."""
+    right = [0.9, 1.0, 4.0, 0.6, 0.5, 0.3], [0.1, 0.0, 1.0, 0.35, 0.2, -1.6]
+    left = [-0.2, 0.4, -1.3, -1.1], [1.1, 2.1, 0.4, -1.2]
+    points = torch.cat([torch.tensor(right), torch.tensor(left)], 1).T
+    return [int(i) for i in function(points, 5)]
+
+
+# fmt: off
+exercise("03 reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe=_rows,
+         expects="row t while there is room, then one of 0 … t, found from the u that is given", wrong=[
+    Wrong("off by one", lambda t, M, u: t if t < M else int(u * t),
+          "Number t counts from 0. How many pictures have come by then, this one included?"),
+    Wrong("the newest always gets in", lambda t, M, u: t if t < M else int(u * M),
+          "Every new picture pushes out an old one. What is the chance of picture 0 to stay to the end?"),
+    Wrong("the last ones stay", lambda t, M, u: t % M, "A ring: it keeps the newest and uses no chance."),
+    Wrong("draws while there is room", lambda t, M, u: int(u * (t + 1)),
+          "While rows are empty it overwrites full ones. Where should picture t go as long as t < capacity?"),
+    Wrong("one place too many", lambda t, M, u: t if t <= M else int(u * (t + 1)),
+          "The rows are 0 … capacity - 1. Which is the last picture that finds an empty one?"),
+    Wrong("every newcomer gets in", lambda t, M, u: t if t < M else int(u * (t + 1)) % M,
+          "A number that is no row should stay so: that picture is not kept."),
+    Wrong("not a whole number", lambda t, M, u: t if t < M else u * (t + 1),
+          "A row is an int. What cuts off the decimals?"),
+    Wrong("rounds", lambda t, M, u: t if t < M else round(u * (t + 1)),
+          "Rounding gives the first row only half its chance. Which function cuts off the decimals?"),
+    Wrong("a coin for ever", lambda t, M, u: t if t < M else int(u * 2 * M),
+          "Half of all new pictures get in, however many came before. How must that chance fall with t?"),
+], praise="After n pictures, each of them is kept with probability capacity / n.")
+
+exercise("03 weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
+         probe=lambda f: [f(torch.tensor(2.0), torch.tensor(5.0), k) for k in (1, 2, 5)],
+         expects="for a new loss of 2 and a kept loss of 5 the values 2, 3.5, 4.4 at k = 1, 2, 5",
+         praise="Every task weighs the same, the newest as well.", wrong=[
+    Wrong("a sum over the tasks", lambda new, old, k: new + (k - 1) * old,
+          "The proportion is right; the weights should add up to 1."),
+    Wrong("equal halves", lambda new, old, k: (new + old) / 2,
+          "At task 5 the newest pair then weighs as much as the four older ones together."),
+    Wrong("the two weights swapped", lambda new, old, k: (1 - 1 / k) * new + old / k,
+          "At the first task, k = 1, nothing is old. Which weight should be 0 there?"),
+    Wrong("a plain sum", lambda new, old, k: new + old, "The weights should add up to 1."),
+])
+
+exercise("03 herding", herd, probe=_chosen, expects="the indices of other rows, or in another order",
+         praise="Stop it early, and you have the best of fewer.", wrong=[
+    Wrong("the nearest to the mean", nearest,
+          "Each is good alone. Are they good together? Your choice does not look at what is chosen already."),
+    Wrong("the same one again", partial(herd, pool="all"), "Two copies of a picture tell no more than one."),
+    Wrong("the sum, not the mean", partial(herd, over="1"), "What turns a sum of k features into a mean?"),
+    Wrong("divided by m", partial(herd, over="m"),
+          "With k pictures chosen so far the mean is a sum divided by k. Otherwise the choice depends on m."),
+    Wrong("the mean of what is left", partial(herd, aim="free"),
+          "The aim must not move: it is the mean of the whole class."),
+])
+
+TRAPS = {
+    "A": "A is algorithm R as you wrote it.",
+    "B": "B asks whether, with chance M / (t + 1), and then where: two draws. Multiply the chances.",
+    "D": "D keeps the M largest of random keys. Does any picture have a better key than another?",
+}
+
+
+def _letters(answer):
+    """The letters as one word, whether they come as a set, a list, a word or the programs themselves."""
+    answer = answer() if callable(answer) else answer
+    letters = {str(getattr(one, "__name__", one)).strip(" ,").upper() for one in answer} - {""}
+    return "".join(sorted(letters))
+
+
+exercise("03 biased reservoir", {"C", "E"}, probe=_letters, wrong=[
+    Wrong("none", set(), "At least one is. How often does each keep the first six, how often the others?"),
+    Wrong("only C", {"C"}, "There is one more. When does each of them count a picture as arrived?"),
+    Wrong("only E", {"E"}, "There is one more. How often does each keep the first six, on average?"),
+    *(Wrong(f"among them {letter}: {''.join(some)}", set(some), TRAPS[letter])
+      for n in range(1, 6) for some in combinations("ABCDE", n)
+      for letter in [next((one for one in some if one in TRAPS), "")] if letter),
+], expects='letters such as {"A", "B"}', praise="They count too few arrivals: late ones gain.")

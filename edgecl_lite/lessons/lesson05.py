@@ -1,0 +1,97 @@
+"""Exercises of lesson 05: the inner step, which meta-gradients have a cut graph, which splits leak."""
+
+from functools import partial
+
+import torch
+
+from .check import Wrong, exercise
+
+X = torch.tensor([[0.5, -1.0, 2.0], [0.3, 0.8, -0.7], [1.5, 0.2, -0.4]])
+BATCH = {"x": X, "y": torch.tensor([1.0, -2.0, 0.5])}
+START = {"w": [0.4, -0.2, 0.1], "b": [0.3]}
+
+
+def _loss(theta, batch):
+    return ((batch["x"] @ theta["w"] + theta["b"]).tanh() - batch["y"]).square().mean()
+
+
+def _stepped(function):
+    """Where the step leads, what comes back through it to the start, and the start afterwards."""
+    theta = {k: torch.tensor(v, requires_grad=True) for k, v in START.items()}
+    new = function(_loss, theta, {k: v.clone() for k, v in BATCH.items()}, 0.7)
+    new = dict(zip(theta, new)) if isinstance(new, tuple | list) else dict(new)
+    there = _loss(new, {"x": X.flip(0), "y": BATCH["y"]})
+    grads = torch.autograd.grad(there, list(theta.values()), materialize_grads=True, allow_unused=True)
+    return [{k: v.detach() for k, v in new.items()}, list(grads), {k: v.detach() for k, v in theta.items()}]
+
+
+def step(loss, theta, support, lr, *, sign=-1, graph=True, start=lambda p: p, rate=True, only=False):
+    """One inner step, with room for mistakes."""
+    grads = torch.autograd.grad(loss(theta, support), list(theta.values()), create_graph=graph)
+    grads = [g * lr for g in grads] if rate else grads
+    return {k: -g if only else start(p) + sign * g for (k, p), g in zip(theta.items(), grads)}
+
+
+def in_place(loss, theta, support, lr):
+    for p, g in zip(theta.values(), torch.autograd.grad(loss(theta, support), list(theta.values()))):
+        p.data -= lr * g
+    return theta
+
+
+def one_after_the_other(loss, theta, support, lr):
+    theta = dict(theta)
+    for k in theta:
+        (g,) = torch.autograd.grad(loss(theta, support), [theta[k]], create_graph=True)
+        theta[k] = theta[k] - lr * g
+    return theta
+
+
+def constant(loss, theta, support, lr):
+    return {k: p.detach().requires_grad_() for k, p in step(loss, theta, support, lr).items()}
+
+
+# fmt: off
+exercise("05 inner step", step, probe=_stepped, expects="a dict θ', and a gradient that runs through it to θ",
+         praise="The value is one step of SGD, and the way back to the start is open.", wrong=[
+    Wrong("the graph is cut", partial(step, graph=False),
+          "The numbers are right, but on the way back the gradient counts as a constant. Which option of "
+          "`torch.autograd.grad` keeps a gradient differentiable?"),
+    Wrong("uphill", partial(step, sign=1), "The loss grows. Which way does gradient descent go?"),
+    Wrong("no learning rate", partial(step, rate=False), "How long is the step?"),
+    Wrong("the start is detached", partial(step, start=torch.Tensor.detach),
+          "θ' = θ − α g: the way back also runs through the θ in front."),
+    Wrong("the result is detached", constant,
+          "Whoever asks θ' where it comes from gets no answer: what cut it?"),
+    Wrong("in place", in_place, "It moves the start itself. Other users begin there too: make a new dict."),
+    Wrong("one tensor after the other", one_after_the_other,
+          "The second gradient is taken where the first step led. Take all of them at the same θ."),
+    Wrong("the change, not the result", partial(step, only=True),
+          "From where does the step set out?"),
+])
+
+FINE = {"A": "A is the textbook: create_graph keeps the inner gradient differentiable.",
+        "C": "C: torch.func.grad is differentiable as often as you like.",
+        "E": "E: clone copies the numbers and keeps the way back."}
+exercise("05 cut graph", {"B", "D"}, wrong=[
+    Wrong("only B", {"B"},
+          "There is one more. θ stands twice in θ − α ∇L(θ): are both ways open everywhere?"),
+    Wrong("only D", {"D"},
+          "There is one more: retain_graph keeps the graph. Does it also write down a new one?"),
+    *(Wrong(f"{k} {among}", {k, *rest}, why) for k, why in FINE.items()
+      for among, rest in (("alone", ""), ("and B", "B"), ("and D", "D"), ("as well", "BD"))),
+    Wrong("all of them", set("ABCDE"), "Use `apart` on each: three agree with the finite differences."),
+], expects='a set of letters, such as {"A", "B"}',
+   praise="B drops the curvature, D the direct way, and neither raises an error.")
+
+MISSED = {"B": "Turn the pad upside down in your mind: is there a pair of digits that becomes the same?",
+          "C": "A symbol turned is another symbol; does it still show the same digit by the same hands?",
+          "E": "New images are not new classes. What is an episode supposed to test?"}
+CLEAN = {"A": "A holds out whole digits in all turns, and 6 and 9 are on one side.",
+         "D": "D holds out 6 and 9 together. A 0 upside down is a 0, on the same side."}
+exercise("05 leaked class", {"B", "C", "E"}, wrong=[
+    *(Wrong(f"{k} is missing", set("BCE") - {k}, why) for k, why in MISSED.items()),
+    *(Wrong(f"only {k}", {k}, "There is more than one. " + MISSED["E" if k != "E" else "B"]) for k in MISSED),
+    *(Wrong(f"{k} {among}", {k, *rest}, why) for k, why in CLEAN.items()
+      for among, rest in (("alone", ""), ("as well", "BCE"), ("and B", "B"), ("and C", "C"))),
+    Wrong("all of them", set("ABCDE"), "Two are clean: which ones keep every turn of a digit together?"),
+], expects='a set of letters, such as {"A", "B"}', praise="New means: no turned copy of it, by any name.")

@@ -1,0 +1,62 @@
+"""An answer in pieces: so many samples and lanes at a time that the tables they need find room.
+
+`Made` watches what torch's operations make; nothing here knows of learning. No lesson derives it.
+"""
+
+from contextvars import ContextVar
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+ROOM = ContextVar("bytes that the tables of an answer, or of a Fisher, may take at a time", default=50e6)
+
+
+def in_pieces(answer, params, x):
+    """answer(params, x) (lanes, n, …) of x (lanes, n, …), a few lanes and samples at a time."""
+    lanes, n = x.shape[:2]
+    if not params or x.numel() < ROOM.get() / 200:  # too little to be worth a look
+        return answer(params, x)
+    with Made() as one:
+        row = answer({k: p[:1] for k, p in params.items()}, x[:1, :1])
+    whole = row.new_empty(lanes, n, *row.shape[2:])
+    for part in pieces(lanes, n, 3 * one.largest):  # three such tables
+        whole[part] = answer({k: p[part[0]] for k, p in params.items()}, x[part])
+    return whole
+
+
+def pieces(lanes, n, nbytes):
+    """Slices (lanes, samples) whose tables find room, where a sample takes so many bytes."""
+    room = max(1, int(ROOM.get() / nbytes))  # samples at a time
+    few, some = max(1, room // lanes), min(lanes, room)  # of all lanes as many, or one sample of some lanes
+    return [(slice(i, i + some), slice(j, j + few)) for i in range(0, lanes, some) for j in range(0, n, few)]
+
+
+class Made(TorchDispatchMode):
+    """`with Made() as seen: …`: bytes of the largest tensor that operations made meanwhile, and of all.
+
+    A view of what was there before is not made.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.largest, self.total = 1, 1
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        out = operation(*args, **(kwargs or {}))
+        for storage in storages(out):
+            if storage._cdata not in {given._cdata for given in storages((args, kwargs))}:
+                self.made(storage)
+        return out
+
+    def made(self, storage):
+        """What happens for each."""
+        self.largest, self.total = max(self.largest, storage.nbytes()), self.total + storage.nbytes()
+
+
+def storages(tree):
+    """Those of all tensors in nested lists, tuples and dicts."""
+    if isinstance(tree, torch.Tensor):
+        yield tree.untyped_storage()
+    elif isinstance(tree, list | tuple | dict):
+        for leaf in tree.values() if isinstance(tree, dict) else tree:
+            yield from storages(leaf)

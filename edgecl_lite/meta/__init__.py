@@ -1,0 +1,4 @@
+"""Meta-learning: a start from which few steps go a long way. Lesson: 05_meta_learning.
+
+Read inner.py, descent that can be differentiated, and five methods; then outer.py, the loop around it.
+"""

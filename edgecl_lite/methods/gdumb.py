@@ -1,0 +1,39 @@
+"""GDumb: learn from what is kept alone. The difference from `replay.py`. Lesson: 03_replay."""
+
+import torch
+
+from ..lanes import per_lane
+from .replay import Replay
+
+
+class GDumb(Replay):
+    """Greedy sampler, dumb learner: at each task forget all, and learn from the start from the kept alone.
+
+    The baseline that every method should beat: what is learned owes nothing to the stream but its choice of
+    samples. Prabhu et al. 2020. Deviations: as many steps as any method here, not until it fits, and the
+    first of them while the memory still fills; with fresh=False the optimiser's moments outlive the reset;
+    capacity 0 is finetuning.
+    """
+
+    def __init__(self, net, capacity=200, policy="balanced", bits=8, weights=None, **hyper):
+        super().__init__(net, capacity, policy, None, bits, weights, **hyper)
+
+    def start(self, params, stream, hyper):
+        return {**super().start(params, stream, hyper), **{f"start.{k}": p for k, p in params.items()}}
+
+    def begin_task(self, params, state, task):
+        params, state = super().begin_task(params, state, task)
+        none = state["capacity"] == 0
+        anew = {k: torch.where(per_lane(none, p), p, state[f"start.{k}"]) for k, p in params.items()}
+        return anew, state
+
+    def share(self, state):
+        return 0.0
+
+    def loss(self, params, state, batch):
+        learns = state["old"].any(1) | (state["capacity"] == 0)  # the first batch of all finds nothing kept
+        return learns * super().loss(params, state, batch)
+
+    def after_step(self, params, state, batch):
+        state = super().after_step(params, state, batch)
+        return {**state, "old": state["filled"]}  # what came in this task, too

@@ -1,0 +1,85 @@
+"""PackNet: one network, of which each task prunes its own weights for the next, W ⊙ 1[0 < owner <= t].
+
+Mallya & Lazebnik 2018. The difference from `separate.py`. Lesson: 04_parameter_isolation.
+"""
+
+import torch
+
+from .._refuse.arguments import number
+from ..method import Exhausted
+from .codecs import packed
+from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
+
+
+class PackNet(Masked):
+    """PackNet: learn with the free weights, prune the smallest, retrain the others, freeze; the next task.
+
+    prune: the share of its weights that a task gives back, in (0, 1): in every layer it keeps exactly
+    round((1 − prune) · those it had). retrain: share of a task's steps that come after pruning. Weights that
+    are given back begin at 0, as in the paper. What is frozen enters the network from the state: no optimiser
+    can move it. State: owner (lanes, P) uint8, 1 + the number of the task that keeps a weight; 0: free.
+    Raises `Exhausted` where a layer has no weight left to keep, in all lanes; in a few lanes it is a note.
+    """
+
+    ranges = {"prune": lambda name, value: number(name, value, most=0.999999, strictly=True)}
+
+    def __init__(self, net, prune=0.75, retrain=1 / 3, infer_task=False, weights=None, **hyper):
+        super().__init__(net, infer_task, weights, prune=prune, **hyper)
+        self.retrain = number("retrain", retrain, most=1)
+
+    def start(self, params, stream, hyper):
+        if len(stream) > 255:
+            raise ValueError(f"PackNet counts to 255 tasks, got {len(stream)}")
+        return {**super().start(params, stream, hyper), "owner": torch.zeros_like(self.flat(params)).byte()}
+
+    def begin_task(self, params, state, task):
+        params, state = super().begin_task(params, state, task)
+        t, owner = task["number"], state["owner"]
+        state = {**state, "owner": owner.masked_fill(owner == 0, t + 1)}
+        for k, mine in self.masks(state, t).items():
+            if (self.quota(state, mine) < 1).all():
+                left = f"needs 1 weight, and would keep 0 of the {mine[0].sum()} left of {mine[0].numel():,}"
+                room = f"{self.who(state, slice(1))} has no room for task {t}: layer {_layer(k)!r} {left}"
+                raise Exhausted(f"{room}. Take a wider net or another prune; finished tasks still answer")
+        return {**params, **{k: torch.zeros_like(params[k]) for k in self._shapes if t}}, state
+
+    def quota(self, state, mine):
+        """How many of its weights a task keeps in a layer: mine (lanes, …) bool -> (lanes,)."""
+        prune = state["prune"].cpu().double().round(decimals=6)  # 0.4, not single precision's 0.4000000059
+        quota = ((1 - prune) * mine.flatten(1).sum(1).cpu()).round()  # on the CPU: MPS has no float64
+        return quota.long().to(mine.device)
+
+    def weights(self, params, state):
+        t, frozen = _now(state)[0], self.frozen(state)
+        used = {k: torch.where(mine, params[k], frozen[k]) for k, mine in self.masks(state, t).items()}
+        return {**params, **(frozen if t else {}), **used}
+
+    def after_step(self, params, state, batch):
+        due = batch["left"] <= self.retrain and _now(state)[1] == DENSE
+        return self.pruned(params, state) if due else state
+
+    def pruned(self, params, state):
+        """The smallest of the task's own weights are free again."""
+        t, free = _now(state)[0], {}
+        for k, mine in self.masks(state, t).items():
+            size = params[k].abs().masked_fill(~mine, -1).flatten(1)  # (lanes, weights of the layer)
+            rank = size.argsort(dim=1, descending=True, stable=True).argsort(1)
+            free[k] = mine & (rank >= self.quota(state, mine).unsqueeze(1)).view_as(mine)
+        return {**_enter(SPARSE, state), "owner": state["owner"].masked_fill(self.flat(free), 0)}
+
+    def end_task(self, params, state, task):
+        theta = self.weights(params, state)
+        frozen = {f"frozen.{k}": theta[k] for k in self._hidden}
+        return {**super().end_task(params, state, task), **frozen}
+
+    def masks(self, state, task):
+        return self.unflat(state["owner"] == task + 1)
+
+    def used(self, state, task):
+        return self.unflat(state["owner"] <= task + 1)  # free ones are 0
+
+    def keeps(self, state, lane=0):
+        """Beside the hidden layers: ceil(log2(T + 1)) bits a weight, an output layer for each of T tasks."""
+        tasks, owner = _now(state)[0], state["owner"][lane]
+        bits = packed(owner.masked_fill(owner > tasks, 0), tasks.bit_length() or 1)
+        return {"owner": bits, **super().keeps(state, lane)}

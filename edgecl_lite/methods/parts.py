@@ -1,0 +1,26 @@
+"""Parts of a network that methods treat unlike: its output layer, and the front before a cut."""
+
+from torch import nn
+
+from ..models import apply
+
+
+def cut_at(net, cut):
+    """(front, head) of an nn.Sequential: its first `cut` layers (-1: all but the last), and the others.
+
+    Raises ValueError where there would be no front or no head.
+    """
+    if type(net) is not nn.Sequential or cut not in range(1 - len(net), len(net)) or not cut:
+        raise ValueError(f"cut must leave a layer of an nn.Sequential on both sides, got {cut!r} of {net}")
+    return net[:cut], net[cut:]
+
+
+def latent_width(front, params, x):
+    """How many values the front gives for a sample of x (n, …). ValueError where they are no flat row."""
+    x = x[:1].to(next(iter(params.values())).device)
+    z = apply(front, {k: p[:1] for k, p in params.items()}, x[None])
+    if z.dim() != 3:
+        raise ValueError(
+            f"the front must give (n, channels), got {tuple(z.shape[1:])}: cut behind an nn.Flatten"
+        )
+    return z.shape[-1]

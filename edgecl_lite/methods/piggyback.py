@@ -1,0 +1,91 @@
+"""Piggyback: one frozen backbone W, and one bit a weight for every task, W ⊙ 1[sₜ > threshold].
+
+Mallya, Davis & Lazebnik 2018. The difference from `separate.py`. Lesson: 04_parameter_isolation.
+"""
+
+import torch
+
+from .._refuse.arguments import number
+from ..lanes import per_lane
+from .codecs import packed, unpacked
+from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
+
+SCORE = 1e-2  # where Piggyback's scores begin
+
+
+class Piggyback(Masked):
+    """Piggyback: a frozen backbone W, and for every task a mask 1[s > threshold] learned through scores s.
+
+    threshold: scores begin at 0.01; above that, all weights are masked at first. backbone: trained weights of
+    the hidden layers, {name: tensor} without lanes, a net, or a `Run` (its lane 0); without one, the first
+    task trains the backbone and uses all of it. While a mask is learned, `params` holds scores. Deviation:
+    the paper masks a large net trained on ImageNet. State: masks (lanes, tasks, ceil(P / 8)) uint8, packed.
+    Raises ValueError where the backbone does not fit, or no lane's threshold is below the scores' start.
+    """
+
+    ranges = {"threshold": number}
+
+    def __init__(self, net, threshold=5e-3, backbone=None, infer_task=False, weights=None, **hyper):
+        super().__init__(net, infer_task, weights, threshold=threshold, **hyper)
+        self._backbone = {} if backbone is None else self.fitting(backbone)
+
+    def fitting(self, backbone):
+        """The hidden layers of a backbone; of a run with frozen weights, those."""
+        if isinstance(backbone, torch.nn.Module):
+            backbone = dict(backbone.named_parameters())
+        elif hasattr(backbone, "params"):
+            backbone = {k: backbone.state.get(f"frozen.{k}", p)[0] for k, p in backbone.params.items()}
+        if not isinstance(backbone, dict):
+            raise TypeError(
+                f"backbone must be a Run, a net or {{name: tensor}}, got {type(backbone).__name__}"
+            )
+        for k in self._hidden:
+            want, got = tuple(self.net.get_parameter(k).shape), k in backbone and tuple(backbone[k].shape)
+            if got != want:
+                raise ValueError(f"backbone must have {k!r} of shape {want}, got {got or 'none'}")
+        return {k: backbone[k].detach().clone() for k in self._hidden}
+
+    def start(self, params, stream, hyper):
+        if (hyper["threshold"] >= SCORE).all():
+            (k, shape), *_ = self._shapes.items()
+            dead = f"layer {_layer(k)!r}: 0 of {shape.numel():,} weights pass {hyper['threshold'].min():g}"
+            raise ValueError(f"threshold must be below {SCORE:g}, where scores begin. {dead}")
+        given = {f"frozen.{k}": w.to(params[k]).expand_as(params[k]) for k, w in self._backbone.items()}
+        none = packed(torch.zeros_like(self.flat(params)).byte(), 1)  # (lanes, ceil(P / 8))
+        masks = none.unsqueeze(1).expand(-1, len(stream), -1)
+        return {**super().start(params, stream, hyper), **given, "masks": masks}
+
+    def begin_task(self, params, state, task):
+        params, state = super().begin_task(params, state, task)
+        blank = {k: torch.full_like(params[k], SCORE) for k in self._shapes}
+        scores = blank if self._backbone or task["number"] else {}
+        return {**params, **scores}, _enter(SPARSE if scores else DENSE, state)
+
+    def weights(self, params, state):
+        if _now(state)[1] < SPARSE:
+            return params
+        frozen = self.frozen(state)
+        used = {k: frozen[k] * straight_through(params[k], state["threshold"]) for k in self._shapes}
+        return {**params, **frozen, **used}
+
+    def end_task(self, params, state, task):
+        learned = _now(state)[1] == SPARSE  # a mask; else the backbone, of which the first task uses all
+        frozen = {} if learned else {f"frozen.{k}": params[k] for k in self._hidden}
+        threshold = state["threshold"] if learned else torch.full_like(state["threshold"], -torch.inf)
+        mask = packed(straight_through(self.flat(params), threshold).byte(), 1)
+        masks = state["masks"].select_scatter(mask, 1, task["number"])
+        return {**super().end_task(params, state, task), **frozen, "masks": masks}
+
+    def masks(self, state, task):
+        bits = unpacked(state["masks"][:, task], 1, sum(shape.numel() for shape in self._shapes.values()))
+        return self.unflat(bits.bool())
+
+    def keeps(self, state, lane=0):
+        """Beside the hidden layers, which are the backbone: ceil(P / 8) bytes and an output layer a task."""
+        return {"masks": state["masks"][lane, : _now(state)[0]], **super().keeps(state, lane)}
+
+
+def straight_through(scores, threshold):
+    """1[s > threshold] of scores (lanes, …), as 0.0 or 1.0; its gradient goes to s as if it were s."""
+    hard = (scores > per_lane(threshold, scores)).to(scores.dtype)
+    return hard + (scores - scores.detach())  # the bracket is exactly 0

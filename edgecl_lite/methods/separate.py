@@ -1,0 +1,156 @@
+"""Parameter isolation: a task answers with weights that no later task can move, so nothing is forgotten.
+
+    Separate     Wₜ                            a network for every task: bytes grow with T
+    Piggyback    W ⊙ 1[sₜ > threshold]         one frozen backbone W, and one bit a weight for every task
+    PackNet      W ⊙ 1[0 < owner <= t]         one network: each task prunes its own weights for the next
+
+Here the first, and what the two others (`piggyback.py`, `packnet.py`) share. Lesson: 04_parameter_isolation.
+"""
+
+import torch
+
+from .._refuse.nets import check_head
+from ..lanes import lanes_of
+from ..method import Finetune, NoAnswer, masked
+from ..models import head_names
+
+IDLE, DENSE, SPARSE = range(3)  # between tasks; learning all weights it may; learning those of a mask
+
+
+class Separate(Finetune):
+    """A network of its own for every task; and the base of the methods that share most of it.
+
+    infer_task: `predict` answers as that task, of all begun, whose outputs have the lowest entropy, whatever
+    task it is told; other tasks' outputs get -inf. Without it the method is told the task, which nobody would
+    do on a domain- or class-incremental device. Raises `NoAnswer` for a task not begun.
+    State: tasks (lanes,), how many are finished; phase (lanes,); outputs (lanes, tasks, outputs) bool, which
+    belong to which; own.* (lanes, tasks, …), each task's copy of the tensors that are its own.
+    """
+
+    def __init__(self, net, infer_task=False, weights=None, **hyper):
+        super().__init__(net, weights=weights, **hyper)
+        self.infer_task, self._own = infer_task, [name for name, _ in net.named_parameters()]
+        self._head = head_names(self._own)
+
+    def start(self, params, stream, hyper):
+        check_head(self.net, stream.outputs)
+        owns = [[c in task.classes for c in range(stream.outputs)] for task in stream]
+        outputs = torch.tensor(owns, device=params[self._head[0]].device)
+        count = outputs.new_zeros(lanes_of(params), dtype=torch.long)
+        tables = {"tasks": count, "phase": count, "outputs": outputs.expand(len(count), -1, -1)}
+        copies = {f"own.{k}": torch.stack([params[k]] * len(stream), 1) for k in self._own}
+        return {**hyper, **tables, **copies}
+
+    def begin_task(self, params, state, task):
+        own = {k: state[f"own.{k}"][:, task["number"]] for k in self._own}
+        return {**params, **own}, _enter(DENSE, state)
+
+    def end_task(self, params, state, task):
+        own = {f"own.{k}": state[f"own.{k}"].select_scatter(params[k], 1, task["number"]) for k in self._own}
+        return {**_enter(IDLE, state), **own, "tasks": state["tasks"] + 1}
+
+    def weights(self, params, state):
+        """All weights of the network while it learns a task."""
+        return params
+
+    def stored(self, state, task):
+        """All weights of the network for a finished task."""
+        return {k: state[f"own.{k}"][:, task] for k in self._own}
+
+    def loss(self, params, state, batch):
+        return super().loss(self.weights(params, state), state, batch)
+
+    def predict(self, params, state, x, task=None):
+        now, phase = _now(state)
+        begun, logits = range(now + (phase > IDLE)), []
+        asked = begun if self.infer_task else [t for t in begun if t == task]
+        if not asked:
+            raise NoAnswer(f"{type(self).__name__} has nothing for task {task}, but for {[*begun]}")
+        for t in asked:
+            theta = self.weights(params, state) if t == now else self.stored(state, t)
+            logits.append(masked(super().predict(theta, state, x), state["outputs"][:, t, None]))
+        logits = torch.stack(logits)  # (asked, lanes, n, outputs)
+        entropy = torch.special.entr(logits.softmax(-1)).sum(-1, keepdim=True)
+        return logits.take_along_dim(entropy.argmin(0, keepdim=True), 0)[0]
+
+    def keeps(self, state, lane=0):
+        """What finished tasks own, of the output layer only the task's outputs: all a device stores."""
+        copies = {(t, k): state[f"own.{k}"][lane, t] for t in range(_now(state)[0]) for k in self._own}
+        rows = state["outputs"][lane]
+        return {f"{t}.{k}": copy[rows[t]] if k in self._head else copy for (t, k), copy in copies.items()}
+
+
+class Masked(Separate):
+    """What Piggyback and PackNet have in common: tasks share the hidden layers, each through a mask.
+
+    Every task has its own output layer. A subclass adds `masks(state, task)`, {name: (lanes, …) bool}, a
+    task's own part of the P weights of the hidden layers. Their biases are learned with the first task and
+    then frozen. State: frozen.*, what can no longer move of the hidden layers.
+    """
+
+    def __init__(self, net, infer_task=False, weights=None, **hyper):
+        super().__init__(net, infer_task, weights, **hyper)
+        self._own, hidden = self._head, {k: p for k, p in net.named_parameters() if k not in self._head}
+        self._hidden, self._shapes = [*hidden], {k: p.shape for k, p in hidden.items() if p.dim() > 1}
+        kind = type(self).__name__
+        if not self._shapes:
+            raise TypeError(f"{kind} masks hidden layers, got a net without one")
+        if still := [k for k, p in hidden.items() if not p.requires_grad]:
+            way = "let requires_grad be True (for trained weights: backbone=, weights=)"
+            raise TypeError(f"{kind} freezes the hidden layers itself, got {still[0]!r} frozen: {way}")
+
+    def start(self, params, stream, hyper):
+        frozen = {f"frozen.{k}": torch.zeros_like(params[k]) for k in self._hidden}
+        return {**super().start(params, stream, hyper), **frozen}
+
+    def flat(self, tree):
+        """{name: (lanes, …)} of the weights under masks -> (lanes, P)."""
+        return torch.cat([tree[k].flatten(1) for k in self._shapes], 1)
+
+    def unflat(self, table):
+        """(lanes, P) -> {name: (lanes, …)}."""
+        parts = table.split([shape.numel() for shape in self._shapes.values()], 1)
+        return {k: part.unflatten(1, self._shapes[k]) for k, part in zip(self._shapes, parts, strict=True)}
+
+    def frozen(self, state):
+        """Weights and biases of the hidden layers that can no longer move."""
+        return {k: state[f"frozen.{k}"] for k in self._hidden}
+
+    def used(self, state, task):
+        """Which frozen weights a finished task answers with, {name: (lanes, …) bool}."""
+        return self.masks(state, task)
+
+    def stored(self, state, task):
+        frozen = self.frozen(state)
+        used = {k: torch.where(use, frozen[k], 0.0) for k, use in self.used(state, task).items()}
+        return {**super().stored(state, task), **frozen, **used}
+
+    def notes(self, state):
+        """Which layers died: none of their weights is in a task's mask."""
+        notes = []
+        for t in range(_now(state)[0]):
+            for k, mask in self.masks(state, t).items():
+                dead = ~mask.flatten(1).any(1)  # (lanes,)
+                if dead.any():
+                    who = f"{self.who(state, dead)}, in {dead.sum()} of {len(dead)} lanes"
+                    rest = f"0 of its {mask[0].numel():,} weights are in the mask"
+                    notes.append(f"{who}: layer {_layer(k)!r} died in task {t}, {rest}")
+        return notes
+
+    def who(self, state, lanes):
+        """The method with its hyper-parameters in these lanes, (lanes,) bool."""
+        values = {k: "/".join(dict.fromkeys(f"{v:g}" for v in state[k][lanes].tolist())) for k in self.hyper}
+        return f"{type(self).__name__} ({', '.join(f'{k}={v}' for k, v in values.items())})"
+
+
+def _now(state):
+    """(number of finished tasks, phase): the same in all lanes."""
+    return state["tasks"][0].item(), state["phase"][0].item()
+
+
+def _enter(phase, state):
+    return {**state, "phase": torch.full_like(state["phase"], phase)}
+
+
+def _layer(name):
+    return name.rpartition(".")[0]
