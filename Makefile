@@ -61,24 +61,24 @@ test: $(TESTS)
 	  --nbval --nbval-current-env --nbval-cell-timeout=3600 --nbval-sanitize-with=tests/nbval_sanitize.cfg tests notebooks
 
 bench: $(TESTS)
-	$(PY) tests/bench.py
+	$(PY) tests/tools/bench.py
 
 lint: $(TESTS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
 notebooks: $(TESTS)
-	$(PY) tests/refresh_notebooks.py
+	$(PY) tests/tools/refresh_notebooks.py
 
 measure: $(TESTS)
-	$(PY) tests/refresh_notebooks.py --measure
+	$(PY) tests/tools/refresh_notebooks.py --measure
 
 # A report, no test: every lesson under seeds + 100, + 200 and + 1000, one after the other. ARGS=02: one lesson.
 claims: $(TESTS)
-	$(PY) tests/claims.py $(ARGS)
+	$(PY) tests/tools/claims.py $(ARGS)
 
 stored: $(TESTS)
-	$(PY) tests/stored.py
+	$(PY) tests/tools/stored.py
 
 $(TOOLS): tests/export.requirements.txt $(TESTS)
 	@echo "Installing what writes networks for devices into $(VENV) (250 MB) …"
@@ -87,12 +87,12 @@ $(TOOLS): tests/export.requirements.txt $(TESTS)
 
 # The sizes are recorded only where all tests pass, but for those that compare with the old record.
 export: $(TOOLS)
-	$(PY) -m pytest -q tests/test_export.py -k "not record"
-	$(PY) tests/test_export.py
+	$(PY) -m pytest -q tests/device/test_export.py -k "not record"
+	PYTHONPATH=tests/tools $(PY) tests/device/test_export.py
 
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)
-	$(PY) tests/ledger/ledger.py $(ARGS)
+	$(PY) tests/tools/ledger/ledger.py $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots

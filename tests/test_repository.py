@@ -257,13 +257,13 @@ LAYERS = """
     plan run
     machine/foretell
     learn
-    train
     meta
     device/measure
     device/rules
     device/budget
     device/boards device/energy device/export
     device/advice
+    train
     plots lessons
     machine/environment
     widgets

@@ -13,7 +13,7 @@ from edgecl_lite import diagnose, memory_note, setup
 from edgecl_lite.machine import environment
 from edgecl_lite.plots.house import STYLE
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 WELL = dict(installed=dict(environment.NEEDED), python=(3, 11))
 
 

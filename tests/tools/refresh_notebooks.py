@@ -1,10 +1,10 @@
-"""Run every lesson and store its outputs:  python tests/refresh_notebooks.py [--measure] [NAME ...]
+"""Run every lesson and store its outputs:  python tests/tools/refresh_notebooks.py [--measure] [NAME ...]
 
 Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
 that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
 --measure stores no outputs: it writes the measured time and memory into the maps of README and lesson 00, and
 ends with an exit code other than 0 where a lesson takes more than its limit; no test does.
-NAME picks lessons by the beginning of their file name: python tests/refresh_notebooks.py 02
+NAME picks lessons by the beginning of their file name: python tests/tools/refresh_notebooks.py 02
 """
 
 import argparse

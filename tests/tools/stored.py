@@ -1,9 +1,9 @@
-"""Results that take too long for a lesson, computed once and kept: python tests/stored.py [NN [PART ...]]
+"""Results that take too long for a lesson, computed once: python tests/tools/stored.py [NN [PART ...]]
 
 Writes edgecl_lite/lessons/stored/<lesson>.json, plain numbers, small enough to read; a lesson loads them with
 `edgecl_lite.stored` and trains a short version of its own beside them. PART names one or more parts to
 compute anew; the others stay as they are. Same seeds, same results, up to the last digits of another CPU.
-Those of lesson 02 come from the ledger (tests/ledger/page.py).
+Those of lesson 02 come from the ledger (tests/tools/ledger/page.py).
 Lesson 06 reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.data.har`).
 """
 
@@ -370,7 +370,7 @@ LESSONS = {
 def main(number="", *parts):
     setup()
     for lesson in (name for name in LESSONS if name.startswith(number)):
-        path = ROOT / "edgecl_lite" / "stored" / f"{lesson}.json"
+        path = ROOT / "edgecl_lite/lessons/stored" / f"{lesson}.json"
         kept = _kept(path, lesson, parts)
         for part in parts or LESSONS[lesson]:
             kept[part] = LESSONS[lesson][part]()

@@ -27,14 +27,14 @@ from safetensors.torch import save_file
 
 import edgecl_lite as cl
 from edgecl_lite import EWC, Joint, Run, mlp, rotated, sweep, train
-from edgecl_lite.data import images as data
+from edgecl_lite.lessons import results
 from edgecl_lite.lessons.results import stored
 from edgecl_lite.machine import disk
 
 STREAM = rotated(cl.digits(), degrees=(0, 60))
 NET = mlp(STREAM, (4,))
 HINT = "damaged or was not written by Run.save"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -615,18 +615,18 @@ def test_a_hyper_parameter_may_be_called_like_a_column(name):
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """A copy of the package's folder of results, read instead of it."""
-    copy = tmp_path / "edgecl_lite" / "stored"
-    shutil.copytree(ROOT / "edgecl_lite" / "stored", copy)
-    monkeypatch.setattr(data, "__file__", str(copy.with_name("data.py")))
+    copy = tmp_path / "edgecl_lite/lessons/stored"
+    shutil.copytree(ROOT / "edgecl_lite/lessons/stored", copy)
+    monkeypatch.setattr(results, "__file__", str(copy.with_name("results.py")))
     return copy
 
 
-NAMES = sorted(path.stem for path in (ROOT / "edgecl_lite" / "stored").glob("*.json"))
+NAMES = sorted(path.stem for path in (ROOT / "edgecl_lite/lessons/stored").glob("*.json"))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stored_results_are_read_without_their_digest(name):
-    text = (ROOT / "edgecl_lite" / "stored" / f"{name}.json").read_text(encoding="utf-8")
+    text = (ROOT / "edgecl_lite/lessons/stored" / f"{name}.json").read_text(encoding="utf-8")
     assert {"sha256": json.loads(text)["sha256"], **stored(name)} == json.loads(text)
     assert "sha256" not in stored(name)
 
@@ -647,11 +647,13 @@ def test_a_flipped_bit_in_stored_results_is_noticed(name, kept):
             stored(name)
 
 
-def test_make_stored_goes_on_from_a_damaged_file_only_where_all_is_computed_anew(kept, monkeypatch, capsys):
+def test_make_stored_goes_on_from_a_damaged_file_only_where_all_is_computed_anew(
+    kept, tmp_path, monkeypatch, capsys
+):
     import stored as maker
 
     path = kept / "06_edge_budget.json"
-    monkeypatch.setattr(maker, "ROOT", kept.parent.parent)
+    monkeypatch.setattr(maker, "ROOT", tmp_path)
     monkeypatch.setattr(maker, "LESSONS", {path.stem: {"har": lambda: {"a": [1.5]}, "b": lambda: {"c": 2}}})
     before = stored(path.stem)
     maker.main("06", "b")

@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 QUIET = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
 # Every warning is an error, but for these of others' packages: action:beginning of the message:category.

@@ -1,4 +1,4 @@
-"""Does a lesson claim what only its own seeds show?  [EDGECL_SEEDS=+100] python tests/claims.py [NAME ...]
+"""Does a lesson claim what only its own seeds show?  [EDGECL_SEEDS=+100] python tests/tools/claims.py [NAME]
 
 Runs every lesson with its seeds shifted, by 100, 200 and 1000 or by the one shift of EDGECL_SEEDS, and prints
 which assert falls: lesson, cell, text. An assert that falls stops nothing, so each one is tried. Shifted are

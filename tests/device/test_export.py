@@ -1,6 +1,6 @@
 """Leaving Python: what ONNX Runtime and ExecuTorch compute from the files is what PyTorch computes.
 
-`python tests/test_export.py` records the sizes that lesson 06 shows (`make export` runs it after the tests).
+`python tests/device/test_export.py` records the sizes that lesson 06 shows (`make export` runs it last).
 """
 
 import copy
@@ -437,6 +437,6 @@ def test_recorded_training_holds(name, executorch):
 
 if __name__ == "__main__":
     setup()
-    path = ROOT / "edgecl_lite" / "stored" / "06_export.json"
+    path = ROOT / "edgecl_lite/lessons/stored" / "06_export.json"
     disk.write(path, disk.to_json(record()).encode())
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.1f} kB")

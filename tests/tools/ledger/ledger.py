@@ -1,4 +1,4 @@
-"""Our numbers against the literature: make ledger, or python tests/ledger/ledger.py --only "EWC/task".
+"""Our numbers against the literature: make ledger, or python tests/tools/ledger/ledger.py --only "EWC/task".
 
 Runs the Split MNIST protocol of van de Ven, Tuytelaars & Tolias (2022) on the real images, and five Fishers
 over a grid of λ as van de Ven (2025), with the module's methods as they are. A row is one small JSON file in

@@ -11,7 +11,7 @@ from ledger import FISHER_SEEDS, FISHERS, LAM, SCENARIOS, SEEDS, power
 
 from edgecl_lite.machine import disk
 
-LESSON = Path(__file__).resolve().parents[2] / "edgecl_lite" / "stored" / "02_ewc.json"
+LESSON = Path(__file__).resolve().parents[3] / "edgecl_lite/lessons/stored" / "02_ewc.json"
 THEIR_SEEDS = 20
 PASS = 98.0  # per cent that a Fisher must reach at its best λ, task-incremental
 TITLES = {
