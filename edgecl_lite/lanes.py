@@ -56,6 +56,17 @@ def copied(tree):
     return {name: value.detach().clone() for name, value in tree.items()}
 
 
+def thin(value):
+    """(value, 0), or, where all lanes look at one table, that table as one lane and how many they are."""
+    one = value.dim() and len(value) > 1 and value.stride(0) == 0
+    return (value[:1], len(value)) if one else (value, 0)
+
+
+def thick(value, lanes):
+    """What `thin` took apart."""
+    return value.expand(lanes, *value.shape[1:]) if lanes else value
+
+
 def nbytes(tree):
     """Bytes of all tensors in a (nested) dict, as a device would store them."""
     return sum(nbytes(v) if isinstance(v, dict) else v.numel() * v.element_size() for v in tree.values())

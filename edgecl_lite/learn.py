@@ -1,11 +1,11 @@
 """The one training loop: for every batch, draw → loss → backward → optimiser → after_step.
 
-`learn` yields what it sees and leaves watching to others; `train` runs it to its end; `sweep` gives every
-value of a grid and every seed a lane of its own, so that a whole slider costs one pass. Lesson:
+`steps` is the loop and holds nothing that is not in its `Moment`, so that a training can be left and gone on
+with between any two steps; `follow` looks at each moment, `learn` gives the Points that are due. Lesson:
 01_catastrophic_forgetting writes this loop for one network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,11 +14,56 @@ from .lanes import copied, lanes_of, some
 from .machine.foretell import check_room
 from .machine.settled import settled
 from .method import NoAnswer, masked
-from .plan import Plan
+from .plan import Dice, Plan
 
 
 class Diverged(FloatingPointError):
     """Every lane became non-finite. `.run`, set by `train`, holds what was learned before."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A training between two steps: all that the next ones hang on. It holds until then, no copies are made.
+
+    step: how many were made; opt: the optimiser, None before the first; dice: all that is random; loss
+    (lanes,): of the last step, None before the first.
+    """
+
+    step: int
+    params: dict
+    state: dict
+    opt: object
+    dice: Dice
+    loss: object = None
+
+
+def steps(method, plan, moment):
+    """The loop: the `Moment` after every step, from a given one to the end of the stream."""
+    step, params, state = moment.step, moment.params, moment.state
+    opt, dice = moment.opt, moment.dice
+    while step < plan.total:
+        task = plan.task(step, dice)
+        if step == task["begins"]:
+            params, state = method.begin_task(params, state, task)
+            params = plan.learning(params)
+            opt = plan.optimise(params, opt)
+        for batch in plan.batches(task, step, dice):
+            batch = method.draw(state, batch, dice)
+            opt.zero_grad()
+            loss = descend(method, params, state, batch, plan.parts)
+            opt.step()
+            state, step = method.after_step(params, state, batch), step + 1
+            if not batch["left"]:
+                params = {k: p.detach() for k, p in params.items()}
+                state = method.end_task(params, state, task)
+            yield Moment(step, params, state, opt, dice, loss)
+
+
+def beginning(plan):
+    """The `Moment` before the first step."""
+    params, hyper = plan.start()
+    state = plan.verbs.start(params, plan.stream, hyper)
+    return Moment(0, params, state, None, Dice(plan.seeds, plan.which, plan.device))
 
 
 @dataclass(frozen=True)
@@ -28,7 +73,8 @@ class Point:
     step: steps so far; total: steps of the whole stream; task: number of the task being learned; ended: this
     is the moment after its end. accuracy (lanes, on): share of right answers on each task's test set, NaN in
     lost lanes. predicted (lanes, on, n) uint8: the answers, padded with 255. params, state: copies at this
-    moment. lost: {lane: what happened}. notes: sentences that whoever reads the run should know.
+    moment. lost: {lane: what happened}. notes: sentences that whoever reads the run should know. carried:
+    what else the next steps hang on, the dice and the optimiser's moments.
     """
 
     step: int
@@ -41,74 +87,89 @@ class Point:
     state: dict
     lost: dict
     notes: tuple = ()
+    carried: dict = field(default_factory=dict)
 
     def __repr__(self):
-        return f"Point(step {self.step} of {self.total}, task {self.task}, accuracy {self.accuracy.round(3)})"
+        where = f"step {self.step} of {self.total}, task {self.task}"
+        return f"Point({where}, accuracy {self.accuracy.round(3)})"
 
 
 @settled
-def learn(
-    method, stream, seeds=1, grid=None, *, epochs=10, batch_size=32, lr=1e-3, optimizer="adam",
-    fresh=True, steps=None, every=None, device=None, room=None, ticks=False,
-):  # fmt: skip
+def learn(method, stream, seeds=1, grid=None, **options):
     """Train on the tasks in turn; yield a `Point` at the start, every `every` steps and after each task.
 
     seeds: a count or a list. grid: {hyper-parameter: values}; lanes are its cells × seeds, seeds innermost.
-    steps: steps per task, instead of epochs. every: default once an epoch. optimizer: "adam", "sgd" or a
-    callable taking (tensors, lr=…), which moves each lane by itself. fresh: a new optimiser for every task.
-    room: bytes that it may add to the process, 2e9 for 2 GB; where it needs more it is refused before it
-    begins. ticks: yield None after the other steps, for whoever may want to stop there. Same seed, same
-    result, bit for bit, on one machine and for as many lanes; beside others the last digits may differ.
-    Raises ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
+    Options: epochs=10, or steps= per task instead; batch_size=32; lr=1e-3; optimizer="adam", "sgd" or a
+    callable taking (tensors, lr=…), which moves each lane by itself; fresh=True, a new optimiser for every
+    task; every= steps between two points, once an epoch by default; device="cpu"; room= bytes that it may add
+    to the process, 2e9 for 2 GB: where it needs more it is refused before it begins. Same seed, same result,
+    bit for bit, on one machine and for as many lanes; beside others the last digits may differ. Raises
+    ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
-    training = epochs, batch_size, lr, optimizer, fresh, steps, every, device, room
-    plan = Plan(method, stream, seeds, grid, *training)
+    yield from filter(None, follow(checked(method, stream, seeds, grid, **options)))
+
+
+def checked(method, stream, seeds=1, grid=None, **options):
+    """The `Plan` of these arguments, with room for its training."""
+    plan = Plan(method, stream, seeds, grid, **options)
     plan.notes += check_room(plan, follow)
-    yield from follow(plan, ticks)
+    return plan
 
 
-def follow(plan, ticks=False):
-    """What `learn` yields, for a plan that was checked: the loop itself."""
-    stream, notes = plan.stream, plan.notes
-    method, (params, hyper) = plan.verbs, plan.start()
-    state, opt, losses, lost, step = method.start(params, stream, hyper), None, [], {}, 0
+@settled
+def follow(plan, moment=None, observer=None, journal=None):
+    """After every step the `Point` that is due, or None: what there is to see of a training.
 
-    def look(t):
-        for i, first in gone(losses, params, step).items():
-            lost.setdefault(i, plan.told(i, t, first, state))
-        losses.clear()
+    moment, observer: where it goes on, in place of the beginning. journal: a `Journal` to keep moments in.
+    """
+    observer = observer or Observer(plan)
+    if moment is None:
+        moment = beginning(plan)
+        yield observer.seen(moment, journal)
+    for after in steps(plan.verbs, plan, moment):
+        yield observer.seen(after, journal)
+        if len(observer.lost) == plan.lanes:
+            raise Diverged(" ".join(observer.lost.values()))
 
-    def point(t, ended=False):
-        accuracy, predicted = evaluate(method, params, state, stream, t)
-        accuracy[[*lost]], predicted[[*lost]] = np.nan, 255
-        seen = accuracy, predicted, copied(params), {**state}
-        return Point(step, plan.total, t, ended, *seen, {**lost}, notes)
 
-    yield point(0)
-    for t in range(len(stream)):
-        task, begun = plan.whole_task(t), step
-        params, state = method.begin_task(params, state, task)
-        params = plan.learning(params)
-        opt = plan.optimise(params, opt)
-        for batch in plan.batches(task):
-            batch = method.draw(state, {**batch, "step": step}, plan.rng)
-            opt.zero_grad()
-            losses.append(descend(method, params, state, batch, plan.parts))
-            opt.step()
-            state, step = method.after_step(params, state, batch), step + 1
-            ended = step == begun + plan.spans[t]
-            due = ended or (step - begun) % plan.pause(task) == 0
-            if due or len(losses) == 100:
-                look(t)
-            if ended:
-                params = {k: p.detach() for k, p in params.items()}
-                state = method.end_task(params, state, task)
-            if due or len(lost) == plan.lanes:
-                yield point(t, ended)
-            elif ticks:
-                yield None
-            if len(lost) == plan.lanes:
-                raise Diverged(" ".join(lost.values()))
+class Observer:
+    """What was seen of a training. losses: of the steps since the last look; lost: {lane: what happened}."""
+
+    def __init__(self, plan, losses=(), lost=()):
+        self.plan, self.losses, self.lost = plan, [*losses], dict(lost)
+
+    def seen(self, moment, journal=None):
+        """The `Point` of this moment if one is due, else None."""
+        due, point = self.plan.due(moment.step), None
+        if moment.loss is not None:
+            self.losses.append(moment.loss)
+        if due or len(self.losses) == 100:
+            for i, first in gone(self.losses, moment.params, moment.step).items():
+                self.lost.setdefault(i, self.plan.told(i, first, moment.state))
+            self.losses.clear()
+        if due or len(self.lost) == self.plan.lanes:
+            point = self.point(moment)
+        if journal is not None:
+            journal.keep(moment, point, self)
+        return point
+
+    def point(self, moment):
+        """The `Point` of this moment."""
+        plan, step, params, state = self.plan, moment.step, moment.params, moment.state
+        t = plan.place(max(0, step - 1))[0]
+        accuracy, predicted = evaluate(plan.verbs, params, state, plan.stream, t)
+        accuracy[[*self.lost]], predicted[[*self.lost]] = np.nan, 255
+        ended = step > 0 and plan.place(step)[1] == 0
+        seen = accuracy, predicted, copied(params), {**state}, {**self.lost}
+        return Point(step, plan.total, t, ended, *seen, plan.notes, carried(moment))
+
+
+def carried(moment):
+    """What else the steps after this moment hang on, copied: {name: tensor} of the dice and the optimiser."""
+    found = {f"dice.{k}": v for k, v in moment.dice.states.items()}
+    for i, own in (moment.opt.state_dict()["state"] if moment.opt else {}).items():
+        found |= {f"opt.{i}.{k}": torch.as_tensor(v).detach().clone() for k, v in own.items()}
+    return found
 
 
 def descend(method, params, state, batch, parts):

@@ -4,71 +4,162 @@ Lanes are the cells of the grid × the seeds, seeds innermost. All that is rando
 lane: a lane of a sweep sees just what the same training alone would see. Plumbing; no lesson derives it.
 """
 
+import functools
 import itertools
+from dataclasses import dataclass, fields
 
 import torch
 
 from ._refuse.arguments import SEEDS, number, seeds_list, several, whole
 from ._refuse.nets import check_fit
-from ._refuse.optimizers import check_device, check_optimizer
+from ._refuse.optimizers import check_device, check_kind, check_optimizer
 from ._refuse.verbs import Checked
 from .lanes import copied, lane, lanes_of, stack
 from .machine.pieces import Made
 from .method import Finetune
 from .models import apply, initial, learns
-from .streams import Stream
+from .streams import Stream, digest
 
+VERSION = "edgecl 1"
 STEP = 200e6  # bytes of activations that all lanes of a step may take together
 LITTLE = 2**16  # values in a batch of all lanes that are not worth a look
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
+@dataclass(frozen=True)
+class Options:
+    """How `learn`, `train`, `sweep` and `live` train. TypeError or ValueError where one is out of range.
+
+    epochs, or steps per task instead. lr. optimizer: "adam", "sgd" or a callable taking (tensors, lr=…),
+    which moves each lane by itself. fresh: a new optimiser for every task. every: steps between two points,
+    once an epoch by default. device: default the CPU. room: bytes that the training may add to the process.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    lr: float = 1e-3
+    optimizer: object = "adam"
+    fresh: bool = True
+    steps: int | None = None
+    every: int | None = None
+    device: object = None
+    room: float | None = None
+
+    def __post_init__(self):
+        check_kind(self.optimizer, tuple(OPTIMIZERS))
+        check_device(self.device)
+        own = {"epochs": whole("epochs", self.epochs), "lr": number("lr", self.lr, strictly=True)}
+        own["batch_size"] = whole("batch_size", self.batch_size)
+        own |= {k: whole(k, v) for k in ("steps", "every") if (v := getattr(self, k)) is not None}
+        if self.room is not None:
+            own["room"] = number("room, in bytes,", self.room, strictly=True)
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def named(cls, options):
+        """Those of a dict. TypeError names one that is none."""
+        for name in options.keys() - {field.name for field in fields(cls)}:
+            hint = f"to try values of a hyper-parameter: sweep(…, {name}=[…])"
+            if name == "board":
+                hint = "ask before: fits(budget(method, stream), board).or_refuse()"
+            raise TypeError(f"unknown option {name!r}; {hint}")
+        return cls(**options)
+
+
+class Dice:
+    """All that is random in a training: two generators for each seed, one of them only for shuffling.
+
+    dice(n) gives n uniform numbers in [0, 1) for each lane, equal in lanes of one seed: (lanes, n). which
+    (lanes,): the number of a lane's seed.
+    """
+
+    def __init__(self, seeds, which, device):
+        self.which, self.device = which, device
+        self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.chances = [torch.Generator().manual_seed(seed + SEEDS) for seed in seeds]
+        self.epoch = self._now()
+
+    def __call__(self, n):
+        return torch.stack([torch.rand(n, generator=g) for g in self.chances])[self.which].to(self.device)
+
+    def orders(self, n):
+        """An order of n samples for each seed, (seeds, n)."""
+        self.epoch = self._now()
+        return torch.stack([torch.randperm(n, generator=g) for g in self.shuffles])
+
+    def close(self):
+        """All of the last orders is used: from here on, new ones are drawn."""
+        self.epoch = self._now()
+
+    def _now(self):
+        return [g.get_state() for g in self.shuffles]
+
+    @property
+    def states(self):
+        """What to go on with, (seeds, bytes) each: of the shuffling where the epoch under way began."""
+        return {
+            "epoch": torch.stack(self.epoch),
+            "chances": torch.stack([g.get_state() for g in self.chances]),
+        }
+
+    def set(self, states):
+        """Go on where `states` were taken."""
+        for kind, generators in (("epoch", self.shuffles), ("chances", self.chances)):
+            for state, generator in zip(states[kind], generators, strict=True):
+                generator.set_state(state.clone())  # torch wants them aligned
+        self.epoch = self._now()
+
+
 class Plan:
     """Arguments of `learn`, checked. TypeError or ValueError says what was expected and what came.
 
-    cells: [{hyper-parameter: value}] of the grid, in C order; which (lanes,): a lane's seed number; spans:
-    steps of each task, total: of all; shuffles, chances: a random generator for each seed.
+    options: an `Options`; cells: [{hyper-parameter: value}] of the grid, in C order; which (lanes,): a lane's
+    seed number; spans: steps of each task, total: of all; epochs: steps of an epoch of each task.
     """
 
-    def __init__(
-        self, method, stream, seeds, grid, epochs, batch_size, lr, optimizer, fresh, steps, every, device,
-        room=None,
-    ):  # fmt: skip
-        self.grid = axes(method, grid or {})
+    def __init__(self, method, stream, seeds=1, grid=None, **options):
+        self.grid, self.options = axes(method, grid or {}), Options.named(options)
         if not isinstance(stream, Stream):
-            raise TypeError(f"stream must be a Stream such as rotated(digits()), got {type(stream).__name__}")
+            kind = type(stream).__name__
+            raise TypeError(f"stream must be a Stream such as rotated(digits()), got {kind}")
         if stream.outputs > 255:
             raise ValueError(f"a stream may have at most 255 outputs, got {stream.outputs}")
-        if not callable(optimizer) and optimizer not in tuple(OPTIMIZERS):
-            known = "'adam', 'sgd' or a callable(tensors, lr=…)"
-            raise ValueError(f"optimizer must be {known}, got {optimizer!r}")
         check_fit(method.net, stream)
-        check_device(device)
-        self.method, self.stream, self.fresh = method, stream, fresh
-        self.device = "cpu" if device is None else device
-        self.room = room if room is None else number("room, in bytes,", room, strictly=True)
-        self.optimizer, self.lr = optimizer, number("lr", lr, strictly=True)
-        self.batch_size, epochs = whole("batch_size", batch_size), whole("epochs", epochs)
-        steps, self.every = (v if v is None else whole(k, v) for k, v in (("steps", steps), ("every", every)))
+        self.method, self.stream, self.seeds = method, stream, seeds_list(seeds)
+        self.device = self.options.device or "cpu"
         sizes = [len(task.train[1]) for task in stream]
-        self.epochs = [-(-method.epoch(sizes[: t + 1]) // self.batch_size) for t in range(len(sizes))]
-        self.spans = [steps or epochs * each for each in self.epochs]
-        self.total = sum(self.spans)
+        batch = self.options.batch_size
+        self.epochs = [-(-method.epoch(sizes[: t + 1]) // batch) for t in range(len(sizes))]
+        self.spans = [self.options.steps or self.options.epochs * each for each in self.epochs]
         cells = itertools.product(*self.grid.values())
         self.cells = [{**method.hyper, **dict(zip(self.grid, cell, strict=True))} for cell in cells]
-        self.seeds = seeds_list(seeds)
         self.which = torch.arange(len(self.seeds)).repeat(len(self.cells))
-        self.shuffles = [torch.Generator().manual_seed(seed) for seed in self.seeds]
-        self.chances = [torch.Generator().manual_seed(seed + SEEDS) for seed in self.seeds]
         own = type(method).__module__.partition(".")[0] == __package__
         self.verbs = method if own else Checked(method, self.lanes)
         self.parts, self.notes = self.some_lanes(), self.told_before()
-        if callable(optimizer):
-            check_optimizer(optimizer, self.start()[0], self.lr)
+        if callable(self.options.optimizer):
+            check_optimizer(self.options.optimizer, self.start()[0], self.options.lr)
 
     @property
     def lanes(self):
         return len(self.which)
+
+    @property
+    def total(self):
+        return sum(self.spans)
+
+    @functools.cached_property
+    def settings(self):
+        """What the training hangs on beside the data, {name: plain value}: alike, it ends alike."""
+        method, stream, given = self.method, self.stream, self.method._weights
+        own = {k: v for k, v in vars(method).items() if k[0] != "_" and k not in ("net", "hyper")}
+        told = {"version": VERSION, "method": type(method).__qualname__, **own, **method.hyper}
+        told |= {"weights": "drawn" if given is None else "given", "net": str(method.net)}
+        told |= {"scenario": stream.scenario, "outputs": stream.outputs, "active": stream.rule}
+        told |= {"seeds": self.seeds, "grid": self.grid, **vars(self.options)}
+        told |= {} if given is None else {"digest of the weights": digest(given.values())}
+        return {k: plain(v) for k, v in told.items()}
 
     def start(self):
         """(params, hyper): every lane's start, and its hyper-parameters {name: (lanes,)}."""
@@ -83,12 +174,14 @@ class Plan:
 
     def some_lanes(self):
         """Slices of lanes that go through a step together: all, unless that takes over `STEP` bytes."""
-        if self.lanes * self.batch_size * self.stream.pixels < LITTLE:
+        if self.lanes * self.options.batch_size * self.stream.pixels < LITTLE:
             return [slice(None)]
         params = {k: p.detach().cpu()[None] for k, p in self.method.net.named_parameters()}
         with torch.no_grad(), Made() as one:
             apply(self.method.net, params, self.stream.tasks[0].train[0][None, :1])
-        each = 3 * self.batch_size * one.total  # of a lane: what is new, what is rehearsed, and gradients
+        each = (
+            3 * self.options.batch_size * one.total
+        )  # of a lane: what is new, what is rehearsed, and gradients
         several = max(1, int(STEP / each))
         return [slice(i, i + several) for i in range(0, self.lanes, several)]
 
@@ -96,34 +189,47 @@ class Plan:
         """The dict on the device asked for."""
         return {k: v.to(self.device) for k, v in tree.items()}
 
-    def rng(self, n):
-        """n uniform numbers in [0, 1) for each lane, equal in lanes of one seed: (lanes, n)."""
-        return torch.stack([torch.rand(n, generator=g) for g in self.chances])[self.which].to(self.device)
+    def place(self, step):
+        """(number of the task, steps of it that are done) after so many steps of the whole stream."""
+        for t, span in enumerate(self.spans):
+            if step < span:
+                return t, step
+            step -= span
+        return len(self.spans), 0
 
-    def whole_task(self, t):
-        """Task t as begin_task and end_task get it: its training set with a lane axis (views, no copies)."""
+    def due(self, step):
+        """Whether a point is taken after so many steps: every so often within a task, and at its end."""
+        t, done = self.place(step)
+        return not done or done % (self.options.every or self.epochs[t]) == 0
+
+    def task(self, step, dice):
+        """The task of the next step, as begin_task and end_task get it, its training set with a lane axis.
+
+        begins: the number of steps before it. No copies: the lanes of x, y, active are views.
+        """
+        t, done = self.place(step)
         x, y = (part.to(self.device) for part in self.stream.tasks[t].train)
         data = {"x": x, "y": y, "active": self.stream.active(t).to(self.device).expand(len(y), -1)}
-        return {"number": t, "rng": self.rng, **{k: v.expand(self.lanes, *v.shape) for k, v in data.items()}}
+        data = {k: v.expand(self.lanes, *v.shape) for k, v in data.items()}
+        return {"number": t, "begins": step - done, "rng": dice, **data}
 
-    def batches(self, task):
-        """Mini-batches of a task, each epoch shuffled anew by each seed: x, y, active (lanes, n, …).
+    def batches(self, task, step, dice):
+        """Mini-batches of a task from step on, each epoch shuffled by each seed: x, y, active (lanes, n, …).
 
-        epoch: its number; left: the share of the task's steps that come after this one, in [0, 1).
+        epoch: its number; step: how many came before; left: the share of the task's steps that come after
+        this one, in [0, 1).
         """
-        n, span, epoch, step = task["y"].shape[1], self.spans[task["number"]], 0, 0
-        x, y = task["x"][0], task["y"][0]
-        while step < span:
-            order = torch.stack([torch.randperm(n, generator=g) for g in self.shuffles])  # (seeds, n)
-            for pick in order.split(self.batch_size, 1)[: span - step]:
-                pick, step = pick[self.which].to(self.device), step + 1  # (lanes, batch_size)
-                own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]]}
-                yield {**own, "epoch": epoch, "left": (span - step) / span}
-            epoch += 1
-
-    def pause(self, task):
-        """Steps between two points in this task."""
-        return self.every or self.epochs[task["number"]]
+        x, y, n, span = task["x"][0], task["y"][0], task["y"].shape[1], self.spans[task["number"]]
+        each = -(-n // self.options.batch_size)  # steps of an epoch
+        for done in range(step - task["begins"], span):
+            epoch, nth = divmod(done, each)
+            if not nth or done == step - task["begins"]:
+                picks = dice.orders(n).split(self.options.batch_size, 1)  # each (seeds, batch_size)
+            pick = picks[nth][self.which].to(self.device)  # (lanes, batch_size)
+            own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]]}
+            if nth == each - 1 or done == span - 1:
+                dice.close()
+            yield {**own, "epoch": epoch, "step": task["begins"] + done, "left": (span - 1 - done) / span}
 
     def learning(self, params):
         """Copies of the params that an optimiser may move, unless the net says `requires_grad=False`."""
@@ -149,20 +255,21 @@ class Plan:
 
     def optimise(self, params, old):
         """An optimiser of these params; unless `fresh`, it goes on with the moments of the old one."""
-        make = OPTIMIZERS.get(self.optimizer) if isinstance(self.optimizer, str) else None
-        tensors = list(params.values())
-        new = make(tensors, lr=self.lr, fused=True) if make else self.optimizer(tensors, lr=self.lr)
-        if old is not None and not self.fresh:
+        kind, tensors, lr = self.options.optimizer, list(params.values()), self.options.lr
+        make = OPTIMIZERS.get(kind) if isinstance(kind, str) else None
+        new = make(tensors, lr=lr, fused=True) if make else kind(tensors, lr=lr)
+        if old is not None and not self.options.fresh:
             new.load_state_dict(old.state_dict())
         return new
 
-    def told(self, i, t, step, state):
+    def told(self, i, step, state):
         """What happened to lane i, and what to do about it."""
         cell = {**self.cells[i // len(self.seeds)], "seed": self.seeds[i % len(self.seeds)]}
         who = f"{type(self.method).__name__} ({', '.join(f'{k}={v:g}' for k, v in cell.items())})"
-        optimizer = "sgd" if self.optimizer is torch.optim.SGD else self.optimizer
-        advice = self.method.advice(state, i, self.lr, optimizer)
-        return f"{who} became non-finite at step {step}, in task {self.stream.names[t]!r}. {advice}"
+        kind = self.options.optimizer
+        advice = self.method.advice(state, i, self.options.lr, "sgd" if kind is torch.optim.SGD else kind)
+        name = self.stream.names[self.place(max(0, step - 1))[0]]
+        return f"{who} became non-finite at step {step}, in task {name!r}. {advice}"
 
 
 def axes(method, grid):
@@ -179,3 +286,18 @@ def axes(method, grid):
         name: [method.ranges[name](f"each of {name}", v) for v in several(name, values)]
         for name, values in grid.items()
     }
+
+
+def plain(value):
+    """A value as JSON gives it back; of a function the name, for its address is new in every process."""
+    if torch.is_tensor(value):
+        return digest([value])
+    if isinstance(value, functools.partial):
+        return [plain(value.func), plain(value.args), plain(value.keywords)]
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return getattr(value, "__qualname__", str(value))

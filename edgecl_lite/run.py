@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from . import metrics
-from ._refuse.arguments import seeds_list
+from .lanes import thick, thin
 from .machine import disk
 
 ARRAYS = ("step", "task", "ended", "curve", "predicted")
-FACTS = ("method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "notes", "settings")
+TREES = "params", "state", "carried"
+FACTS = ("method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "notes", "settings", "digests")
 ENDING = ".safetensors"
 DTYPES = (
     torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,
@@ -37,6 +38,8 @@ class Run:
     step, task, ended (points,): when each point was taken, in which task, whether at its end. curve (*grid,
     seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (points, lanes, on, n). params,
     state: of the last point, with lane axis. lost: {lane: what happened}. settings: options of `learn`.
+    carried: the dice and the optimiser's moments of the last point, digests: of the tasks' data: with them
+    `train(…, resume=run)` goes on.
     """
 
     method: str
@@ -56,24 +59,22 @@ class Run:
     lost: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
     settings: dict = field(default_factory=dict)
+    carried: dict = field(default_factory=dict)
+    digests: list = field(default_factory=list)
 
     @classmethod
-    def gather(cls, points, method, stream, seeds=1, grid=None, seconds=math.nan, stopped=False, **settings):
-        """A Run from the points of `learn` and its arguments; only the last point needs params and state."""
-        seeds, grid = seeds_list(seeds), {k: list(v) for k, v in (grid or {}).items()}
+    def gather(cls, points, plan, seconds=math.nan, stopped=False):
+        """A Run from the points of a plan's training, of which only the last needs its tensors."""
         curve = np.stack([p.accuracy for p in points], 1)  # (lanes, points, on)
-        last = points[-1]
-        told = {k: v for k, v in vars(method).items() if k not in ("net", "hyper") and k[0] != "_"} | settings
-        told["weights"] = "drawn" if method._weights is None else "given"
-        told = {k: v.item() if isinstance(v, np.generic) else v for k, v in told.items() if k != "ticks"}
+        last, method, stream = points[-1], plan.method, plan.stream
         return cls(
-            type(method).__name__, stream.scenario, stream.names, grid, seeds,
+            type(method).__name__, stream.scenario, stream.names, plan.grid, plan.seeds,
             np.array([p.step for p in points]), np.array([p.task for p in points]),
             np.array([p.ended for p in points]),
-            curve.reshape(*map(len, grid.values()), len(seeds), *curve.shape[1:]),
+            curve.reshape(*map(len, plan.grid.values()), len(plan.seeds), *curve.shape[1:]),
             np.stack([p.predicted for p in points]), last.params, last.state, seconds, stopped,
             dict(last.lost), [*last.notes, *method.notes(last.state)],
-            {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in told.items()},
+            plan.settings, last.carried, [task.digest for task in stream],
         )  # fmt: skip
 
     def __repr__(self):
@@ -120,12 +121,10 @@ class Run:
         from safetensors.torch import save
 
         path, tensors, equal = _file(path), {}, {}
-        for tree in ("params", "state"):
+        for tree in TREES:
             for key, value in getattr(self, tree).items():
                 name, value = f"{tree}/{key}", _tensor(f"{tree}[{key!r}]", key, value)
-                same = value.dim() and len(value) > 1 and value.stride(0) == 0
-                equal[name] = len(value) if same else None
-                value = value[:1] if same else value
+                value, equal[name] = thin(value)
                 tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         arrays = {f"array/{k}": np.array(getattr(self, k), order="C") for k in ARRAYS}
         tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -163,7 +162,7 @@ def _loaded(kind, raw, flaw):
         raise ValueError(flaw)
     facts = json.loads(told["edgecl" if flaw else "run"])
     with torch.device("cpu"):
-        tensors, trees = load(raw), {"params": {}, "state": {}}
+        tensors, trees = load(raw), {tree: {} for tree in TREES}
     arrays = {k: tensors.pop(f"array/{k}").numpy() for k in ARRAYS}
     if flaw:
         one, lanes = facts.pop("one"), facts.pop("lanes")
@@ -171,8 +170,7 @@ def _loaded(kind, raw, flaw):
         facts["notes"] = [*facts["notes"], UNSEALED]
     for name, lanes in facts.pop("equal").items():  # lanes that are equal are one in the file
         tree, _, key = name.partition("/")
-        value = tensors[name]
-        trees[tree][key] = value if lanes is None else value.expand(lanes, *value.shape[1:])
+        trees[tree][key] = thick(tensors[name], lanes)
     return kind(**facts | {"lost": dict(facts["lost"])}, **trees, **arrays)
 
 

@@ -8,6 +8,8 @@ van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning".
 Lesson: 01_catastrophic_forgetting.
 """
 
+import functools
+import hashlib
 import itertools
 import math
 from dataclasses import dataclass
@@ -46,6 +48,11 @@ class Task:
         parts = {part: self._checked(part, classes) for part in ("train", "test")}
         for field, value in {**parts, "classes": classes, "labels": labels}.items():
             object.__setattr__(self, field, value)
+
+    @functools.cached_property
+    def digest(self):
+        """sha256 of all that a training sees of the task: classes, samples and labels."""
+        return digest((*self.train, *self.test), self.classes)
 
     def _checked(self, part, classes):
         where = f"{part} of task {self.name!r}"
@@ -258,6 +265,15 @@ def _transformed(data, scenario, names, changes):
 
 def _dice(seed):
     return torch.Generator("cpu").manual_seed(whole("seed", seed, least=0, most=2**63 - 1))
+
+
+def digest(tensors, also=""):
+    """sha256 of tensors, their shapes, and what else counts."""
+    tensors = [t.detach().cpu().contiguous() for t in tensors]
+    found = hashlib.sha256(repr((also, [tuple(t.shape) for t in tensors])).encode())
+    for tensor in tensors:
+        found.update(tensor.numpy())
+    return found.hexdigest()
 
 
 def check_dataset(data):

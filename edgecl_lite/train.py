@@ -3,71 +3,64 @@
 import os
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from ._refuse.arguments import seeds_list
 from ._refuse.verbs import WrongReturn
-from .learn import Diverged, learn
+from .journal import Journal, new_path, resumed
+from .learn import Diverged, checked, follow
 from .method import Exhausted
-from .plan import axes
+from .plan import Options, axes
 from .run import Run
 
+OWN = {"progress", "journal", "journal_every", "resume"}  # options that do not belong to `learn`
 
-def train(method, stream, seeds=1, *, progress=True, board=None, **options):
-    """Run `learn` (see there for the options) to its end: a `Run` with a lane for each seed.
 
-    progress: show a bar once it takes more than a second. board: the name of a board, or a `Board`, on which
-    it has to fit: `DoesNotFit` before the first step where it does not. An interrupt gives the Run as far as
-    it came, with `.stopped`. Raises `Diverged`, where every seed became non-finite, or `Exhausted`, where the
-    method has no room for a task: both carry that Run.
+def train(method, stream, seeds=1, **options):
+    """Run `learn` (see there for its options) to its end: a `Run` with a lane for each seed.
+
+    progress=True: show a bar once it takes more than a second. journal: the path of a file in which the
+    training is kept, at the ends of tasks and every journal_every=1.0 seconds at most. resume: such a file,
+    or a Run (or its path), that the training goes on from, to the same end bit for bit; the stream is the
+    whole one, tasks that ended are not learned again. An interrupt gives the Run as far as it came, with
+    `.stopped`. Raises `Diverged`, where every seed became non-finite, or `Exhausted`, where the method has no
+    room for a task: both carry that Run. Raises ValueError where resume is of another training,
+    FileExistsError where there is a journal already, OSError where it cannot be written.
     """
-    if board is not None:
-        from .device.advice import require
-
-        _known(options)
-        require(method, stream, board, **{**learn.__kwdefaults__, **options})
-    return _collect(method, stream, seeds, {}, progress, options)
+    return _collect(method, stream, seeds, {}, **options)
 
 
-def sweep(method, stream, seeds=1, *, progress=True, **options):
+def sweep(method, stream, seeds=1, **options):
     """`train` over a grid, in one pass: options that are hyper-parameters of the method are lists of values.
 
     sweep(EWC(net), stream, seeds=3, lam=[0, 1, 10]) -> a Run whose arrays begin with axes (lam, seeds). Lanes
     that become non-finite are NaN and told in `Run.lost`; the others go on as if alone. Raises TypeError for
     a name that is neither an option nor a hyper-parameter, ValueError for an empty or missing list.
     """
-    grid = {k: options.pop(k) for k in list(options) if k not in learn.__kwdefaults__}
-    grid = axes(method, grid)
+    known = {field.name for field in fields(Options)} | OWN
+    grid = axes(method, {k: options.pop(k) for k in list(options) if k not in known})
     if not grid:
         known = f"{type(method).__name__} has {', '.join(method.hyper) or 'none'}"
         raise ValueError(f"sweep needs a list of values for a hyper-parameter ({known}), got none")
-    return _collect(method, stream, seeds, grid, progress, options)
+    return _collect(method, stream, seeds, grid, **options)
 
 
-def _known(options):
-    """Raises TypeError for an option that `learn` does not have."""
-    for name in options.keys() - learn.__kwdefaults__.keys():
-        raise TypeError(f"unknown option {name!r}; to try values of a hyper-parameter: sweep(…, {name}=[…])")
-
-
-def _collect(method, stream, seeds, grid, progress, options):
-    from tqdm.auto import tqdm
-
-    _known(options)
-    seeds = seeds_list(seeds)
-    points, stopped, begun, failure = [], False, time.perf_counter(), None
-    quiet = not progress or "TQDM_DISABLE" in os.environ
-    bar = tqdm(desc=type(method).__name__, unit="step", delay=1, leave=False, disable=quiet)
+def _collect(
+    method, stream, seeds, grid, progress=True, journal=None, journal_every=1.0, resume=None, **options
+):
+    plan = checked(method, stream, seeds, grid, **options)
+    kept = None if resume is None else resumed(resume, plan)
+    book = None if journal is None else Journal(new_path(journal, resume), plan, journal_every, kept)
+    plan.notes += kept.notes if kept else ()
+    points, stopped, begun, failure = kept.past(plan) if kept else [], False, time.perf_counter(), None
+    bar = _bar(plan, progress)
     try:
-        for seen in filter(None, learn(method, stream, seeds, grid, **options)):
+        for seen in filter(None, follow(plan, *(kept.go_on(plan) if kept else ()), journal=book)):
+            if points:  # only the last moment needs its weights
+                points[-1] = replace(points[-1], params=None, state=None, carried=None)
             points.append(seen)
-            if len(points) == 1:
-                bar.reset(seen.total)
-            else:  # only the last moment needs its weights
-                points[-2] = replace(points[-2], params=None, state=None)
             bar.update(seen.step - bar.n)
     except KeyboardInterrupt:
-        if not points:
+        if not points or points[-1].params is None:
             raise
         stopped = True
     except (Diverged, Exhausted, WrongReturn) as error:
@@ -76,9 +69,8 @@ def _collect(method, stream, seeds, grid, progress, options):
         failure = error
     finally:
         bar.close()
-    seconds = time.perf_counter() - begun
-    settings = {**learn.__kwdefaults__, **options, "seconds": seconds, "stopped": stopped}
-    run = Run.gather(points, method, stream, seeds, grid, **settings)
+    seconds = time.perf_counter() - begun + (kept.seconds if kept else 0)
+    run = Run.gather(points, plan, seconds, stopped)
     if failure is not None and not (isinstance(failure, Diverged) and grid):
         failure.run = run
         raise failure
@@ -86,3 +78,12 @@ def _collect(method, stream, seeds, grid, progress, options):
         first = next(iter(run.lost.values()))
         warnings.warn(f"{len(run.lost)} of {run.lanes} lanes are lost. {first}", stacklevel=3)
     return run
+
+
+def _bar(plan, progress):
+    """A bar of progress, which shows itself once it takes more than a second."""
+    from tqdm.auto import tqdm
+
+    quiet = not progress or "TQDM_DISABLE" in os.environ
+    name = type(plan.method).__name__
+    return tqdm(desc=name, unit="step", delay=1, leave=False, disable=quiet, total=plan.total)

@@ -7,6 +7,13 @@ from ..lanes import copied, lanes_of
 # ---- where, and by what, it learns
 
 
+def check_kind(optimizer, known):
+    """Raises ValueError where an optimiser is neither one of the known names nor a callable."""
+    if not callable(optimizer) and optimizer not in known:
+        names = "'adam', 'sgd' or a callable(tensors, lr=…)"
+        raise ValueError(f"optimizer must be {names}, got {optimizer!r}")
+
+
 def check_device(device):
     """Raises ValueError where this machine has no such device."""
     if device is None:

@@ -13,7 +13,7 @@ import os
 import sys
 import weakref
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -101,7 +101,7 @@ class Foretold:
 def foretell(plan, loop):
     """Bytes of tensors that a training by this `Plan` will have at its peak, beside the stream.
 
-    loop(plan): the training loop, a generator of points (`train.follow`).
+    loop(plan): the training loop, a generator of points or None (`learn.follow`).
     """
     return foretold(plan, loop).total
 
@@ -149,7 +149,7 @@ def _rehearse(plan, parts, loop):
     before = ROOM.set(ROOM.get() * small.lanes / plan.lanes)  # cut where the training will cut
     try:
         with torch.random.fork_rng(devices=[]), seen:
-            for point in loop(small):
+            for point in filter(None, loop(small)):
                 if point.step == 2 * STEPS:
                     break
             small.verbs.close()
@@ -170,12 +170,9 @@ def _small(plan, parts):
     small.cells = [{**plan.method.hyper, **largest}] * (lanes if len(plan.cells) > 1 else 1)
     small.seeds = list(range(lanes // len(small.cells)))
     small.which = torch.arange(len(small.seeds)).repeat(len(small.cells))
-    small.shuffles, small.chances = (
-        [torch.Generator().manual_seed(seed) for seed in small.seeds] for _ in range(2)
-    )
     ends = torch.tensor([0, *parts]).cumsum(0).tolist()
     small.parts = [slice(i, j) for i, j in zip(ends, ends[1:], strict=False)]
-    small.spans, small.every, small.total = [STEPS] * len(plan.stream), STEPS, 2 * STEPS
+    small.spans, small.options = [STEPS] * len(plan.stream), replace(plan.options, every=STEPS)
     small.method, small.stream = copy.copy(plan.method), _light(plan.stream)
     if plan.method._weights is not None:
         small.method._weights = {k: p[:1] for k, p in plan.method._weights.items()}
@@ -196,7 +193,7 @@ def _light(stream):
 
 def _points(plan):
     """(how many points a training records, bytes of the answers in each)."""
-    pauses = [plan.every or each for each in plan.epochs]
+    pauses = [plan.options.every or each for each in plan.epochs]
     points = 1 + sum(-(-span // pause) for span, pause in zip(plan.spans, pauses, strict=True))
     widest = max(len(task.test[1]) for task in plan.stream)
     return points, plan.lanes * len(plan.stream) * (widest + 8)
@@ -216,7 +213,7 @@ def check_room(plan, loop):
     Raises ValueError, which says what to lower, where it needs more than `plan.room` bytes. Small ones are
     let through by a bound, without a rehearsal. loop: see `foretell`.
     """
-    room, total = plan.room, total_memory(plan.device)
+    room, total = plan.options.room, total_memory(plan.device)
     given = [size for size in (room, total) if size is not None]
     if not given or _bound(plan) < SURE * min(given):
         return []
@@ -238,7 +235,7 @@ def _bound(plan):
         apply(net, params, stream.tasks[0].train[0][None, :1])
     widest = max(len(y) for task in stream for _, y in (task.train, task.test))
     kept = max(cell.get("capacity", 0) for cell in plan.cells)
-    samples = 12 * plan.batch_size + 2 * widest + 4 * kept
+    samples = 12 * plan.options.batch_size + 2 * widest + 4 * kept
     lane = _weights(plan) * (30 + 4 * len(stream)) + samples * (one.total + 8 * stream.pixels)
     points, each = _points(plan)
     return plan.lanes * lane + 3 * sum(task.train[0].nbytes for task in stream) + 2 * points * each

@@ -39,7 +39,6 @@ def settled(function):
         with own_settings():
             return function(*args, **options)
 
-    inner.__kwdefaults__ = function.__kwdefaults__  # for whoever asks what options there are
     return inner
 
 

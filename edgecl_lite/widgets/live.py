@@ -1,19 +1,21 @@
 """`live`: watch a network learn and forget, stop it, and travel back through its training. Lessons 00 to 04.
 
-The curve moves while the job (job.py) works off the generator `learn`; afterwards a slider over the recorded
-points shows the accuracies, the confusion matrix and misread images of that moment (moment.py).
+The curve moves while the job (job.py) works off the moments of a training (`follow`); afterwards a slider
+over the recorded points shows the accuracies, the confusion matrix and misread images there (travel.py).
 """
+
+from dataclasses import fields
 
 import ipywidgets as W
 import numpy as np
 
 from .. import plots
 from ..lanes import nbytes
-from ..learn import learn
-from ..plan import Plan
+from ..learn import beginning, checked, follow
+from ..plan import Options, Plan
 from ..run import Run
-from .moment import Moment
 from .painter import chosen, say, stacked, value_slider
+from .travel import TimeTravel
 from .watch import Training
 
 KEEP = 64e6  # bytes of Runs that a panel keeps
@@ -30,13 +32,12 @@ class Live(Training):
     fallback = "A live panel: open this notebook in Jupyter to use it."
 
     def __init__(self, method, stream, *, seeds=1, **options):
-        defaults = {name: value for name, value in learn.__kwdefaults__.items() if name != "ticks"}
-        choices = {name: options.pop(name) for name in list(options) if name not in defaults}
-        plan = Plan(method, stream, seeds, choices, **(defaults | options))  # refuses what makes no sense
-        often = plan.spans[0] // max(40, 4 * options.get("epochs", defaults["epochs"]))  # four times an epoch
-        params, hyper = plan.start()
-        method.start(params, stream, hyper)
-        self.options = defaults | {"seeds": seeds, "every": max(1, often)} | options
+        known = {field.name for field in fields(Options)}
+        choices = {name: options.pop(name) for name in list(options) if name not in known}
+        plan = Plan(method, stream, seeds, choices, **options)  # refuses what makes no sense
+        often = plan.spans[0] // max(40, 4 * plan.options.epochs)  # four times an epoch
+        beginning(plan)
+        self.seeds, self.options = seeds, {"every": max(1, often)} | options
         self.method, self.stream, self.run, self.runs = method, stream, None, []
         self.names = plots.spoken(stream.names)
         self.sliders = {name: value_slider(name, v, continuous=False) for name, v in plan.grid.items()}
@@ -49,7 +50,7 @@ class Live(Training):
         )
         fig, ax = plots.figure(width=7.5, height=2.5)
         curves = plots.Curves(ax, stream.names, np.cumsum([0, *plan.spans]))
-        self.thumb, self.moment = ax.axvline(0, color=plots.INK, lw=1.2), Moment(stream)
+        self.thumb, self.moment = ax.axvline(0, color=plots.INK, lw=1.2), TimeTravel(stream)
         past = stacked(self.later, self.moment.painter.image)
         words = W.VBox([self.sentence, self.details], layout=dict(min_height="125px"))  # so nothing moves
         super().__init__("edgecl-live", fig, curves, self.sliders.values(), [self.time, past, words])
@@ -70,15 +71,15 @@ class Live(Training):
 
     def work(self):
         """Train with the sliders' values."""
-        self.grid = {name: [slider.value] for name, slider in self.sliders.items()}
-        return learn(self.method, self.stream, grid=self.grid, ticks=True, **self.options)
+        grid = {name: [slider.value] for name, slider in self.sliders.items()}
+        self.plan = checked(self.method, self.stream, self.seeds, grid, **self.options)
+        return follow(self.plan)
 
     def _where(self, point):
         return f"{super()._where(point)}, learning {self.names[point.task]}"
 
     def _keep(self, seconds):
-        facts = dict(grid=self.grid, seconds=seconds, stopped=self.job.state != "done", **self.options)
-        self.run = Run.gather(self.points, self.method, self.stream, **facts)
+        self.run = Run.gather(self.points, self.plan, seconds, self.job.state != "done")
         self.runs.append(self.run)
         while len(self.runs) > 1 and sum(map(_bytes, self.runs)) > KEEP:
             del self.runs[0]

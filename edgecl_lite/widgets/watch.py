@@ -58,7 +58,7 @@ class Training(Panel):
                     )
                 self.points.append(point)
                 if len(self.points) > 1:
-                    self.points[-2] = replace(self.points[-2], params=None, state=None)
+                    self.points[-2] = replace(self.points[-2], params=None, state=None, carried=None)
             yield point
 
     def _show(self):

@@ -40,8 +40,9 @@ from edgecl_lite import (
     train,
 )
 from edgecl_lite.lanes import lane
+from edgecl_lite.learn import follow
 from edgecl_lite.models import apply, initial
-from edgecl_lite.plan import Plan
+from edgecl_lite.plan import Dice, Plan
 
 STREAM = rotated(digits(), degrees=(0, 45, 90))
 NET = mlp(STREAM, hidden=(20,))
@@ -130,8 +131,8 @@ def test_points_tell_when_and_what():
     assert points[0].accuracy.shape == (1, 3) and points[0].predicted.shape == (1, 3, 397)
     first, last = points[0].params["1.weight"], points[-1].params["1.weight"]
     assert torch.equal(first[0], initial(NET, 0)["1.weight"]) and not torch.equal(first, last)
-    ticks = list(learn(Finetune(NET), STREAM, steps=10, every=4, ticks=True))
-    assert len(ticks) == 31 and sum(p is None for p in ticks) == 31 - len(points)
+    each = list(follow(Plan(Finetune(NET), STREAM, steps=10, every=4)))
+    assert len(each) == 31 and sum(p is None for p in each) == 31 - len(points)
 
 
 def test_points_hold_the_state_of_their_moment():
@@ -537,8 +538,8 @@ def test_cuda_gives_what_the_processor_gives():
 
 def test_shuffles_and_chances_of_a_seed_are_not_the_same_numbers():
     """torch's generators look at 32 bits of a seed: one that differs only above them draws the same."""
-    plan = Plan(Finetune(mlp(STREAM)), STREAM, [0, 1], None, 1, 32, 1e-3, "adam", True, None, None, None)
-    drawn = [torch.rand(4, generator=g) for g in plan.shuffles + plan.chances]
+    dice = Dice([0, 1], torch.arange(2), "cpu")
+    drawn = [torch.rand(4, generator=g) for g in dice.shuffles + dice.chances]
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(drawn, 2))
     with pytest.raises(ValueError, match="2³¹"):
         train(Finetune(mlp(STREAM)), STREAM, seeds=[2**31])

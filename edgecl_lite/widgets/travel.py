@@ -11,7 +11,7 @@ from .. import plots
 from .painter import Painter
 
 
-class Moment:
+class TimeTravel:
     """Draws the answers to the test images of all tasks seen; names come from the stream."""
 
     def __init__(self, stream):

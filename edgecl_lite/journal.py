@@ -1,0 +1,279 @@
+"""A training as a value: kept in a file while it goes on, and gone on with after a power cut.
+
+A journal is a chain of records, each with its length and its sha256: first what is trained, then, at the ends
+of tasks and at most once a second, the points since the last record and the `Moment` itself. A record that
+was cut short counts as never written; all before it is whole, and from there the end is bit for bit that of a
+training that was never cut. A saved `Run` is such a value too, taken at its last point.
+"""
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+
+from .lanes import thick, thin
+from .learn import Moment, Observer, Point, beginning, carried
+from .machine import disk
+from .machine.settled import settled
+from .plan import Dice
+from .run import Run
+
+MARK = b"edgecl:)"
+HEAD = len(MARK) + 8 + 32  # before each record: the mark, its length, its sha256
+OLDER = "It went on from a Run of an older version, without its dice: not as if it had never stopped."
+SHARE = 0.04  # of the time at most goes into writing
+LARGE = 64e6  # bytes of moments that have passed, before the file is written anew without them
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a journal or a Run keeps of a training.
+
+    settings, digests: of the plan and its tasks; points: without their tensors; step, params, state, carried:
+    of the last `Moment`; losses, lost: what its `Observer` had seen; seconds: what it took so far; notes: for
+    whoever goes on.
+    """
+
+    settings: dict
+    digests: list
+    points: list
+    step: int
+    params: dict
+    state: dict
+    carried: dict
+    losses: tuple = ()
+    lost: dict = field(default_factory=dict)
+    seconds: float = 0.0
+    notes: tuple = ()
+
+    def past(self, plan):
+        """The points so far, the last one with its tensors if it is this very moment."""
+        *before, last = [_widened(p, plan) for p in self.points]
+        if last.step == self.step:
+            now = {k: getattr(self, k) for k in ("params", "state", "carried", "lost")}
+            last = replace(last, **now)
+        return [*before, last]
+
+    @settled
+    def go_on(self, plan):
+        """(moment, observer) from which a plan's training goes on."""
+        dice = Dice(plan.seeds, plan.which, plan.device)
+        if "dice.epoch" in self.carried:
+            dice.set({k: self.carried[f"dice.{k}"] for k in ("epoch", "chances")})
+        params, state, opt = plan.to(self.params), plan.to(self.state), None
+        if self.step:
+            params = plan.learning(params)
+            opt = plan.optimise(params, None)
+            opt.load_state_dict({**opt.state_dict(), "state": _moments(self.carried)})
+        if plan.place(self.step)[1] == 0:
+            params = {k: p.detach() for k, p in params.items()}
+        return Moment(self.step, params, state, opt, dice), Observer(plan, self.losses, self.lost)
+
+
+def _widened(point, plan):
+    """A point of a shorter stream, with what it did not see: NaN, and 255 for no answer."""
+    shape = plan.lanes, len(plan.stream), max(len(task.test[1]) for task in plan.stream)
+    accuracy, predicted = np.full(shape[:2], np.nan), np.full(shape, 255, np.uint8)
+    _, on, n = point.predicted.shape
+    accuracy[:, :on], predicted[:, :on, :n] = point.accuracy, point.predicted
+    more = dict(total=plan.total, notes=plan.notes, accuracy=accuracy, predicted=predicted)
+    return replace(point, **more)
+
+
+def _moments(kept):
+    """The optimiser's own state from `carried`, {number of the tensor: {name: value}}."""
+    state = {}
+    for name, value in kept.items():
+        if name.startswith("opt."):
+            _, i, key = name.split(".", 2)
+            state.setdefault(int(i), {})[key] = value.clone()
+    return state
+
+
+class Journal:
+    """Keeps a training in a file: new, or made anew from what was kept of it before.
+
+    every: seconds between two records, but for the ends of tasks.
+    """
+
+    def __init__(self, path, plan, every=1.0, kept=None):
+        self.path, self.plan, self.every = path, plan, every
+        self.points, self.told = (list(kept.points), kept.seconds) if kept else ([], 0.0)
+        self.begun, self.due, self.new = time.perf_counter(), 0.0, 0
+        self.last, self.size, self.live = {}, 0, 0
+
+    def keep(self, moment, point, observer):
+        """Hear of a moment, and write it if it is time."""
+        if point is not None:
+            self.points.append(replace(point, params=None, state=None, carried=None))
+            self.new += 1
+        began = time.perf_counter()
+        if began < self.due and self.plan.place(moment.step)[1]:
+            return
+        if not self.size or self.size > 4 * self.live + LARGE:
+            self._begin(moment, observer)
+        else:
+            self._append(self._record(moment, observer, self.points[len(self.points) - self.new :]))
+        now, self.new = time.perf_counter(), 0
+        self.due = now + max(self.every, (now - began) / SHARE)
+
+    def _begin(self, moment, observer):
+        """Write the file anew: what is trained, all points, the moment."""
+        told = {"settings": self.plan.settings, "digests": [task.digest for task in self.plan.stream]}
+        self.last = {}
+        raw = _framed({}, told) + self._record(moment, observer, self.points)
+        disk.write(self.path, raw)
+        self.size = self.live = len(raw)
+
+    def _append(self, raw):
+        try:
+            with open(self.path, "ab") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise type(error)(error.errno, f"{self.path} could not be written: {error.strerror}") from None
+        self.size += len(raw)
+
+    def _record(self, moment, observer, points):
+        """The bytes of a moment: of the method's state only what is new since the last record."""
+        state = {k: v for k, v in moment.state.items() if self.last.get(k) != (id(v), v._version)}
+        self.last = {k: (id(v), v._version) for k, v in moment.state.items()}
+        self.held = moment.state  # alive, so that no other tensor gets its id
+        told = {
+            "step": moment.step,
+            "seconds": self.told + time.perf_counter() - self.begun,
+            "lost": [*observer.lost.items()],
+            "state": [*moment.state],
+            "points": [(p.step, p.task, p.ended) for p in points],
+        }
+        trees = {"params": moment.params, "state": state, "carried": carried(moment)}
+        tensors = {f"{tree}/{k}": v for tree, values in trees.items() for k, v in values.items()}
+        if observer.losses:
+            tensors["losses"] = torch.stack(observer.losses)
+        for name in ("accuracy", "predicted") if points else ():
+            tensors[name] = torch.from_numpy(np.stack([getattr(p, name) for p in points]))
+        return _framed(tensors, told)
+
+
+def _framed(tensors, facts):
+    """A record: mark, length, digest, and the tensors as safetensors with the facts in their header."""
+    thinned = {name: thin(value) for name, value in tensors.items()}
+    facts["equal"] = {name: lanes for name, (_, lanes) in thinned.items()}  # in their order, too
+    whole = {name: value.detach().cpu().contiguous().clone() for name, (value, _) in thinned.items()}
+    raw = save(whole, {"facts": json.dumps(facts)})
+    return MARK + len(raw).to_bytes(8, "little") + hashlib.sha256(raw).digest() + raw
+
+
+def _records(path, raw):
+    """(facts, tensors) of every whole record. ValueError where one that others follow is damaged."""
+    at = 0
+    while at + HEAD <= len(raw):
+        size = int.from_bytes(raw[at + len(MARK) : at + len(MARK) + 8], "little")
+        begin, end = at + HEAD, at + HEAD + size
+        body = raw[begin:end]
+        if raw[at : at + len(MARK)] != MARK or hashlib.sha256(body).digest() != raw[begin - 32 : begin]:
+            if at and end >= len(raw):
+                return  # the last one, cut short
+            raise ValueError(f"{path} is damaged at byte {at:,} of {len(raw):,}, and was not used")
+        header = json.loads(body[8 : 8 + int.from_bytes(body[:8], "little")])
+        facts, tensors = json.loads(header["__metadata__"]["facts"]), load(body)
+        yield facts, {k: thick(tensors[k].clone(), lanes) for k, lanes in facts["equal"].items()}
+        at = end
+
+
+def read(path):
+    """The `Kept` of a journal. ValueError where it is none, or not even its first moment is whole."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no journal at {path}; train(…, journal=path) writes one")
+    told, points, kept = None, [], {}
+    for told_now, tensors in _records(path, path.read_bytes()):
+        if told is None:
+            told = told_now
+            continue
+        facts, found = told_now, {"params": {}, "state": {}, "carried": {}}
+        for name, value in tensors.items():
+            tree, slash, key = name.partition("/")
+            if slash:
+                found[tree][key] = value
+        state = {k: (kept.get("state", {}) | found["state"])[k] for k in facts["state"]}
+        kept = {**found, "state": state}
+        for i, (step, task, ended) in enumerate(facts["points"]):
+            seen = (tensors[name][i].numpy() for name in ("accuracy", "predicted"))
+            points.append(Point(step, 0, task, ended, *seen, None, None, {}, (), None))
+        kept |= {k: facts[k] for k in ("step", "seconds")} | {"lost": dict(facts["lost"])}
+        kept["losses"] = tuple(tensors["losses"]) if "losses" in tensors else ()
+    if not kept:
+        raise ValueError(f"{path} holds no whole moment of a training: take it away and begin anew")
+    return Kept(told["settings"], told["digests"], points, **kept)
+
+
+def of_run(run):
+    """The `Kept` of a Run."""
+    curve = run.curve.reshape(run.lanes, *run.curve.shape[-2:])
+    points = [
+        Point(int(s), 0, int(t), bool(e), curve[:, i], run.predicted[i], None, None, {}, (), None)
+        for i, (s, t, e) in enumerate(zip(run.step, run.task, run.ended, strict=True))
+    ]
+    notes = () if run.carried else (OLDER,)
+    tensors = run.params, run.state, run.carried
+    facts = (), run.lost, run.seconds, notes
+    return Kept(run.settings, run.digests, points, int(run.step[-1]), *tensors, *facts)
+
+
+def new_path(path, resume=None):
+    """The path of a journal to write. Raises where there is one that `resume` does not go on with."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise TypeError(f"journal must be the path of a file, such as 'runs/night.journal', got {path!r}")
+    path = Path(os.path.expanduser(path))
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; add the name of a file, such as {path}/night.journal")
+    same = isinstance(resume, str | os.PathLike) and Path(os.path.expanduser(resume)) == path
+    if path.exists() and not same:
+        way = f"resume={str(path)!r} goes on with it; or take it away, or take another path"
+        raise FileExistsError(f"there is a journal at {path}: {way}")
+    return path
+
+
+def resumed(source, plan):
+    """What was kept of a plan's training, in a journal (its path) or in a Run (or its path).
+
+    Raises ValueError that names the first difference where it is one of another training; TypeError where
+    source is neither.
+    """
+    if isinstance(source, Run):
+        kept, where = of_run(source), "the Run"
+    elif isinstance(source, str | os.PathLike):
+        path = Path(os.path.expanduser(source))
+        run = path.suffix == ".safetensors"
+        kept, where = of_run(Run.load(path)) if run else read(path), str(path)
+    else:
+        raise TypeError(f"resume must be a Run or the path of a journal, got {type(source).__name__}")
+    check_same(kept, plan, where)
+    return kept
+
+
+def check_same(kept, plan, where):
+    """Raises ValueError where what is kept is of another training than this plan's."""
+    for name, here in plan.settings.items():
+        there = kept.settings.get(name, here)
+        if there != here:
+            raise ValueError(f"{where} is of another training: its {name} is {there!r}, here it is {here!r}")
+    own = [task.digest for task in plan.stream]
+    for t, there in enumerate(kept.digests):
+        if own[t : t + 1] != [there]:
+            here = f"other data in task {t}" if t < len(own) else f"only {len(own)} tasks"
+            raise ValueError(f"{where} is of another training: here is {here}; give the whole stream")
+    want, got = (
+        {k: tuple(v.shape) for k, v in state.items()} for state in (beginning(plan).state, kept.state)
+    )
+    if unlike := [k for k in want | got if want.get(k) != got.get(k)]:
+        sizes = f"{got.get(unlike[0])}, here {want.get(unlike[0])}"
+        grown = "it was begun with a shorter stream; this method needs the whole one from its start"
+        raise ValueError(f"{where} is of another training: its state {unlike[0]!r} is {sizes}: {grown}")
