@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
+from ._refuse.arguments import number
 from .lanes import thick, thin
 from .learn import Moment, Observer, Point, beginning, carried
 from .machine import disk
@@ -103,7 +104,7 @@ class Journal:
     """
 
     def __init__(self, path, plan, every=1.0, kept=None):
-        self.path, self.plan, self.every = path, plan, every
+        self.path, self.plan, self.every = path, plan, number("journal_every", every)
         self.points, self.told = (list(kept.points), kept.seconds) if kept else ([], 0.0)
         self.begun, self.due, self.new = time.perf_counter(), 0.0, 0
         self.last, self.size, self.live = {}, 0, 0
@@ -241,6 +242,7 @@ def new_path(path, resume=None):
     return path
 
 
+@settled
 def resumed(source, plan):
     """What was kept of a plan's training, in a journal (its path) or in a Run (or its path).
 

@@ -59,6 +59,7 @@ def steps(method, plan, moment):
             yield Moment(step, params, state, opt, dice, loss)
 
 
+@settled
 def beginning(plan):
     """The `Moment` before the first step."""
     params, hyper = plan.start()
@@ -109,6 +110,7 @@ def learn(method, stream, seeds=1, grid=None, **options):
     yield from filter(None, follow(checked(method, stream, seeds, grid, **options)))
 
 
+@settled
 def checked(method, stream, seeds=1, grid=None, **options):
     """The `Plan` of these arguments, with room for its training."""
     plan = Plan(method, stream, seeds, grid, **options)
@@ -137,6 +139,7 @@ class Observer:
 
     def __init__(self, plan, losses=(), lost=()):
         self.plan, self.losses, self.lost = plan, [*losses], dict(lost)
+        self.state = None  # of the moment before: what a step was made with
 
     def seen(self, moment, journal=None):
         """The `Point` of this moment if one is due, else None."""
@@ -145,8 +148,9 @@ class Observer:
             self.losses.append(moment.loss)
         if due or len(self.losses) == 100:
             for i, first in gone(self.losses, moment.params, moment.step).items():
-                self.lost.setdefault(i, self.plan.told(i, first, moment.state))
+                self.lost.setdefault(i, self.plan.told(i, first, self.state or moment.state))
             self.losses.clear()
+        self.state = moment.state
         if due or len(self.lost) == self.plan.lanes:
             point = self.point(moment)
         if journal is not None:

@@ -257,13 +257,14 @@ LAYERS = """
     plan run
     machine/foretell
     learn
+    journal
+    train
     meta
     device/measure
     device/rules
     device/budget
     device/boards device/energy device/export
     device/advice
-    train
     plots lessons
     machine/environment
     widgets

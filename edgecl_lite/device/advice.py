@@ -7,16 +7,13 @@ import itertools
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
-import torch
-
 from ..methods import NearestMean, StreamingLDA
 from .boards import Board, board, size
-from .budget import OPTIMIZER, Budget
-from .budget import budget as make
+from .budget import Budget
 
 
 class DoesNotFit(MemoryError):
-    """A training was refused before its first step. `.verdict` says why, and what would help."""
+    """A training does not fit a board. `.verdict` says why, and what would help."""
 
     def __init__(self, verdict):
         super().__init__(str(verdict))
@@ -39,6 +36,12 @@ class Verdict:
 
     def __bool__(self):
         return not self.short
+
+    def or_refuse(self):
+        """The verdict itself. Raises `DoesNotFit` where it is that it does not fit."""
+        if not self:
+            raise DoesNotFit(self)
+        return self
 
     def __str__(self):
         need, has = self.budget, self.board
@@ -138,31 +141,3 @@ def _mildest(budget, has, names, least, now):
         over = bisect_left(sizes, 1, key=lambda n: bool(_short(budget.change(**{**changes, name: n}), has)))
         changes[name] = sizes[over - 1]
     return changes
-
-
-def require(method, stream, on, batch_size, optimizer, **_):
-    """Raise `DoesNotFit` unless the method can learn the stream on this board. What `train(board=…)` asks."""
-    verdict = fits(make(method, stream, batch_size, _kind(optimizer)), on)
-    if not verdict:
-        raise DoesNotFit(verdict)
-
-
-def _kind(optimizer):
-    """The name of an optimiser that keeps as many bytes as this one, a name or a callable(tensors, lr=…)."""
-    if not callable(optimizer):
-        return optimizer
-    one, two = (_kept_for(optimizer, n) for n in (1, 2))
-    each, apart = two - one, 2 * one - two
-    for name, known in OPTIMIZER.items():
-        if known[:2] == (each, apart):
-            return name
-    keeps = f"one that keeps {each} bytes a weight and {apart} a tensor"
-    raise ValueError(f"with board=…, optimizer must keep as much as {', '.join(OPTIMIZER)}, got {keeps}")
-
-
-def _kept_for(optimizer, n):
-    """Bytes that it keeps for one tensor of n weights."""
-    tensor = torch.zeros(n, requires_grad=True)
-    made, tensor.grad = optimizer([tensor], lr=1e-3), torch.zeros(n)
-    made.step()
-    return sum(v.nbytes for v in made.state[tensor].values() if isinstance(v, torch.Tensor))

@@ -220,17 +220,17 @@ class Budget:
 def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits=None, **hyper):
     """What a method needs to learn a stream: a `Budget`.
 
-    optimizer: "sgd", "momentum" or "adam"; weight_bytes: 4, 2 or 1 (int8) for the network and the copies of
-    it that a method keeps; gradients, scores and Fishers stay floats; bits: 2 to 8 for a kept value; hyper:
-    values for the method's hyper-parameters, such as capacity. All of a step stands in RAM at once, as in
-    PyTorch; an engine made for a board may do with less. The samples of the task at hand are counted apart,
-    in `waiting`.
+    optimizer: "sgd", "momentum", "adam", or a callable that keeps as much as one of them; weight_bytes: 4, 2
+    or 1 (int8) for the network and the copies of it that a method keeps; gradients, scores and Fishers stay
+    floats; bits: 2 to 8 for a kept value; hyper: values for the method's hyper-parameters, such as capacity.
+    All of a step stands in RAM at once, as in PyTorch; an engine made for a board may do with less. The
+    samples of the task at hand are counted apart, in `waiting`.
     Raises TypeError for a method without a rule, an unknown hyper-parameter or a layer that counts as 0,
     ValueError for other values, and where the method cannot cut its net.
     """
     if type(method) not in RULES:
         known = ", ".join(kind.__name__ for kind in RULES)
-        advice = "for your own: edgecl_lite.rules.RULES[YourMethod] = function(budget) -> Need"
+        advice = "for your own: edgecl_lite.device.rules.RULES[YourMethod] = function(budget) -> Need"
         raise TypeError(f"method must have a rule, as {known}, got {type(method).__name__}; {advice}")
     if not isinstance(stream, Stream):
         raise TypeError(f"stream must be a Stream such as split(digits()), got {type(stream).__name__}")
@@ -241,7 +241,7 @@ def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits
         head = measure(halves[1], (front.outputs,))
     bits = getattr(method, "bits", 8) if bits is None else bits
     parts = net, front, head
-    made = Budget(method, stream, batch_size, optimizer, weight_bytes, bits, method.hyper, parts)
+    made = Budget(method, stream, batch_size, _kind(optimizer), weight_bytes, bits, method.hyper, parts)
     return made.change(**hyper)
 
 
@@ -256,3 +256,24 @@ def _halves(method, stream):
         if hasattr(method, "cut"):  # its training would say the same
             raise
         return None
+
+
+def _kind(optimizer):
+    """The name of an optimiser that keeps as many bytes as this one, a name or a callable(tensors, lr=…)."""
+    if not callable(optimizer):
+        return optimizer
+    one, two = (_kept_for(optimizer, n) for n in (1, 2))
+    each, apart = two - one, 2 * one - two
+    for name, known in OPTIMIZER.items():
+        if known[:2] == (each, apart):
+            return name
+    keeps = f"one that keeps {each} bytes a weight and {apart} a tensor"
+    raise ValueError(f"optimizer must keep as much as {', '.join(OPTIMIZER)}, got {keeps}")
+
+
+def _kept_for(optimizer, n):
+    """Bytes that it keeps for one tensor of n weights."""
+    tensor = torch.zeros(n, requires_grad=True)
+    made, tensor.grad = optimizer([tensor], lr=1e-3), torch.zeros(n)
+    made.step()
+    return sum(v.nbytes for v in made.state[tensor].values() if isinstance(v, torch.Tensor))

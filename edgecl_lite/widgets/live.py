@@ -12,7 +12,7 @@ import numpy as np
 from .. import plots
 from ..lanes import nbytes
 from ..learn import beginning, checked, follow
-from ..plan import Options, Plan
+from ..plan import Options
 from ..run import Run
 from .painter import chosen, say, stacked, value_slider
 from .travel import TimeTravel
@@ -34,7 +34,7 @@ class Live(Training):
     def __init__(self, method, stream, *, seeds=1, **options):
         known = {field.name for field in fields(Options)}
         choices = {name: options.pop(name) for name in list(options) if name not in known}
-        plan = Plan(method, stream, seeds, choices, **options)  # refuses what makes no sense
+        plan = checked(method, stream, seeds, choices, **options)  # refuses what makes no sense
         often = plan.spans[0] // max(40, 4 * plan.options.epochs)  # four times an epoch
         beginning(plan)
         self.seeds, self.options = seeds, {"every": max(1, often)} | options

@@ -6,7 +6,6 @@ import re
 from dataclasses import fields, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -114,7 +113,7 @@ def test_an_unknown_board_lists_the_known(name):
     b = budget(Finetune(mlp(STREAM)), STREAM)
     ask = [lambda: fits(b, name), lambda: estimate(1, name), lambda: flash_years(1, name)]
     if name is not None:
-        ask.append(lambda: train(Finetune(mlp(STREAM)), STREAM, board=name, progress=False))
+        ask.append(lambda: fits(budget(Finetune(mlp(STREAM)), STREAM), name).or_refuse())
     for question in ask:
         with pytest.raises(ValueError, match=", ".join(boards())) as error:
             question()
@@ -354,7 +353,7 @@ def test_a_training_is_refused_before_its_first_step(monkeypatch):
     before, weights = torch.get_rng_state(), {k: p.clone() for k, p in net.named_parameters()}
     monkeypatch.setattr(torch, "rand", None)
     with pytest.raises(DoesNotFit) as error:
-        train(method, STREAM, batch_size=16, optimizer="sgd", board=small(b))
+        fits(budget(method, STREAM, batch_size=16, optimizer="sgd"), small(b)).or_refuse()
     verdict = error.value.verdict
     assert str(error.value) == str(verdict) and not verdict and isinstance(error.value, MemoryError)
     assert verdict.budget.lines == b.lines and verdict.board == small(b)
@@ -362,14 +361,9 @@ def test_a_training_is_refused_before_its_first_step(monkeypatch):
     assert all(torch.equal(weights[k], p) and p.grad is None for k, p in net.named_parameters())
 
 
-def test_what_fits_trains_as_without_a_board():
-    options = dict(seeds=2, epochs=1, progress=False)
-    for method in (Finetune(mlp(STREAM)), Replay(mlp(STREAM)), StreamingLDA(mlp(STREAM))):
-        torch.manual_seed(5)
-        plain, here = train(method, STREAM, **options), train(method, STREAM, board="nano-33-ble", **options)
-        assert all(torch.equal(plain.params[k], here.params[k]) for k in plain.params)
-        assert all(torch.equal(plain.state[k], here.state[k]) for k in plain.state)
-        assert np.array_equal(plain.curve, here.curve) and np.array_equal(plain.predicted, here.predicted)
+def test_what_fits_is_handed_back():
+    verdict = fits(budget(Finetune(mlp(STREAM)), STREAM), "nano-33-ble")
+    assert verdict and verdict.or_refuse() is verdict
 
 
 def momentum(tensors, lr):
@@ -386,11 +380,11 @@ def adamw(tensors, lr):
      (momentum, "momentum"), (adamw, "adam"), (lambda tensors, lr: torch.optim.SGD(tensors, lr=lr), "sgd")],
 )  # fmt: skip
 def test_a_callable_counts_as_what_it_keeps(optimizer, name):
-    method, options = Finetune(mlp(STREAM)), dict(optimizer=optimizer, steps=1, progress=False)
+    method = Finetune(mlp(STREAM))
     exact = replace(OWN, ram=budget(method, STREAM, optimizer=name).ram, reserved=0)
-    assert train(method, STREAM, board=exact, **options).lanes == 1
-    with pytest.raises(DoesNotFit):
-        train(method, STREAM, board=replace(exact, ram=exact.ram - 1), **options)
+    need = budget(method, STREAM, optimizer=optimizer)
+    assert need.optimizer == name and fits(need, exact)
+    assert not fits(need, replace(exact, ram=exact.ram - 1))
 
 
 def test_an_optimiser_that_keeps_something_else_is_refused():
@@ -400,9 +394,7 @@ def test_an_optimiser_that_keeps_something_else_is_refused():
     with pytest.raises(
         ValueError, match="as much as sgd, momentum, adam, got one that keeps 4 bytes a weight and 4"
     ):
-        train(Finetune(mlp(STREAM)), STREAM, board="phone", optimizer=rms, progress=False)
-    with pytest.raises(ValueError, match="optimizer must be 'adam', 'sgd' or a callable"):
-        train(Finetune(mlp(STREAM)), STREAM, board="phone", optimizer="momentum", progress=False)
+        budget(Finetune(mlp(STREAM)), STREAM, optimizer=rms)
 
 
 def test_batch_size_and_hyper_parameters_reach_the_board():
@@ -413,10 +405,10 @@ def test_batch_size_and_hyper_parameters_reach_the_board():
         reserved=0,
         flash=budget(Replay(net, 90), STREAM).flash,
     )
-    assert train(Replay(net, 90), STREAM, batch_size=4, steps=1, board=exact, progress=False)
+    assert fits(budget(Replay(net, 90), STREAM, batch_size=4), exact)
     for capacity, n in ((90, 5), (100, 4)):
         with pytest.raises(DoesNotFit):
-            train(Replay(net, capacity), STREAM, batch_size=n, steps=1, board=exact, progress=False)
+            fits(budget(Replay(net, capacity), STREAM, batch_size=n), exact).or_refuse()
 
 
 # ---- time and energy, a model
@@ -485,6 +477,6 @@ def test_fits_wants_a_budget_and_a_board():
         replace(OWN, ram=100, reserved=101)
 
 
-def test_a_misspelt_option_is_named_before_the_board_is_asked():
-    with pytest.raises(TypeError, match="unknown option 'batchsize'"):
-        train(Replay(mlp(STREAM)), STREAM, board=replace(OWN, ram=1, reserved=0), batchsize=1)
+def test_train_says_how_to_ask_a_board():
+    with pytest.raises(TypeError, match=r"unknown option 'board'; ask before: fits\(budget\(method, stream"):
+        train(Replay(mlp(STREAM)), STREAM, board="nano-33-ble")

@@ -230,7 +230,7 @@ def test_no_room_is_refused_before_the_first_step():
         (Finetune(WIDE), IMAGES, {}, "lower the width of the net: "),
         (Replay(WIDE, 50_000), IMAGES, {}, "lower capacity: "),
         (Finetune(CNN), COLOUR, {"batch_size": 64}, "lower batch_size: "),
-        (Finetune(WIDE), IMAGES, {"steps": 50_000, "every": 1}, "lower the points, by a larger every=…: "),
+        (Finetune(WIDE), IMAGES, {"steps": 200_000, "every": 1}, "lower the points, by a larger every=…: "),
     ],
 )
 def test_what_weighs_most_is_named_first(method, stream, options, words):

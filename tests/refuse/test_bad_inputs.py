@@ -157,7 +157,12 @@ BAD = {
         "Train to the end",
     ),
     "no such run": (lambda: cl.Run.load("nowhere/at-all"), "no run saved at", "Run.save(path)"),
-    "no such board": (lambda: train(board="pi"), "nano-33-ble", "a Board of your own", "'pi'"),
+    "no such board": (
+        lambda: cl.fits(cl.budget(cl.Finetune(NET), STREAM), "pi"),
+        "nano-33-ble",
+        "a Board of your own",
+        "'pi'",
+    ),
     "a budget of a net": (lambda: cl.budget(NET, STREAM), "RULES[YourMethod]", "Sequential"),
     "meta-learning a stream": (lambda: [*cl.meta_learn(cl.maml, NET, STREAM)], "sinusoids() or episodes(…)"),
     "an unknown lesson": (lambda: cl.stored("99"), "02_ewc", "'99'"),
