@@ -13,14 +13,14 @@ from .lanes import lane, nbytes, rows, stack
 from .learn import Diverged, Point, learn
 from .lessons.results import stored
 from .machine.environment import diagnose, memory_note, setup
-from .method import Exhausted, Finetune, Joint
+from .method import Exhausted, Finetune, Joint, swept
 from .models import apply, cnn, initial, layers, mlp
 from .run import Run
 from .streams import Stream, Task, permuted, rotated, split
 from .train import sweep, train
 
 # 02: a penalty
-from .methods import EWC, fisher
+from .methods import EWC, OnlineEWC, fisher
 
 # 03: a memory
 from .methods import AGEM, DERpp, GDumb, ICaRL, LatentReplay, Replay, herding, reservoir

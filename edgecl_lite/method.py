@@ -7,31 +7,68 @@ Lesson: 01_catastrophic_forgetting.
 """
 
 import math
-import warnings
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ._refuse.arguments import number
 from ._refuse.nets import check_net, check_params, check_weights
+from ._refuse.verbs import Named
 from .lanes import device_of, lanes_of, rows
 from .machine.settled import settled
 from .models import apply
 
 
+def swept(default, check=number):
+    """A field of a method that a sweep may vary: in the state it is a tensor with one value a lane, (lanes,).
+
+    check(name, value) gives the value in its plain type, or raises: `number`, finite and >= 0, or another.
+    """
+    return field(default=default, metadata={"check": check, "swept": True})
+
+
+def fixed(default, check):
+    """A field of a method that is the same in all lanes; check as for `swept`."""
+    return field(default=default, metadata={"check": check})
+
+
+class Weights(dict):
+    """Weights to begin with, {name: (1 or seeds, …)}, equal by value.
+
+    left: first words of what the Run they came from kept beside them.
+    """
+
+    left = ()
+
+    def __eq__(self, other):
+        if not isinstance(other, dict) or self.keys() != other.keys():
+            return False
+        return all(torch.equal(p, other[name]) for name, p in self.items())
+
+    def __hash__(self):
+        return hash(tuple(self))
+
+    def __repr__(self):
+        return f"<{sum(p.numel() for p in self.values()):,} weights>"
+
+
 @settled
 def given_weights(net, weights):
-    """Weights to begin with, {name: (1 or seeds, …)}: of params, a Run, a Point or a net. None stays None.
+    """`Weights` to begin with: of params, a Run, a Point or a net. None stays None.
 
     Raises TypeError for what is none of these, ValueError where they are not the net's with a lane axis.
     """
-    weights = getattr(weights, "params", weights)
-    if weights is None:
+    params = getattr(weights, "params", weights)
+    if params is None:
         return None
-    if isinstance(weights, nn.Module):
-        weights = {name: p.detach().cpu().clone()[None] for name, p in weights.named_parameters()}
-    check_params(net, weights, "weights")
-    return weights
+    if isinstance(params, nn.Module):
+        params = {name: p.detach().cpu().clone()[None] for name, p in params.named_parameters()}
+    check_params(net, params, "weights")
+    given = Weights(params)
+    given.left = getattr(weights, "left", None) or memory_of(weights)
+    return given
 
 
 def masked(logits, active):
@@ -52,27 +89,38 @@ class Exhausted(RuntimeError):
     """A method has no room for another task. `.run`, set by `train`, holds the tasks learned before."""
 
 
-class Finetune:
+@dataclass(frozen=True, repr=False)
+class Finetune(Named):
     """Plain finetuning, and the base of every method: it forgets.
 
     net: a `torch.nn.Module`, used as a structure: its weights are drawn anew for every seed, unless they are
     given. A parameter with `requires_grad=False` never moves. weights: what to begin with, a lane for each
     seed or one for all: params such as a meta-learned `point.params`, a `Run` (its weights only), or a net
-    whose own weights are meant, for pre-trained ones `weights=net`. A subclass names its hyper-parameters
-    that a sweep may vary in `ranges`, {name: check(name, value) -> value}, and passes their values to this
-    constructor. (`start=` is the old name of `weights=`.)
+    whose own weights are meant, for pre-trained ones `weights=net`. A subclass is a dataclass as this one;
+    its arguments are its fields: `swept(default)` where a sweep may vary it, else `fixed(default, check)` or
+    a plain default. `dataclasses.replace(method, lam=3)` gives the method with another value.
     """
 
-    ranges = {}
+    net: nn.Module
+    weights: Weights | None = field(default=None, kw_only=True)
 
-    def __init__(self, net, *, weights=None, **hyper):
-        if (old := hyper.pop("start", None)) is not None:
-            warnings.warn("start= is now called weights=", FutureWarning, stacklevel=3)
-            weights = old
-        check_net(net, given=weights is not None)
-        self.net, self._weights, self._left = net, given_weights(net, weights), memory_of(weights)
-        check_weights(self._weights)
-        self.hyper = check_hyper(self, hyper)
+    def __post_init__(self):
+        check_net(self.net, given=self.weights is not None)
+        settled_on = {"weights": given_weights(self.net, self.weights)}
+        check_weights(settled_on["weights"])
+        for name, check in checks(self).items():
+            settled_on[name] = check(name, getattr(self, name))
+        vars(self).update(settled_on)  # in their plain types; from here on frozen
+
+    def __repr__(self):
+        told = {f.name: getattr(self, f.name) for f in fields(self)[1:] if getattr(self, f.name) != f.default}
+        net = f"<{type(self.net).__name__} of {sum(p.numel() for p in self.net.parameters()):,} weights>"
+        return f"{type(self).__name__}({', '.join([net, *(f'{k}={v!r}' for k, v in told.items())])})"
+
+    @property
+    def hyper(self):
+        """{name: value} of what a sweep may vary."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if "swept" in f.metadata}
 
     def start(self, params, stream, hyper):
         """What do I carry? hyper: {name: (lanes,)}. The state's keys never change afterwards."""
@@ -127,12 +175,9 @@ def memory_of(run):
     return sorted({k.partition(".")[0] for k, v in state.items() if v[0].numel() > 1})
 
 
-def check_hyper(method, hyper):
-    """Hyper-parameters in their plain types. TypeError for one that the method does not have."""
-    for name in hyper.keys() - method.ranges.keys():
-        known = ", ".join(method.ranges) or "no hyper-parameter"
-        raise TypeError(f"unknown option {name!r}: {type(method).__name__} takes {known}")
-    return {name: method.ranges[name](name, value) for name, value in hyper.items()}
+def checks(method):
+    """{name: check(name, value) -> value} of the method's arguments."""
+    return {f.name: f.metadata["check"] for f in fields(method) if "check" in f.metadata}
 
 
 class Joint(Finetune):

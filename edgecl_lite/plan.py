@@ -13,10 +13,10 @@ import torch
 from ._refuse.arguments import SEEDS, number, seeds_list, several, whole
 from ._refuse.nets import check_fit
 from ._refuse.optimizers import check_device, check_kind, check_optimizer
-from ._refuse.verbs import Checked
+from ._refuse.verbs import Checked, moved
 from .lanes import copied, lane, lanes_of, stack
 from .machine.pieces import Made
-from .method import Finetune
+from .method import Finetune, checks
 from .models import apply, initial, learns
 from .streams import Stream, digest
 
@@ -152,9 +152,9 @@ class Plan:
     @functools.cached_property
     def settings(self):
         """What the training hangs on beside the data, {name: plain value}: alike, it ends alike."""
-        method, stream, given = self.method, self.stream, self.method._weights
-        own = {k: v for k, v in vars(method).items() if k[0] != "_" and k not in ("net", "hyper")}
-        told = {"version": VERSION, "method": type(method).__qualname__, **own, **method.hyper}
+        method, stream, given = self.method, self.stream, self.method.weights
+        own = {f.name: getattr(method, f.name) for f in fields(method)[1:] if f.name not in self.grid}
+        told = {"version": VERSION, "method": type(method).__qualname__, **own}
         told |= {"weights": "drawn" if given is None else "given", "net": str(method.net)}
         told |= {"scenario": stream.scenario, "outputs": stream.outputs, "active": stream.rule}
         told |= {"seeds": self.seeds, "grid": self.grid, **vars(self.options)}
@@ -163,7 +163,7 @@ class Plan:
 
     def start(self):
         """(params, hyper): every lane's start, and its hyper-parameters {name: (lanes,)}."""
-        given = self.method._weights
+        given = self.method.weights
         starts = given or stack([initial(self.method.net, seed) for seed in self.seeds])
         if lanes_of(starts) not in (1, len(self.seeds)):
             want = f"1 lane or one for each of {len(self.seeds)} seeds"
@@ -240,12 +240,12 @@ class Plan:
         """Sentences that a reader should know of this training; they stand in `Run.notes`."""
         method, notes = self.method, []
         still = [k for k, p in method.net.named_parameters() if not p.requires_grad]
-        if method._weights is None and (still or getattr(method, "frozen", False) is True):
+        if method.weights is None and (still or getattr(method, "frozen", False) is True):
             what = f"{still[0]!r} has requires_grad=False" if still else "frozen=True"
             way = "weights=net takes the net's own"
             notes.append(f"{what}, and what stands still was drawn at random: {way}.")
-        if method._left:
-            what = f"what it kept beside them ({', '.join(method._left)}) was left behind"
+        if method.weights is not None and method.weights.left:
+            what = f"what it kept beside them ({', '.join(method.weights.left)}) was left behind"
             notes.append(f"Only the weights of the Run given as weights= were taken; {what}.")
         if names := self.stream.trivial:
             some = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
@@ -280,10 +280,9 @@ def axes(method, grid):
     for name in grid:
         if name not in method.hyper:
             known = f"{kind} can sweep {', '.join(method.hyper) or 'no hyper-parameter'}"
-            first = f"; give it a value first: {kind}(net, {name}=…)" if name in method.ranges else ""
-            raise TypeError(f"unknown option {name!r}: {known}{first}")
+            raise TypeError(f"unknown option {name!r}: {known}{moved(type(method), name)}")
     return {
-        name: [method.ranges[name](f"each of {name}", v) for v in several(name, values)]
+        name: [checks(method)[name](f"each of {name}", v) for v in several(name, values)]
         for name, values in grid.items()
     }
 

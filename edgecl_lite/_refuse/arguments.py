@@ -51,6 +51,11 @@ def choice(name, value, known):
     return value
 
 
+def or_none(check):
+    """The check that lets None through as it is."""
+    return lambda name, value: value if value is None else check(name, value)
+
+
 def seeds_list(seeds):
     """`3` -> [0, 1, 2]; a list of different whole numbers in 0 … 2³¹ − 1 stays itself."""
     if not hasattr(seeds, "__iter__") or isinstance(seeds, str):

@@ -1,8 +1,38 @@
-"""What is refused of a method of the reader's own: each verb's return is looked at as it comes."""
+"""What is refused of a method: arguments that it does not have, and what verbs of the reader's own return."""
+
+from dataclasses import fields
 
 import torch
 
 from ..lanes import lanes_of
+
+# ---- the arguments
+
+MOVED = {
+    "start": "start= is called weights= now: {kind}(net, weights=…)",
+    "gamma": "gamma is an argument of online EWC, a method of its own: OnlineEWC(net, gamma=…)",
+}
+
+
+class Named:
+    """Base of all methods: what they are given has to be an argument that they have."""
+
+    def __new__(cls, *_, **given):
+        known = [f.name for f in fields(cls)]
+        if own := [name for name in vars(cls).get("__annotations__", {}) if name not in known]:
+            way = "write @dataclass(frozen=True, repr=False) above it"
+            raise TypeError(f"{cls.__name__} must be a dataclass, for its field {own[0]!r}: {way}")
+        for name in given:
+            if name not in known:
+                takes = ", ".join(known[2:] + known[1:2])  # net is always given; weights come last
+                raise TypeError(f"unknown option {name!r}: {cls.__name__} takes {takes}{moved(cls, name)}")
+        return super().__new__(cls)
+
+
+def moved(kind, name):
+    """Where an argument of older versions went, in a sentence."""
+    return f". {MOVED[name].format(kind=kind.__name__)}" if name in MOVED else ""
+
 
 # ---- a method of one's own
 

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 from ..methods import NearestMean, StreamingLDA
+from ..methods.parts import Halves
 from .boards import Board, board, size
 from .budget import Budget
 
@@ -108,7 +109,8 @@ def _helps(budget, has):
 def _heads(budget, has):
     """A sentence on the first head without backpropagation that fits behind this network, if one does."""
     for kind in (StreamingLDA, NearestMean) if budget.front else ():
-        method = kind(budget.method.net, cut=getattr(budget.method, "cut", -1), frozen=True)
+        cut = budget.method.cut if isinstance(budget.method, Halves) else -1
+        method = kind(budget.method.net, cut=cut, frozen=True)
         still = replace(budget, method=method, hyper=method.hyper)
         if not _short(still, has):
             takes = f"{kind.__name__} behind it ({size(still.ram)} of RAM)"

@@ -17,7 +17,8 @@ from .._refuse.arguments import choice, whole
 from .._refuse.nets import check_fit
 from ..machine.settled import settled
 from ..method import Finetune
-from ..methods.parts import cut_at, latent_width
+from ..methods.parts import Halves, cut_at, latent_width
+from ..methods.replay import Rehearsal
 from ..models import head_names
 from ..plan import axes
 from ..streams import Stream
@@ -239,7 +240,7 @@ def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits
     if halves := _halves(method, stream):
         front = measure(halves[0], stream.shape)
         head = measure(halves[1], (front.outputs,))
-    bits = getattr(method, "bits", 8) if bits is None else bits
+    bits = (method.bits if isinstance(method, Rehearsal) else 8) if bits is None else bits
     parts = net, front, head
     made = Budget(method, stream, batch_size, _kind(optimizer), weight_bytes, bits, method.hyper, parts)
     return made.change(**hyper)
@@ -248,12 +249,12 @@ def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits
 def _halves(method, stream):
     """(front, head) where the method cuts its net, or else before the last layer; None if that fails."""
     try:
-        front, head = cut_at(method.net, getattr(method, "cut", -1))
+        front, head = cut_at(method.net, method.cut if isinstance(method, Halves) else -1)
         params = {name: p.detach()[None] for name, p in method.net.named_parameters()}
         latent_width(front, params, stream.tasks[0].train[0])
         return front, head
     except ValueError:
-        if hasattr(method, "cut"):  # its training would say the same
+        if isinstance(method, Halves):  # its training would say the same
             raise
         return None
 

@@ -20,6 +20,7 @@ from ..methods import (
     ICaRL,
     LatentReplay,
     NearestMean,
+    OnlineEWC,
     PackNet,
     Piggyback,
     Replay,
@@ -157,7 +158,7 @@ def _separate(c):
 def _piggyback(c):
     masks, hidden = len(c.stream) * math.ceil(c.masked / 8), c.net.weights - c.head_weights
     trained = c.net.weights, c.net.tensors  # the first task trains the backbone, unless one was given
-    if c.method._backbone:
+    if c.method.backbone:
         trained = c.masked + c.head_weights, sum(p.dim() > 1 for p in c.method.net.parameters()) + 1
     return replace(
         _finetune(c),
@@ -175,7 +176,7 @@ def _packnet(c):
 
 
 RULES = {
-    Finetune: _finetune, Joint: _joint, EWC: _ewc, Replay: _replay,
+    Finetune: _finetune, Joint: _joint, EWC: _ewc, OnlineEWC: _ewc, Replay: _replay,
     DERpp: _derpp, AGEM: _agem, GDumb: _gdumb, ICaRL: _icarl,
     LatentReplay: _latent, NearestMean: _mean, StreamingLDA: _lda,
     Separate: _separate, Piggyback: _piggyback, PackNet: _packnet,

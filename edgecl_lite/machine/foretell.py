@@ -174,8 +174,8 @@ def _small(plan, parts):
     small.parts = [slice(i, j) for i, j in zip(ends, ends[1:], strict=False)]
     small.spans, small.options = [STEPS] * len(plan.stream), replace(plan.options, every=STEPS)
     small.method, small.stream = copy.copy(plan.method), _light(plan.stream)
-    if plan.method._weights is not None:
-        small.method._weights = {k: p[:1] for k, p in plan.method._weights.items()}
+    if plan.method.weights is not None:  # of a copy, which no one else sees
+        vars(small.method)["weights"] = {k: p[:1] for k, p in plan.method.weights.items()}
     return small
 
 

@@ -3,7 +3,7 @@
 from ..method import Exhausted, Finetune, Joint, NoAnswer
 from .agem import AGEM
 from .dark import DERpp
-from .ewc import EWC
+from .ewc import EWC, OnlineEWC
 from .fisher import fisher
 from .gdumb import GDumb
 from .icarl import ICaRL, herding
@@ -27,6 +27,7 @@ __all__ = [
     "LatentReplay",
     "NearestMean",
     "NoAnswer",
+    "OnlineEWC",
     "PackNet",
     "Piggyback",
     "Replay",

@@ -1,11 +1,14 @@
 """A-GEM: forbid steps that hurt what is kept. The difference from `replay.py`. Lesson: 03_replay."""
 
+from dataclasses import dataclass
+
 import torch
 
-from .replay import Replay
+from .replay import Rehearsal, bits_field, policy_field
 
 
-class AGEM(Replay):
+@dataclass(frozen=True, repr=False)
+class AGEM(Rehearsal):
     """Averaged gradient episodic memory: a step may not raise the loss of what is kept.
 
         g ← g − (gᵀ r / rᵀ r) r  where gᵀ r < 0;  g, r: gradients of L(new), L(kept)
@@ -14,8 +17,8 @@ class AGEM(Replay):
     optimiser here, the step is rescaled afterwards; the paper used SGD.
     """
 
-    def __init__(self, net, capacity=200, policy="balanced", bits=8, weights=None, **hyper):
-        super().__init__(net, capacity, policy, None, bits, weights, **hyper)
+    policy: str = policy_field()
+    bits: int = bits_field()
 
     def loss(self, params, state, batch):
         new = self.risk(params, state, batch)

@@ -6,6 +6,13 @@ A mask of a network is packed in the same way, one bit a weight. Lessons: 03_rep
 import torch
 from torch.nn import functional as F
 
+from .._refuse.arguments import choice, whole
+
+
+def bit_width(name, value):
+    """2 to 8, as int: bits of a value that is kept. ValueError or TypeError for what is neither."""
+    return choice(name, whole(name, value), range(2, 9))
+
 
 def packed(codes, bits):
     """Whole numbers 0 … 2**bits − 1, (…, n) uint8, side by side in (…, ceil(n · bits / 8)) bytes."""

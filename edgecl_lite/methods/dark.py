@@ -1,14 +1,17 @@
 """DER++: rehearse what the network answered, too. The difference from `replay.py`. Lesson: 03_replay."""
 
+from dataclasses import dataclass
+
 import torch
 
-from .._refuse.arguments import number
 from ..lanes import rows
+from ..method import swept
 from ..models import apply
-from .replay import Replay
+from .replay import Rehearsal, bits_field, policy_field
 
 
-class DERpp(Replay):
+@dataclass(frozen=True, repr=False)
+class DERpp(Rehearsal):
     """Dark experience replay ++: also rehearses what the network answered, its logits z*.
 
         loss = L(new) + α mean (z(x') − z*)² + β L(x'', y'')            Buzzega et al. 2020, eq. 6
@@ -18,12 +21,10 @@ class DERpp(Replay):
     its arrival, for here it arrives once, in the first epoch, when the network knows little of it.
     """
 
-    ranges = {**Replay.ranges, "alpha": number, "beta": number}
-
-    def __init__(
-        self, net, capacity=200, alpha=0.5, beta=1.0, policy="balanced", bits=8, weights=None, **hyper
-    ):
-        super().__init__(net, capacity, policy, None, bits, weights, alpha=alpha, beta=beta, **hyper)
+    alpha: float = swept(0.5)
+    beta: float = swept(1.0)
+    policy: str = policy_field()
+    bits: int = bits_field()
 
     def columns(self, params, stream):
         return {**super().columns(params, stream), "logits": (torch.float32, stream.outputs)}

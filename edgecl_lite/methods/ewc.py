@@ -6,12 +6,15 @@ Kirkpatrick et al. 2017, eq. 3: one penalty per task. Huszár 2018 argues for a 
 as in online EWC (Schwarz et al. 2018). Lesson: 02_ewc derives every line.
 """
 
+from dataclasses import dataclass
+from functools import partial
+
 import torch
 from torch.autograd.function import once_differentiable
 
-from .._refuse.arguments import choice, number, whole
+from .._refuse.arguments import choice, number, or_none, whole
 from ..lanes import per_lane, rows, zeros
-from ..method import Finetune
+from ..method import Finetune, fixed, swept
 from ..models import learns
 from .fisher import LABELS, fisher
 
@@ -33,24 +36,19 @@ class Quadratic(torch.autograd.Function):
         return None, force * per_lane(2 * grad, force), None
 
 
+@dataclass(frozen=True, repr=False)
 class EWC(Finetune):
-    """Elastic weight consolidation.
+    """Elastic weight consolidation: a penalty for every task, Σₖ Fₖ (θ − θ*ₖ)².
 
+    That is one quadratic around the F-weighted mean of the θ*ₖ, so that two tensors are all it takes.
     lam: strength λ >= 0. samples: how many of a task's samples, drawn at random, estimate F (None: all).
-    labels: see `fisher`. gamma: None keeps a penalty for every task, Σₖ Fₖ (θ − θ*ₖ)², which is one quadratic
-    around the F-weighted mean of the θ*ₖ; a number in 0..1 is online EWC: F ← γ F + Fₖ around the last θ*.
-    Deviations: F is a mean over samples, so λ counts in units of one sample's log-likelihood; and the newest
-    task's spring stands outside γ (Schwarz et al. pull with γ F too: their λ is this one over γ).
+    labels: see `fisher`. Deviation: F is a mean over samples, so λ counts in units of one sample's
+    log-likelihood.
     """
 
-    ranges = {"lam": number, "gamma": lambda name, value: number(name, value, most=1)}
-
-    def __init__(self, net, lam=10.0, samples=300, labels="exact", gamma=None, weights=None, **hyper):
-        super().__init__(
-            net, weights=weights, lam=lam, **({} if gamma is None else {"gamma": gamma}), **hyper
-        )
-        self.samples = samples if samples is None else whole("samples", samples)
-        self.labels = choice("labels", labels, LABELS)
+    lam: float = swept(10.0)
+    samples: int | None = fixed(300, or_none(whole))
+    labels: str = fixed("exact", partial(choice, known=LABELS))
 
     def start(self, params, stream, hyper):
         none = zeros({k: params[k] for k in learns(self.net)})
@@ -68,15 +66,14 @@ class EWC(Finetune):
         new = fisher(self.net, params, x, y, labels=self.labels, active=active, rng=task["rng"])
         total, anchor = {}, {}
         for k in learns(self.net):
-            old, theta = state[f"fisher.{k}"], params[k]
-            if "gamma" in state:
-                gamma = per_lane(state["gamma"], old)
-                total[k], anchor[k] = gamma * old + new[k], theta
-            else:
-                total[k] = old + new[k]
-                mean = (old * state[f"anchor.{k}"] + new[k] * theta) / total[k]
-                anchor[k] = torch.where(total[k] > 0, mean, theta)
+            old = state[f"fisher.{k}"], state[f"anchor.{k}"]
+            total[k], anchor[k] = self.merge(state, *old, new[k], params[k])
         return {**state, **_named("fisher", total), **_named("anchor", anchor)}
+
+    def merge(self, state, F, anchor, new, theta):
+        """(F, θ*) of the springs so far and of a new one in θ: of each tensor."""
+        total = F + new
+        return total, torch.where(total > 0, (F * anchor + new * theta) / total, theta)
 
     def keeps(self, state, lane=0):
         """F and θ*, one float each per weight that learns, however many tasks there were."""
@@ -90,6 +87,20 @@ class EWC(Finetune):
         sizes = f"{lr:g} · {lam:g} · {stiffest:.3g} = {lr * lam * stiffest:.3g}"
         rule = "Plain SGD holds a spring only while lr·λ·max F < 2"
         return f"{rule}; here {sizes}. Lower lam or lr, or use 'adam'."
+
+
+@dataclass(frozen=True, repr=False)
+class OnlineEWC(EWC):
+    """Online EWC: old springs fade, and the one that is left stands around the last θ*: F ← γ F + Fₖ.
+
+    gamma: γ in 0..1. Schwarz et al. 2018. Deviation: the newest task's spring stands outside γ (they pull
+    with γ F too: their λ is this one over γ).
+    """
+
+    gamma: float = swept(1.0, partial(number, most=1))
+
+    def merge(self, state, F, anchor, new, theta):
+        return per_lane(state["gamma"], F) * F + new, theta
 
 
 def _named(prefix, tree):

@@ -1,12 +1,15 @@
 """GDumb: learn from what is kept alone. The difference from `replay.py`. Lesson: 03_replay."""
 
+from dataclasses import dataclass
+
 import torch
 
 from ..lanes import per_lane
-from .replay import Replay
+from .replay import Rehearsal, bits_field, policy_field
 
 
-class GDumb(Replay):
+@dataclass(frozen=True, repr=False)
+class GDumb(Rehearsal):
     """Greedy sampler, dumb learner: at each task forget all, and learn from the start from the kept alone.
 
     The baseline that every method should beat: what is learned owes nothing to the stream but its choice of
@@ -15,8 +18,8 @@ class GDumb(Replay):
     capacity 0 is finetuning.
     """
 
-    def __init__(self, net, capacity=200, policy="balanced", bits=8, weights=None, **hyper):
-        super().__init__(net, capacity, policy, None, bits, weights, **hyper)
+    policy: str = policy_field()
+    bits: int = bits_field()
 
     def start(self, params, stream, hyper):
         return {**super().start(params, stream, hyper), **{f"start.{k}": p for k, p in params.items()}}

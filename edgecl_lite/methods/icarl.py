@@ -7,6 +7,8 @@ Rebuffi et al. 2017, algorithms 1 to 5. Exemplars are chosen by herding, so that
 best m, whatever m the memory has room for. Lesson: 03_replay.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -15,7 +17,7 @@ from ..lanes import copied, rows
 from ..machine.pieces import in_pieces
 from ..models import apply, layers
 from . import memory
-from .replay import Replay
+from .replay import Rehearsal, bits_field, weighting_field
 
 
 def herding(features, m):
@@ -48,7 +50,8 @@ def features(net, params, x):
     return in_pieces(last, params, x)
 
 
-class ICaRL(Replay):
+@dataclass(frozen=True, repr=False)
+class ICaRL(Rehearsal):
     """iCaRL, for class-incremental streams: `capacity` exemplars, shared evenly by the classes seen.
 
     Exemplars are chosen at the end of a task; until then the network has no answer for its classes. A class
@@ -59,13 +62,16 @@ class ICaRL(Replay):
     nn.Sequential that ends in a linear layer; ValueError where the stream is not class-incremental.
     """
 
-    def __init__(self, net, capacity=200, weighting="1/k", bits=8, weights=None, **hyper):
-        super().__init__(net, capacity, "balanced", weighting, bits, weights, **hyper)
-        last = net
+    weighting: str = weighting_field()
+    bits: int = bits_field()
+
+    def __post_init__(self):
+        super().__post_init__()
+        last = self.net
         while type(last) is nn.Sequential:
             last = last[-1]
-        if last is net or type(last) is not nn.Linear:
-            raise TypeError(f"iCaRL needs an nn.Sequential that ends in nn.Linear, got {net}")
+        if last is self.net or type(last) is not nn.Linear:
+            raise TypeError(f"iCaRL needs an nn.Sequential that ends in nn.Linear, got {self.net}")
 
     def start(self, params, stream, hyper):
         if stream.scenario != "class":

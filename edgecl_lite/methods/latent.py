@@ -7,17 +7,19 @@ more, and what is kept skips it altogether. Lesson: 03_replay.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 
 from ..method import cross_entropy, masked
 from ..models import apply
 from .codecs import packed, unpacked
-from .parts import cut_at, latent_width
-from .replay import Replay
+from .parts import Halves, latent_width
+from .replay import Rehearsal, bits_field, policy_field, weighting_field
 
 
-class LatentReplay(Replay):
+@dataclass(frozen=True, repr=False)
+class LatentReplay(Halves, Rehearsal):
     """Replay of latents: the first `cut` layers of net, an nn.Sequential, are the front; its output is kept.
 
     capacity, policy, weighting, bits: as for `Replay`; with capacity 0 the head is finetuned. frozen: the
@@ -27,12 +29,11 @@ class LatentReplay(Replay):
     the net cannot be cut there, or where the front gives something else than (n, channels).
     """
 
-    def __init__(
-        self, net, capacity=200, cut=3, policy="balanced", weighting="1/k", bits=8,
-        frozen=False, weights=None, **hyper,
-    ):  # fmt: skip
-        super().__init__(net, capacity, policy, weighting, bits, weights, **hyper)
-        self.cut, self.frozen, (self._front, self._head) = cut, frozen, cut_at(net, cut)
+    cut: int = 3
+    policy: str = policy_field()
+    weighting: str = weighting_field()
+    bits: int = bits_field()
+    frozen: bool = False
 
     def start(self, params, stream, hyper):
         state = super().start(params, stream, hyper)
@@ -41,7 +42,7 @@ class LatentReplay(Replay):
 
     def channels(self, params, x):
         """Values of one latent."""
-        return latent_width(self._front, params, x)
+        return latent_width(self.front, params, x)
 
     def width(self, params, x):
         return math.ceil(self.channels(params, x) * self.bits / 8)
@@ -51,12 +52,12 @@ class LatentReplay(Replay):
         return {**old, "z": old.pop("x")}
 
     def risk(self, params, state, batch):
-        z = batch["z"] if "z" in batch else apply(self._front, params, batch["x"])
+        z = batch["z"] if "z" in batch else apply(self.front, params, batch["x"])
         if (
             self.frozen or state["now"].any()
         ):  # without a gradient no optimiser moves the front, whatever its momentum
             z = z.detach()
-        return cross_entropy(masked(apply(self._head, params, z), batch["active"]), batch["y"])
+        return cross_entropy(masked(apply(self.head, params, z), batch["active"]), batch["y"])
 
     def after_step(self, params, state, batch):
         return super().after_step(params, state, batch) if state["now"].any() else state
@@ -71,7 +72,7 @@ class LatentReplay(Replay):
 
     def latents(self, params, x):
         """What the front says of samples (lanes, n, …): (lanes, n, channels), a thousand at a time."""
-        return torch.cat([apply(self._front, params, part) for part in x.split(1000, 1)], 1)
+        return torch.cat([apply(self.front, params, part) for part in x.split(1000, 1)], 1)
 
     def encode(self, params, state, x):
         z, step = self.latents(params, x), state["step"].unsqueeze(1)

@@ -3,14 +3,18 @@
 Mallya & Lazebnik 2018. The difference from `separate.py`. Lesson: 04_parameter_isolation.
 """
 
+from dataclasses import dataclass
+from functools import partial
+
 import torch
 
 from .._refuse.arguments import number
-from ..method import Exhausted
+from ..method import Exhausted, fixed, swept
 from .codecs import packed
 from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
 
 
+@dataclass(frozen=True, repr=False)
 class PackNet(Masked):
     """PackNet: learn with the free weights, prune the smallest, retrain the others, freeze; the next task.
 
@@ -21,11 +25,9 @@ class PackNet(Masked):
     Raises `Exhausted` where a layer has no weight left to keep, in all lanes; in a few lanes it is a note.
     """
 
-    ranges = {"prune": lambda name, value: number(name, value, most=0.999999, strictly=True)}
-
-    def __init__(self, net, prune=0.75, retrain=1 / 3, infer_task=False, weights=None, **hyper):
-        super().__init__(net, infer_task, weights, prune=prune, **hyper)
-        self.retrain = number("retrain", retrain, most=1)
+    prune: float = swept(0.75, partial(number, most=0.999999, strictly=True))
+    retrain: float = fixed(1 / 3, partial(number, most=1))
+    infer_task: bool = False
 
     def start(self, params, stream, hyper):
         if len(stream) > 255:
@@ -49,7 +51,7 @@ class PackNet(Masked):
         quota = ((1 - prune) * mine.flatten(1).sum(1).cpu()).round()  # on the CPU: MPS has no float64
         return quota.long().to(mine.device)
 
-    def weights(self, params, state):
+    def current(self, params, state):
         t, frozen = _now(state)[0], self.frozen(state)
         used = {k: torch.where(mine, params[k], frozen[k]) for k, mine in self.masks(state, t).items()}
         return {**params, **(frozen if t else {}), **used}
@@ -68,7 +70,7 @@ class PackNet(Masked):
         return {**_enter(SPARSE, state), "owner": state["owner"].masked_fill(self.flat(free), 0)}
 
     def end_task(self, params, state, task):
-        theta = self.weights(params, state)
+        theta = self.current(params, state)
         frozen = {f"frozen.{k}": theta[k] for k in self._hidden}
         return {**super().end_task(params, state, task), **frozen}
 

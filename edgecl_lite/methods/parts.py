@@ -1,8 +1,28 @@
 """Parts of a network that methods treat unlike: its output layer, and the front before a cut."""
 
+from functools import cached_property
+
 from torch import nn
 
 from ..models import apply
+
+
+class Halves:
+    """Of a method with an argument `cut`: its net's two halves, walked apart."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        cut_at(self.net, self.cut)
+
+    @cached_property
+    def front(self):
+        """The first `cut` layers."""
+        return cut_at(self.net, self.cut)[0]
+
+    @cached_property
+    def head(self):
+        """The others."""
+        return cut_at(self.net, self.cut)[1]
 
 
 def cut_at(net, cut):

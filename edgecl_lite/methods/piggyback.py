@@ -3,16 +3,19 @@
 Mallya, Davis & Lazebnik 2018. The difference from `separate.py`. Lesson: 04_parameter_isolation.
 """
 
+from dataclasses import dataclass
+
 import torch
 
-from .._refuse.arguments import number
 from ..lanes import per_lane
+from ..method import Weights, swept
 from .codecs import packed, unpacked
 from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
 
 SCORE = 1e-2  # where Piggyback's scores begin
 
 
+@dataclass(frozen=True, repr=False)
 class Piggyback(Masked):
     """Piggyback: a frozen backbone W, and for every task a mask 1[s > threshold] learned through scores s.
 
@@ -23,11 +26,14 @@ class Piggyback(Masked):
     Raises ValueError where the backbone does not fit, or no lane's threshold is below the scores' start.
     """
 
-    ranges = {"threshold": number}
+    threshold: float = swept(5e-3)
+    backbone: Weights | None = None
+    infer_task: bool = False
 
-    def __init__(self, net, threshold=5e-3, backbone=None, infer_task=False, weights=None, **hyper):
-        super().__init__(net, infer_task, weights, threshold=threshold, **hyper)
-        self._backbone = {} if backbone is None else self.fitting(backbone)
+    def __post_init__(self):
+        super().__post_init__()
+        if self.backbone is not None:
+            vars(self)["backbone"] = self.fitting(self.backbone)
 
     def fitting(self, backbone):
         """The hidden layers of a backbone; of a run with frozen weights, those."""
@@ -43,14 +49,16 @@ class Piggyback(Masked):
             want, got = tuple(self.net.get_parameter(k).shape), k in backbone and tuple(backbone[k].shape)
             if got != want:
                 raise ValueError(f"backbone must have {k!r} of shape {want}, got {got or 'none'}")
-        return {k: backbone[k].detach().clone() for k in self._hidden}
+        return Weights({k: backbone[k].detach().clone() for k in self._hidden})
 
     def start(self, params, stream, hyper):
         if (hyper["threshold"] >= SCORE).all():
             (k, shape), *_ = self._shapes.items()
             dead = f"layer {_layer(k)!r}: 0 of {shape.numel():,} weights pass {hyper['threshold'].min():g}"
             raise ValueError(f"threshold must be below {SCORE:g}, where scores begin. {dead}")
-        given = {f"frozen.{k}": w.to(params[k]).expand_as(params[k]) for k, w in self._backbone.items()}
+        given = {
+            f"frozen.{k}": w.to(params[k]).expand_as(params[k]) for k, w in (self.backbone or {}).items()
+        }
         none = packed(torch.zeros_like(self.flat(params)).byte(), 1)  # (lanes, ceil(P / 8))
         masks = none.unsqueeze(1).expand(-1, len(stream), -1)
         return {**super().start(params, stream, hyper), **given, "masks": masks}
@@ -58,10 +66,10 @@ class Piggyback(Masked):
     def begin_task(self, params, state, task):
         params, state = super().begin_task(params, state, task)
         blank = {k: torch.full_like(params[k], SCORE) for k in self._shapes}
-        scores = blank if self._backbone or task["number"] else {}
+        scores = blank if self.backbone or task["number"] else {}
         return {**params, **scores}, _enter(SPARSE if scores else DENSE, state)
 
-    def weights(self, params, state):
+    def current(self, params, state):
         if _now(state)[1] < SPARSE:
             return params
         frozen = self.frozen(state)

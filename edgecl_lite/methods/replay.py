@@ -8,40 +8,38 @@ GDumb learns from the kept alone. Lesson: 03_replay.
 """
 
 import math
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from .._refuse.arguments import choice, whole
 from ..lanes import rows
-from ..method import Finetune
+from ..method import Finetune, fixed, swept
 from . import memory
-from .codecs import levels, packed, unpacked
+from .codecs import bit_width, levels, packed, unpacked
 
 POLICIES = ("balanced", "reservoir", "ring")
 WEIGHTINGS = ("1/k", "equal")
 
 
-class Replay(Finetune):
-    """Experience replay: a memory of `capacity` samples; every batch rehearses as many of them as are new.
+policy_field = partial(fixed, "balanced", partial(choice, known=POLICIES))
+weighting_field = partial(fixed, "1/k", partial(choice, known=WEIGHTINGS))
+bits_field = partial(fixed, 8, bit_width)
 
-    policy: "reservoir" keeps a uniform sample of the stream, whatever its classes; "balanced" gives each
-    class seen so far the same share, capacity // classes, and keeps a uniform sample of it; "ring" gives each
-    class of the stream its share from the start and keeps its newest samples (Chaudhry et al. 2019b).
-    weighting: "1/k" or "equal" halves. bits: 2 to 8 for each value of a sample.
-    A sample arrives once, in the first epoch of its task, and is rehearsed from the next task on. "balanced"
-    makes room for the classes of a task as it begins; a device without task boundaries would do so sample by
-    sample. A class with fewer samples than its share keeps them all, and `Run.notes` says so. A ring forgets
-    old tasks that share their classes with the new one: in a domain-incremental stream, all. Capacity 0 is
-    finetuning. Raises ValueError where a capacity cannot give every class one sample, or needs over 1 GB.
+
+@dataclass(frozen=True, repr=False)
+class Rehearsal(Finetune):
+    """Replay less its arguments: what all methods with a memory of `capacity` samples share.
+
+    A subclass makes fields of those that it takes of policy, weighting and bits.
     """
 
-    ranges = {"capacity": lambda name, value: whole(name, value, least=0, most=10**12)}
+    capacity: int = swept(200, partial(whole, least=0, most=10**12))
 
-    def __init__(self, net, capacity=200, policy="balanced", weighting="1/k", bits=8, weights=None, **hyper):
-        super().__init__(net, weights=weights, capacity=capacity, **hyper)
-        self.policy = choice("policy", policy, POLICIES)
-        self.weighting = weighting if weighting is None else choice("weighting", weighting, WEIGHTINGS)
-        self.bits = choice("bits", whole("bits", bits), range(2, 9))
+    policy = "balanced"
+    weighting = "1/k"
+    bits = 8
 
     def start(self, params, stream, hyper):
         capacity, groups = hyper["capacity"], 1 if self.policy == "reservoir" else stream.outputs
@@ -141,3 +139,23 @@ class Replay(Finetune):
             gave = f"{who} gave {came[lane, group]} samples, fewer than its share of {share[lane]}"
             said.append(f"With capacity {state['capacity'][lane]} {gave}: all are kept.")
         return list(dict.fromkeys(said))
+
+
+@dataclass(frozen=True, repr=False)
+class Replay(Rehearsal):
+    """Experience replay: a memory of `capacity` samples; every batch rehearses as many of them as are new.
+
+    policy: "reservoir" keeps a uniform sample of the stream, whatever its classes; "balanced" gives each
+    class seen so far the same share, capacity // classes, and keeps a uniform sample of it; "ring" gives each
+    class of the stream its share from the start and keeps its newest samples (Chaudhry et al. 2019b).
+    weighting: "1/k" or "equal" halves. bits: 2 to 8 for each value of a sample.
+    A sample arrives once, in the first epoch of its task, and is rehearsed from the next task on. "balanced"
+    makes room for the classes of a task as it begins; a device without task boundaries would do so sample by
+    sample. A class with fewer samples than its share keeps them all, and `Run.notes` says so. A ring forgets
+    old tasks that share their classes with the new one: in a domain-incremental stream, all. Capacity 0 is
+    finetuning. Raises ValueError where a capacity cannot give every class one sample, or needs over 1 GB.
+    """
+
+    policy: str = policy_field()
+    weighting: str = weighting_field()
+    bits: int = bits_field()

@@ -7,6 +7,9 @@
 Here the first, and what the two others (`piggyback.py`, `packnet.py`) share. Lesson: 04_parameter_isolation.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import torch
 
 from .._refuse.nets import check_head
@@ -17,20 +20,24 @@ from ..models import head_names
 IDLE, DENSE, SPARSE = range(3)  # between tasks; learning all weights it may; learning those of a mask
 
 
-class Separate(Finetune):
-    """A network of its own for every task; and the base of the methods that share most of it.
+@dataclass(frozen=True, repr=False)
+class Isolated(Finetune):
+    """`Separate` less its argument: what all methods share that give a task tensors of its own.
 
-    infer_task: `predict` answers as that task, of all begun, whose outputs have the lowest entropy, whatever
-    task it is told; other tasks' outputs get -inf. Without it the method is told the task, which nobody would
-    do on a domain- or class-incremental device. Raises `NoAnswer` for a task not begun.
     State: tasks (lanes,), how many are finished; phase (lanes,); outputs (lanes, tasks, outputs) bool, which
     belong to which; own.* (lanes, tasks, …), each task's copy of the tensors that are its own.
     """
 
-    def __init__(self, net, infer_task=False, weights=None, **hyper):
-        super().__init__(net, weights=weights, **hyper)
-        self.infer_task, self._own = infer_task, [name for name, _ in net.named_parameters()]
-        self._head = head_names(self._own)
+    infer_task = False
+
+    @cached_property
+    def _head(self):
+        return head_names(name for name, _ in self.net.named_parameters())
+
+    @property
+    def _own(self):
+        """Names of the tensors of which every task has a copy of its own."""
+        return [name for name, _ in self.net.named_parameters()]
 
     def start(self, params, stream, hyper):
         check_head(self.net, stream.outputs)
@@ -49,7 +56,7 @@ class Separate(Finetune):
         own = {f"own.{k}": state[f"own.{k}"].select_scatter(params[k], 1, task["number"]) for k in self._own}
         return {**_enter(IDLE, state), **own, "tasks": state["tasks"] + 1}
 
-    def weights(self, params, state):
+    def current(self, params, state):
         """All weights of the network while it learns a task."""
         return params
 
@@ -58,7 +65,7 @@ class Separate(Finetune):
         return {k: state[f"own.{k}"][:, task] for k in self._own}
 
     def loss(self, params, state, batch):
-        return super().loss(self.weights(params, state), state, batch)
+        return super().loss(self.current(params, state), state, batch)
 
     def predict(self, params, state, x, task=None):
         now, phase = _now(state)
@@ -67,7 +74,7 @@ class Separate(Finetune):
         if not asked:
             raise NoAnswer(f"{type(self).__name__} has nothing for task {task}, but for {[*begun]}")
         for t in asked:
-            theta = self.weights(params, state) if t == now else self.stored(state, t)
+            theta = self.current(params, state) if t == now else self.stored(state, t)
             logits.append(masked(super().predict(theta, state, x), state["outputs"][:, t, None]))
         logits = torch.stack(logits)  # (asked, lanes, n, outputs)
         entropy = torch.special.entr(logits.softmax(-1)).sum(-1, keepdim=True)
@@ -80,7 +87,20 @@ class Separate(Finetune):
         return {f"{t}.{k}": copy[rows[t]] if k in self._head else copy for (t, k), copy in copies.items()}
 
 
-class Masked(Separate):
+@dataclass(frozen=True, repr=False)
+class Separate(Isolated):
+    """A network of its own for every task.
+
+    infer_task: `predict` answers as that task, of all begun, whose outputs have the lowest entropy, whatever
+    task it is told; other tasks' outputs get -inf. Without it the method is told the task, which nobody would
+    do on a domain- or class-incremental device. Raises `NoAnswer` for a task not begun.
+    """
+
+    infer_task: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Masked(Isolated):
     """What Piggyback and PackNet have in common: tasks share the hidden layers, each through a mask.
 
     Every task has its own output layer. A subclass adds `masks(state, task)`, {name: (lanes, …) bool}, a
@@ -88,16 +108,28 @@ class Masked(Separate):
     then frozen. State: frozen.*, what can no longer move of the hidden layers.
     """
 
-    def __init__(self, net, infer_task=False, weights=None, **hyper):
-        super().__init__(net, infer_task, weights, **hyper)
-        self._own, hidden = self._head, {k: p for k, p in net.named_parameters() if k not in self._head}
-        self._hidden, self._shapes = [*hidden], {k: p.shape for k, p in hidden.items() if p.dim() > 1}
-        kind = type(self).__name__
+    def __post_init__(self):
+        super().__post_init__()
+        hidden, kind = {k: self.net.get_parameter(k) for k in self._hidden}, type(self).__name__
         if not self._shapes:
             raise TypeError(f"{kind} masks hidden layers, got a net without one")
         if still := [k for k, p in hidden.items() if not p.requires_grad]:
             way = "let requires_grad be True (for trained weights: backbone=, weights=)"
             raise TypeError(f"{kind} freezes the hidden layers itself, got {still[0]!r} frozen: {way}")
+
+    @property
+    def _own(self):
+        return self._head
+
+    @cached_property
+    def _hidden(self):
+        return [name for name, _ in self.net.named_parameters() if name not in self._head]
+
+    @cached_property
+    def _shapes(self):
+        """{name: shape} of the weights under masks."""
+        hidden = {k: self.net.get_parameter(k) for k in self._hidden}
+        return {k: p.shape for k, p in hidden.items() if p.dim() > 1}
 
     def start(self, params, stream, hyper):
         frozen = {f"frozen.{k}": torch.zeros_like(params[k]) for k in self._hidden}

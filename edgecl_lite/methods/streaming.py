@@ -7,32 +7,28 @@ Sums are all that is kept, so a sample counts once, is thrown away and cannot be
 both are what all data at once would give. What a small board can run. Lesson: 06_edge_budget.
 """
 
+from dataclasses import dataclass
+from functools import partial
+
 import torch
 from torch.nn import functional as F
 
 from .._refuse.arguments import number
 from ..lanes import device_of, lanes_of, rows
-from ..method import Finetune
+from ..method import Finetune, swept
 from ..models import apply
-from .parts import cut_at, latent_width
+from .parts import Halves, latent_width
 
 
-class NearestMean(Finetune):
-    """Nearest class mean: the running mean of the latents z of every class, by itself a classifier.
+@dataclass(frozen=True, repr=False)
+class Means(Halves, Finetune):
+    """Nearest class mean less its arguments: what heads made of class means share."""
 
-    cut: how many layers of net, an nn.Sequential, are the front (-1: all but the last). frozen: the front
-    never moves, as one that came pre-trained through `weights`; otherwise the first task trains the whole net
-    by cross entropy, and its samples count at its end, when the front stands still. Nothing after that has a
-    gradient. Before the first mean the net itself answers; a class without one cannot be the answer. Raises
-    ValueError where the net cannot be cut there, or the front gives something else than (n, channels).
-    """
-
-    def __init__(self, net, cut=-1, frozen=False, weights=None, **hyper):
-        super().__init__(net, weights=weights, **hyper)
-        self.cut, self.frozen, (self._front, self._head) = cut, frozen, cut_at(net, cut)
+    cut = -1
+    frozen = False
 
     def start(self, params, stream, hyper):
-        width, x = latent_width(self._front, params, stream.tasks[0].train[0]), next(iter(params.values()))
+        width, x = latent_width(self.front, params, stream.tasks[0].train[0]), next(iter(params.values()))
         count = x.new_zeros(lanes_of(params), stream.outputs)
         still = torch.full(count.shape[:1], self.frozen, device=count.device)
         return {**hyper, "still": still, "count": count, "mean": x.new_zeros(*count.shape, width)}
@@ -54,7 +50,7 @@ class NearestMean(Finetune):
     def arrive(self, params, state, batch):
         """Samples x, y (lanes, n, …) are counted in, a thousand at a time."""
         for x, y in zip(batch["x"].split(1000, 1), batch["y"].split(1000, 1), strict=True):
-            state = self.fold(state, apply(self._front, params, x), y)
+            state = self.fold(state, apply(self.front, params, x), y)
         return state
 
     def fold(self, state, z, y):
@@ -74,7 +70,7 @@ class NearestMean(Finetune):
         if not state["count"].any():
             return super().predict(params, state, x, task)
         x = x.to(device_of(params))
-        z = apply(self._front, params, x.expand(lanes_of(params), *x.shape))  # (lanes, n, d)
+        z = apply(self.front, params, x.expand(lanes_of(params), *x.shape))  # (lanes, n, d)
         mean = state["mean"]
         pull = mean @ self.precision(state)  # μᵀΛ, (lanes, classes, d)
         logits = z @ pull.mT - (pull * mean).sum(-1).unsqueeze(1) / 2
@@ -86,7 +82,23 @@ class NearestMean(Finetune):
         return {name: state[name][lane][seen] for name in ("count", "mean")}
 
 
-class StreamingLDA(NearestMean):
+@dataclass(frozen=True, repr=False)
+class NearestMean(Means):
+    """Nearest class mean: the running mean of the latents z of every class, by itself a classifier.
+
+    cut: how many layers of net, an nn.Sequential, are the front (-1: all but the last). frozen: the front
+    never moves, as one that came pre-trained through `weights`; otherwise the first task trains the whole net
+    by cross entropy, and its samples count at its end, when the front stands still. Nothing after that has a
+    gradient. Before the first mean the net itself answers; a class without one cannot be the answer. Raises
+    ValueError where the net cannot be cut there, or the front gives something else than (n, channels).
+    """
+
+    cut: int = -1
+    frozen: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class StreamingLDA(Means):
     """Deep streaming linear discriminant analysis: class means, and one scatter Σ shared by all classes.
 
     shrinkage: ε in (0, 1]; with 1 it is `NearestMean`. Σ is the mean of (z − μ)(z − μ)ᵀ within the classes,
@@ -95,10 +107,9 @@ class StreamingLDA(NearestMean):
     never varies leaves Σ without an inverse.
     """
 
-    ranges = {"shrinkage": lambda name, value: number(name, value, most=1, strictly=True)}
-
-    def __init__(self, net, shrinkage=1e-2, cut=-1, frozen=False, weights=None, **hyper):
-        super().__init__(net, cut, frozen, weights, shrinkage=shrinkage, **hyper)
+    shrinkage: float = swept(1e-2, partial(number, most=1, strictly=True))
+    cut: int = -1
+    frozen: bool = False
 
     def start(self, params, stream, hyper):
         state = super().start(params, stream, hyper)

@@ -23,6 +23,7 @@ from edgecl_lite import (
     ICaRL,
     Joint,
     LatentReplay,
+    OnlineEWC,
     PackNet,
     Piggyback,
     Replay,
@@ -117,9 +118,9 @@ def test_lanes_of_a_convolutional_net_equal_the_runs_alone():
 
 
 def test_sweep_over_two_hyper_parameters():
-    run = sweep(EWC(NET, gamma=0.5), STREAM, seeds=2, lam=[1, 10], gamma=[0, 0.5, 1], **FAST)
+    run = sweep(OnlineEWC(NET, gamma=0.5), STREAM, seeds=2, lam=[1, 10], gamma=[0, 0.5, 1], **FAST)
     assert run.accuracy.shape == (2, 3, 2, 3, 3) and run.lanes == 12
-    alone = train(EWC(NET, lam=10, gamma=1), STREAM, seeds=2, **FAST)
+    alone = train(OnlineEWC(NET, lam=10, gamma=1), STREAM, seeds=2, **FAST)
     assert np.abs(run.accuracy[1, 2] - alone.accuracy).max() < 0.01
 
 
@@ -137,7 +138,7 @@ def test_points_tell_when_and_what():
 
 def test_points_hold_the_state_of_their_moment():
     """The optimiser moves params in place: neither a point nor an anchor may move with them."""
-    points = list(learn(EWC(NET, gamma=1.0), STREAM, steps=5, every=1))
+    points = list(learn(OnlineEWC(NET, gamma=1.0), STREAM, steps=5, every=1))
     ended = [p for p in points if p.ended]
     for k in NET.state_dict():
         assert torch.equal(ended[0].state[f"anchor.{k}"], ended[0].params[k])
@@ -475,7 +476,7 @@ def test_lam_must_be_a_finite_number(lam):
     "options, error, words",
     [
         (dict(lam=[]), ValueError, "lam must be a list of at least one value"),
-        (dict(gamma=[0.5]), TypeError, "EWC can sweep lam; give it a value first: EWC\\(net, gamma=…\\)"),
+        (dict(gamma=[0.5]), TypeError, "EWC can sweep lam. gamma is .*: OnlineEWC\\(net, gamma=…\\)"),
         (dict(lam=3.0), ValueError, "lam must be a list"),
         (dict(lam="12"), ValueError, "lam must be a list"),
         (dict(lamb=[1]), TypeError, "unknown option 'lamb': EWC can sweep lam"),
@@ -490,7 +491,13 @@ def test_sweep_refuses(options, error, words):
 @pytest.mark.parametrize("options", [dict(samples=0), dict(labels="all"), dict(gamma=1.5), dict(gamma=-0.1)])
 def test_ewc_refuses(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
-        EWC(NET, **options)
+        OnlineEWC(NET, **options)
+
+
+def test_who_still_passes_gamma_to_ewc_is_told_where_it_went():
+    words = r"unknown option 'gamma': EWC takes lam, samples, labels, weights. .*: OnlineEWC\(net, gamma=…\)"
+    with pytest.raises(TypeError, match=words):
+        EWC(NET, gamma=0.5)
 
 
 def test_a_list_for_train_is_sent_to_sweep():

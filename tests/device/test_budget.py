@@ -24,6 +24,7 @@ from edgecl_lite import (
     Joint,
     LatentReplay,
     NearestMean,
+    OnlineEWC,
     PackNet,
     Piggyback,
     Replay,
@@ -76,7 +77,8 @@ def toy(*tasks, scenario="class", outputs=None, shape=(1, 2, 3)):
 def every_method(net, stream, capacity=60):
     """One of each method of the module, and frozen ones."""
     cut, rehearse = len(net) - 1, [Replay, DERpp, AGEM, GDumb]
-    methods = [Finetune(net), Joint(net), EWC(net, samples=20), *(kind(net, capacity) for kind in rehearse)]
+    methods = [Finetune(net), Joint(net), EWC(net, samples=20), OnlineEWC(net, samples=20)]
+    methods += [kind(net, capacity) for kind in rehearse]
     methods += [LatentReplay(net, capacity, cut=cut, frozen=frozen) for frozen in (False, True)]
     methods += [kind(net, frozen=f) for kind in (NearestMean, StreamingLDA) for f in (False, True)]
     methods += [Separate(net), Piggyback(net), PackNet(net)]
@@ -345,7 +347,7 @@ def test_flops_of_a_step_are_those_of_the_real_loss(net, which):
 
 def test_each_method_stands_in_the_list():
     assert {type(m) for m in every_method(MLP, STREAM)} == set(RULES)
-    assert len(every_method(MLP, STREAM)) == 17
+    assert len(every_method(MLP, STREAM)) == 18
 
 
 def test_extra_flops_are_those_of_the_notes():
@@ -475,7 +477,11 @@ def test_what_every_method_keeps_to_the_byte(name):
     stream = STREAMS[name]
     net = mlp(stream, hidden=(5, 4))
     methods = every_method(net, stream, capacity=23)
-    methods += [EWC(net, gamma=0.5), EWC(net, samples=None, labels="empirical"), PackNet(net, prune=0.3)]
+    methods += [
+        OnlineEWC(net, gamma=0.5),
+        EWC(net, samples=None, labels="empirical"),
+        PackNet(net, prune=0.3),
+    ]
     methods += [kind(net, cut=cut) for kind in (NearestMean, StreamingLDA) for cut in (1, 3)]
     for method in methods:
         keeps = budget(method, stream).need.keeps
@@ -650,7 +656,7 @@ def test_sizes_of_the_literature():
     net = mlp(stream, hidden=(400, 400))
     P = budget(Finetune(net), stream).net.weights
     assert P == 478_410 and 4 * P == budget(Finetune(net), stream).flash == 1_913_640  # 1.91 MB
-    springs = sum(budget(EWC(net, gamma=1), stream).need.keeps.values())
+    springs = sum(budget(OnlineEWC(net, gamma=1), stream).need.keeps.values())
     assert springs == 3_827_280 and springs // 784 == 4881  # pictures of MNIST
     assert budget(Replay(net, 1000), stream).need.keeps == {"samples": 784_000, "their labels": 1000}
     masks = budget(Piggyback(net), stream).need.keeps["masks"]
@@ -666,7 +672,7 @@ def public_methods():
 
 
 def test_every_method_of_the_module_has_a_rule():
-    assert public_methods() == set(RULES) and len(RULES) == 14
+    assert public_methods() == set(RULES) and len(RULES) == 15
     from edgecl_lite import methods
 
     known = {v for v in vars(methods).values() if inspect.isclass(v) and issubclass(v, Finetune)}

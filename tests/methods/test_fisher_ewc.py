@@ -5,7 +5,20 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from edgecl_lite import EWC, Finetune, cnn, digits, fisher, mlp, nbytes, rotated, split, sweep, train
+from edgecl_lite import (
+    EWC,
+    Finetune,
+    OnlineEWC,
+    cnn,
+    digits,
+    fisher,
+    mlp,
+    nbytes,
+    rotated,
+    split,
+    sweep,
+    train,
+)
 from edgecl_lite.lanes import lane, stack
 from edgecl_lite.machine import pieces
 from edgecl_lite.methods.ewc import Quadratic
@@ -249,7 +262,7 @@ def test_online_ewc_decays_and_follows():
     """F ← γ F + F_k and θ* ← θ, with F_k computed here from the weights after each task."""
     net, after = mlp(STREAM, hidden=(6,)), []
 
-    class Listening(EWC):
+    class Listening(OnlineEWC):
         def end_task(self, params, state, task):
             x = task["x"]
             after.append((fisher(net, params, x), {k: p.clone() for k, p in params.items()}))

@@ -30,7 +30,7 @@ from edgecl_lite import (
 )
 from edgecl_lite.lanes import stack
 from edgecl_lite.method import Exhausted, NoAnswer
-from edgecl_lite.methods import separate as masks
+from edgecl_lite.methods import piggyback
 from edgecl_lite.methods.codecs import packed
 from edgecl_lite.methods.packnet import PackNet
 from edgecl_lite.methods.piggyback import Piggyback, straight_through
@@ -114,7 +114,7 @@ def hard_of(scores, threshold):
     ids=["soft", "masked gradient", "sigmoid"],
 )
 def test_wrong_straight_through_is_caught(wrong, monkeypatch):
-    monkeypatch.setattr(masks, "straight_through", wrong)
+    monkeypatch.setattr(piggyback, "straight_through", wrong)
     with pytest.raises(AssertionError):
         straight_through_is_right(Piggyback(NET), NET, STREAM)
 
@@ -172,10 +172,10 @@ class MaskedGradient(PackNet):
         mine = self.masks(state, task["number"])
         return {**params, **{k: torch.where(m, params[k], old[k]) for k, m in mine.items()}}, state
 
-    def weights(self, params, state):
+    def current(self, params, state):
         mine = self.masks(state, int(state["tasks"][0]))
         held = {k: torch.where(m, params[k], params[k].detach()) for k, m in mine.items()}
-        return {**super().weights(params, state), **held}
+        return {**super().current(params, state), **held}
 
 
 class PrunesAll(PackNet):
@@ -197,7 +197,7 @@ def test_a_frozen_weight_never_changes(optimizer):
     method, before = PackNet(NET, prune=0.5), None
     for point in learn(method, STREAM, seeds=2, every=1, optimizer=optimizer, fresh=False, steps=12):
         owner = method.unflat(point.state["owner"])["1.weight"]
-        used = method.weights(point.params, point.state)["1.weight"].detach()
+        used = method.current(point.params, point.state)["1.weight"].detach()
         if before is not None:
             frozen = (before[0] > 0) & (before[0] <= before[2])
             assert torch.equal(used[frozen], before[1][frozen])
@@ -244,7 +244,7 @@ def test_a_given_backbone_is_used_from_the_first_task_on(whole):
         assert torch.equal(run.state[f"frozen.{k}"], pre.params[k][:1].expand(3, *pre.params[k].shape[1:]))
     mask = Piggyback(NET).masks(run.state, 0)["1.weight"]
     assert 0.3 < mask.float().mean() < 1
-    again = Piggyback(NET, backbone=run)._backbone  # of a masked run: what it froze, not its scores
+    again = Piggyback(NET, backbone=run).backbone  # of a masked run: what it froze, not its scores
     assert torch.equal(again["1.weight"], pre.params["1.weight"][0])
 
 
@@ -303,7 +303,7 @@ def test_what_is_given_back_begins_at_zero():
     class Listening(PackNet):
         def begin_task(self, params, state, task):
             params, state = super().begin_task(params, state, task)
-            seen.append(self.weights(params, state)["1.weight"])
+            seen.append(self.current(params, state)["1.weight"])
             return params, state
 
     seen = []
@@ -346,7 +346,7 @@ def test_when_pruning_comes_and_that_the_survivors_are_retrained():
     method = PackNet(NET, retrain=0.5)
     points = list(learn(method, STREAM, steps=8, every=1))[:9]  # the start, and eight steps of the first task
     assert [int(p.state["phase"][0]) for p in points] == [0, 1, 1, 1, 2, 2, 2, 2, 0]
-    pruned, end = (method.weights(p.params, p.state)["1.weight"].detach() for p in (points[4], points[7]))
+    pruned, end = (method.current(p.params, p.state)["1.weight"].detach() for p in (points[4], points[7]))
     assert (pruned != 0).sum() == (end != 0).sum() == 320
     survivors = pruned != 0
     assert (pruned[survivors] != end[survivors]).float().mean() > 0.5 and (end[~survivors] == 0).all()

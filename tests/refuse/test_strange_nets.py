@@ -371,7 +371,7 @@ METHODS = [
     cl.Finetune,
     cl.Joint,
     cl.EWC,
-    partial(cl.EWC, gamma=0.5),
+    partial(cl.OnlineEWC, gamma=0.5),
     partial(cl.EWC, labels="batched"),
     cl.Replay,
     cl.DERpp,
@@ -499,11 +499,11 @@ def test_nothing_to_learn_is_said():
     refused(lambda: cl.fisher(net, params, FEW.tasks[0].train[0][None]), "requires_grad=False")
 
 
-def test_the_old_name_of_weights_still_works():
-    run = cl.train(cl.Finetune(cl.mlp(FEW)), FEW, **QUICK)
-    with pytest.warns(FutureWarning, match="start= is now called weights="):
-        old = cl.EWC(cl.mlp(FEW), start=run)
-    assert torch.equal(next(cl.learn(old, FEW)).params["1.weight"], run.params["1.weight"])
+def test_the_old_name_of_weights_says_the_new_one():
+    with pytest.raises(
+        TypeError, match=r"unknown option 'start'.* is called weights= now: EWC\(net, weights=…\)"
+    ):
+        cl.EWC(cl.mlp(FEW), start=cl.mlp(FEW))
 
 
 def test_a_run_given_as_weights_says_what_it_leaves_behind():

@@ -19,6 +19,7 @@ from ipywidgets.widgets.widget import _instances
 
 from edgecl_lite import (
     EWC,
+    OnlineEWC,
     Stream,
     Task,
     digits,
@@ -108,7 +109,7 @@ def test_explore_says_what_was_lost(run):
 
 
 def test_explore_has_a_slider_for_each_axis(stream):
-    method = EWC(mlp(stream, (20,)), gamma=0.9)
+    method = OnlineEWC(mlp(stream, (20,)), gamma=0.9)
     run = sweep(method, stream, epochs=1, lam=[0, 10.0], gamma=[0.5, 1.0], progress=False)
     panel = explore(run)
     before = panel.painter.image.value

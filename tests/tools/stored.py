@@ -9,7 +9,7 @@ Lesson 06 reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite
 
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -235,17 +235,16 @@ class FrozenFront(Replay):
         return cross_entropy(masked(apply(head, params, z), batch["active"]), batch["y"])
 
 
+@dataclass(frozen=True, repr=False, eq=False)
 class KnownScale(LatentReplay):
     """Latent replay whose scale comes with the front, from its own people, and not from the first task."""
 
-    def __init__(self, net, known, start):
-        super().__init__(net, cut=-1, frozen=True, weights=start)
-        self._known = known  # (n, channels, height, width)
+    known: torch.Tensor = None  # (n, channels, height, width)
 
     def end_task(self, params, state, task):
         if task["number"]:
             return state
-        z = apply(self._front, params, self._known.expand(len(state["now"]), *self._known.shape))
+        z = apply(self.front, params, self.known.expand(len(state["now"]), *self.known.shape))
         low, high = z.amin(1), z.amax(1)
         state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
         return self.store(params, state, {**task, "chance": task["rng"](task["y"].shape[1])})
@@ -269,7 +268,7 @@ def over_bytes():
         "raw, frozen front": (FrozenFront(net, weights=start), width + 1, 0, 2**21),
         "latent": (latents, channels + 1, 8 * channels, 2**18),
         "latent, known scale": (
-            KnownScale(net, known.train[0][::4], start),
+            KnownScale(net, cut=-1, frozen=True, weights=start, known=known.train[0][::4]),
             channels + 1,
             8 * channels,
             2**18,

@@ -234,9 +234,12 @@ def measure(data, scenario, settings, strengths, seed):
     stream = edgecl_lite.split(images, scenario=scenario, **{**settings["stream"], "order": order})
     del images
     begun, steps = time.thread_time(), settings["training"]["steps"]
-    options = {k: v for k, v in settings["method"].items() if k != "class"}
+    options = dict(settings["method"])
+    kind, online = options.pop("class"), options.get("gamma") is not None
+    if kind == "EWC" and not online:
+        options.pop("gamma")  # None in the rows: a penalty for every task
     net = edgecl_lite.mlp(stream, hidden=settings["net"])
-    method = getattr(edgecl_lite, settings["method"]["class"])(net, **options)
+    method = getattr(edgecl_lite, "OnlineEWC" if online else kind)(net, **options)
     grid = strengths and {"lam": strengths}
     with contextlib.suppress(edgecl_lite.Diverged):  # raised where all lanes are lost, after a last point
         for point in edgecl_lite.learn(method, stream, [seed], grid, **settings["training"], every=steps):
