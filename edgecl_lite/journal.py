@@ -217,9 +217,9 @@ def read(path):
 
 def of_run(run):
     """The `Kept` of a Run."""
-    curve = run.curve.reshape(run.lanes, *run.curve.shape[-2:])
+    curve, said = run.axes.flat(run.curve), run.axes.flat(run.predicted)
     points = [
-        Point(int(s), 0, int(t), bool(e), curve[:, i], run.predicted[i], None, None, {}, (), None)
+        Point(int(s), 0, int(t), bool(e), curve[:, i], said[:, i], None, None, {}, (), None)
         for i, (s, t, e) in enumerate(zip(run.step, run.task, run.ended, strict=True))
     ]
     notes = () if run.carried else (OLDER,)

@@ -6,7 +6,67 @@ written for one network broadcasts over all of them; lanes never touch each othe
 Lesson: 02_ewc, where a whole slider of λ is one training.
 """
 
+import itertools
+import math
+
 import torch
+
+
+class Lanes:
+    """Which lane is which: the axes of a grid, {name: values}, and the seeds as the last and innermost one.
+
+    No other place knows the order of lanes. axes: {name: [values]}, "seed" the last.
+    """
+
+    def __init__(self, grid, seeds):
+        self.axes = {**grid, "seed": list(seeds)}
+
+    def __len__(self):
+        return math.prod(self.shape)
+
+    @property
+    def shape(self):
+        """Number of values of each axis."""
+        return tuple(map(len, self.axes.values()))
+
+    @property
+    def cells(self):
+        """{name: value} of each lane, in order."""
+        return [dict(zip(self.axes, cell, strict=True)) for cell in itertools.product(*self.axes.values())]
+
+    def of(self, name):
+        """For each lane the number of its value on one axis, (lanes,)."""
+        at = list(self.axes).index(name)
+        return torch.arange(len(self)) // math.prod(self.shape[at + 1 :]) % self.shape[at]
+
+    def where(self, **at):
+        """Numbers of the lanes at these coordinates, each a value or a list of them, in the lists' order.
+
+        Raises ValueError where there is no such axis, no such value on it, or a list is empty.
+        """
+        picks = [self._picked(name, at.pop(name, values)) for name, values in self.axes.items()]
+        for name in at:
+            known = ", ".join(f"{k} ({len(v)} values)" for k, v in self.axes.items())
+            raise ValueError(f"the axes are {known}; got {name!r}")
+        lanes = torch.arange(len(self)).view(self.shape)
+        return lanes[torch.meshgrid(*picks, indexing="ij")].flatten()
+
+    def _picked(self, name, wanted):
+        """The numbers of values on one axis, (values,)."""
+        wanted = wanted if isinstance(wanted, list | tuple) else [wanted]
+        if not wanted:
+            raise ValueError(f"{name} needs at least one value, got none")
+        if strange := [value for value in wanted if value not in self.axes[name]]:
+            raise ValueError(f"{name} has the values {self.axes[name]}, got {strange[0]!r}")
+        return torch.tensor([self.axes[name].index(value) for value in wanted])
+
+    def fold(self, table):
+        """An array (lanes, …) as (*axes, …)."""
+        return table.reshape(*self.shape, *table.shape[1:])
+
+    def flat(self, table):
+        """An array (*axes, …) as (lanes, …)."""
+        return table.reshape(len(self), *table.shape[len(self.axes) :])
 
 
 def lanes_of(tree):

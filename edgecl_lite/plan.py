@@ -5,7 +5,6 @@ lane: a lane of a sweep sees just what the same training alone would see. Plumbi
 """
 
 import functools
-import itertools
 from dataclasses import dataclass, fields
 
 import torch
@@ -14,7 +13,7 @@ from ._refuse.arguments import SEEDS, number, seeds_list, several, whole
 from ._refuse.nets import check_fit
 from ._refuse.optimizers import check_device, check_kind, check_optimizer
 from ._refuse.verbs import Checked, moved
-from .lanes import copied, lane, lanes_of, stack
+from .lanes import Lanes, copied, lane, lanes_of, stack
 from .machine.pieces import Made
 from .method import Finetune, checks
 from .models import apply, initial, learns
@@ -114,8 +113,8 @@ class Dice:
 class Plan:
     """Arguments of `learn`, checked. TypeError or ValueError says what was expected and what came.
 
-    options: an `Options`; cells: [{hyper-parameter: value}] of the grid, in C order; which (lanes,): a lane's
-    seed number; spans: steps of each task, total: of all; epochs: steps of an epoch of each task.
+    options: an `Options`; axes: the `Lanes`; spans: steps of each task, total: of all; epochs: steps of an
+    epoch of each task.
     """
 
     def __init__(self, method, stream, seeds=1, grid=None, **options):
@@ -132,9 +131,7 @@ class Plan:
         batch = self.options.batch_size
         self.epochs = [-(-method.epoch(sizes[: t + 1]) // batch) for t in range(len(sizes))]
         self.spans = [self.options.steps or self.options.epochs * each for each in self.epochs]
-        cells = itertools.product(*self.grid.values())
-        self.cells = [{**method.hyper, **dict(zip(self.grid, cell, strict=True))} for cell in cells]
-        self.which = torch.arange(len(self.seeds)).repeat(len(self.cells))
+        self.axes = Lanes(self.grid, self.seeds)
         own = type(method).__module__.partition(".")[0] == __package__
         self.verbs = method if own else Checked(method, self.lanes)
         self.parts, self.notes = self.some_lanes(), self.told_before()
@@ -143,7 +140,12 @@ class Plan:
 
     @property
     def lanes(self):
-        return len(self.which)
+        return len(self.axes)
+
+    @property
+    def which(self):
+        """For each lane the number of its seed, (lanes,)."""
+        return self.axes.of("seed")
 
     @property
     def total(self):
@@ -169,7 +171,8 @@ class Plan:
             want = f"1 lane or one for each of {len(self.seeds)} seeds"
             raise ValueError(f"weights must have {want}, got {lanes_of(starts)}")
         params = lane(starts, self.which % lanes_of(starts))
-        hyper = {k: [cell[k] for cell in self.cells for _ in self.seeds] for k in self.method.hyper}
+        cells = [{**self.method.hyper, **cell} for cell in self.axes.cells]
+        hyper = {k: [cell[k] for cell in cells] for k in self.method.hyper}
         return self.to(params), {k: torch.tensor(v, device=self.device) for k, v in hyper.items()}
 
     def some_lanes(self):
@@ -264,7 +267,7 @@ class Plan:
 
     def told(self, i, step, state):
         """What happened to lane i, and what to do about it."""
-        cell = {**self.cells[i // len(self.seeds)], "seed": self.seeds[i % len(self.seeds)]}
+        cell = {**self.method.hyper, **self.axes.cells[i]}
         who = f"{type(self.method).__name__} ({', '.join(f'{k}={v:g}' for k, v in cell.items())})"
         kind = self.options.optimizer
         advice = self.method.advice(state, i, self.options.lr, "sgd" if kind is torch.optim.SGD else kind)

@@ -8,14 +8,14 @@ import itertools
 import json
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from . import metrics
-from .lanes import thick, thin
+from .lanes import Lanes, thick, thin
 from .machine import disk
 
 ARRAYS = ("step", "task", "ended", "curve", "predicted")
@@ -36,8 +36,9 @@ class Run:
     """A finished, stopped or loaded training. Lanes are the cells of `grid` × `seeds`, seeds innermost.
 
     step, task, ended (points,): when each point was taken, in which task, whether at its end. curve (*grid,
-    seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (points, lanes, on, n). params,
-    state: of the last point, with lane axis. lost: {lane: what happened}. settings: options of `learn`.
+    seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (*grid, seeds, points, on,
+    n). params, state: of the last point, with lane axis. lost: {lane: what happened}. settings: of all that
+    it hangs on.
     carried: the dice and the optimiser's moments of the last point, digests: of the tasks' data: with them
     `train(…, resume=run)` goes on.
     """
@@ -65,17 +66,13 @@ class Run:
     @classmethod
     def gather(cls, points, plan, seconds=math.nan, stopped=False):
         """A Run from the points of a plan's training, of which only the last needs its tensors."""
-        curve = np.stack([p.accuracy for p in points], 1)  # (lanes, points, on)
         last, method, stream = points[-1], plan.method, plan.stream
-        return cls(
-            type(method).__name__, stream.scenario, stream.names, plan.grid, plan.seeds,
-            np.array([p.step for p in points]), np.array([p.task for p in points]),
-            np.array([p.ended for p in points]),
-            curve.reshape(*map(len, plan.grid.values()), len(plan.seeds), *curve.shape[1:]),
-            np.stack([p.predicted for p in points]), last.params, last.state, seconds, stopped,
-            dict(last.lost), [*last.notes, *method.notes(last.state)],
-            plan.settings, last.carried, [task.digest for task in stream],
-        )  # fmt: skip
+        fold = lambda name: plan.axes.fold(np.stack([getattr(p, name) for p in points], 1))
+        when = [np.array([getattr(p, name) for p in points]) for name in ("step", "task", "ended")]
+        seen = *when, fold("accuracy"), fold("predicted"), last.params, last.state
+        told = seconds, stopped, dict(last.lost), [*last.notes, *method.notes(last.state)], plan.settings
+        whose = type(method).__name__, stream.scenario, stream.names, plan.grid, plan.seeds
+        return cls(*whose, *seen, *told, last.carried, [task.digest for task in stream])
 
     def __repr__(self):
         grid = [f"{name}={values}" for name, values in self.grid.items()]
@@ -83,9 +80,35 @@ class Run:
         return f"Run({', '.join([self.method, *grid, f'seeds={self.seeds}', last])})"
 
     @property
+    def axes(self):
+        """The `Lanes`: which lane is which."""
+        return Lanes(self.grid, self.seeds)
+
+    @property
     def lanes(self):
         """Number of lanes."""
-        return math.prod(map(len, self.grid.values())) * len(self.seeds)
+        return len(self.axes)
+
+    def at(self, **where):
+        """The part of a Run at these coordinates, itself a Run: run.at(lam=10), run.at(lam=10, seed=[0, 1]).
+
+        A value takes its axis away, a list keeps it; the seeds stay an axis. Raises ValueError where there is
+        no such axis or value.
+        """
+        lanes = self.axes.where(**where)
+        grid = {k: list(where.get(k, v)) for k, v in self.grid.items() if _several(where.get(k, v))}
+        wanted = where.get("seed", self.seeds)
+        seeds = list(wanted) if _several(wanted) else [wanted]
+        lanes = lanes.tolist()
+        part = Lanes(grid, seeds)
+        gone = {k: v for k, v in where.items() if k not in grid and k != "seed"}
+        which = [self.seeds.index(seed) for seed in seeds]
+        pick = lambda k, v: v[which] if k.startswith("dice.") else v[lanes] if v.dim() else v
+        trees = {tree: {k: pick(k, v) for k, v in getattr(self, tree).items()} for tree in TREES}
+        arrays = {k: part.fold(self.axes.flat(getattr(self, k))[lanes]) for k in ("curve", "predicted")}
+        lost = {i: self.lost[lane] for i, lane in enumerate(lanes) if lane in self.lost}
+        settings = self.settings | gone | {"grid": grid, "seeds": seeds}
+        return replace(self, grid=grid, seeds=seeds, lost=lost, settings=settings, **trees, **arrays)
 
     @property
     def accuracy(self):
@@ -102,8 +125,7 @@ class Run:
         """
         import pandas as pd
 
-        R = self.accuracy.reshape(self.lanes, len(self.names), len(self.names))
-        cells = itertools.product(*self.grid.values(), self.seeds)
+        R, cells = self.axes.flat(self.accuracy), [[*cell.values()] for cell in self.axes.cells]
         forgetting = [np.nan if np.isnan(r).any() else metrics.forgetting(r).item() for r in R]
         ends = zip(R[:, -1].tolist(), R[:, -1].mean(1).tolist(), forgetting)
         rows = [[*cell, *final, mean, lost] for cell, (final, mean, lost) in zip(cells, ends)]
@@ -128,7 +150,8 @@ class Run:
                 tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         arrays = {f"array/{k}": np.array(getattr(self, k), order="C") for k in ARRAYS}
         tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
-        facts = {k: getattr(self, k) for k in FACTS} | {"lost": [*self.lost.items()], "equal": equal}
+        facts = {k: getattr(self, k) for k in FACTS} | {"lost": [*self.lost.items()]}
+        facts |= {"layout": 2, "equal": equal}
         raw = save(tensors, {"run": _facts(facts), "sha256": disk.BLANK})
         disk.write(path, disk.sealed(raw))
         return path
@@ -168,10 +191,17 @@ def _loaded(kind, raw, flaw):
         one, lanes = facts.pop("one"), facts.pop("lanes")
         facts["equal"] = {name: lanes if name in one else None for name in tensors}
         facts["notes"] = [*facts["notes"], UNSEALED]
+    if facts.pop("layout", 1) == 1:  # there predicted was (points, lanes, on, n)
+        own, seen = Lanes(facts["grid"], facts["seeds"]), arrays["predicted"].swapaxes(0, 1)
+        arrays["predicted"] = own.fold(seen)
     for name, lanes in facts.pop("equal").items():  # lanes that are equal are one in the file
         tree, _, key = name.partition("/")
         trees[tree][key] = thick(tensors[name], lanes)
     return kind(**facts | {"lost": dict(facts["lost"])}, **trees, **arrays)
+
+
+def _several(value):
+    return isinstance(value, list | tuple)
 
 
 def _tensor(where, key, value):

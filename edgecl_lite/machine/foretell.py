@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from ..lanes import nbytes
+from ..lanes import Lanes, nbytes
 from ..models import apply
 from .pieces import ROOM, Made
 from .settled import settled
@@ -166,10 +166,13 @@ def _rehearse(plan, parts, loop):
 def _small(plan, parts):
     """The plan with few lanes, each with the largest hyper-parameters; its largest task comes second."""
     small, lanes = copy.copy(plan), sum(parts)
-    largest = {name: max(values) for name, values in plan.grid.items()}
-    small.cells = [{**plan.method.hyper, **largest}] * (lanes if len(plan.cells) > 1 else 1)
-    small.seeds = list(range(lanes // len(small.cells)))
-    small.which = torch.arange(len(small.seeds)).repeat(len(small.cells))
+    largest = {name: [max(values)] for name, values in plan.grid.items()}
+    if plan.lanes > len(plan.seeds):
+        largest[next(iter(largest))] *= lanes
+        small.seeds = [0]
+    else:
+        small.seeds = list(range(lanes))
+    small.axes = Lanes(largest, small.seeds)
     ends = torch.tensor([0, *parts]).cumsum(0).tolist()
     small.parts = [slice(i, j) for i, j in zip(ends, ends[1:], strict=False)]
     small.spans, small.options = [STEPS] * len(plan.stream), replace(plan.options, every=STEPS)
@@ -234,7 +237,7 @@ def _bound(plan):
     with torch.no_grad(), Made() as one:
         apply(net, params, stream.tasks[0].train[0][None, :1])
     widest = max(len(y) for task in stream for _, y in (task.train, task.test))
-    kept = max(cell.get("capacity", 0) for cell in plan.cells)
+    kept = max(plan.grid.get("capacity", [plan.method.hyper.get("capacity", 0)]))
     samples = 12 * plan.options.batch_size + 2 * widest + 4 * kept
     lane = _weights(plan) * (30 + 4 * len(stream)) + samples * (one.total + 8 * stream.pixels)
     points, each = _points(plan)

@@ -60,9 +60,9 @@ class Explore(Panel):
         self.dot.set_data([value], [mean])
         self.words.set_text("lost in training" if lost else "")
         if lost:
-            lanes = np.arange(self.run.lanes).reshape(*map(len, self.run.grid.values()), -1)[cell]
-            why = next((self.run.lost[lane] for lane in lanes if lane in self.run.lost), "")
-            many = f" ({lost} of {len(lanes)} seeds)" if len(lanes) > 1 else ""
+            here = self.run.at(**{name: slider.value for name, slider in self.sliders.items()})
+            why = next(iter(here.lost.values()), "")
+            many = f" ({lost} of {here.lanes} seeds)" if here.lanes > 1 else ""
             text = f"lost in training{many}, so there is no result. {why}".strip()
         else:
             band = f" ± {100 * sd:.1f}" if len(result) > 1 else ""

@@ -109,7 +109,7 @@ class Live(Training):
         accuracy = [plots.percent(a) for a in self.curve[:, i].mean(0)]
         each = plots.listed(f"{name} {a}" for name, a in zip(self.names, accuracy))
         seed = f"Seed {run.seeds[0]}: " if len(run.seeds) > 1 else ""
-        answers = self.moment.show(run.predicted[i, 0], int(run.task[i]))
+        answers = self.moment.show(run.axes.flat(run.predicted)[0, i], int(run.task[i]))
         where = f"At step {run.step[i]}, learning {self.names[run.task[i]]}"
         say(f"{where}: accuracy on {each}. {seed}{answers}", self.details)
         self.thumb.set(xdata=[run.step[i]] * 2, visible=True)

@@ -316,9 +316,9 @@ def old_file(run, path):
     flat = {f"params/{k}": v for k, v in run.params.items()} | {f"state/{k}": v for k, v in run.state.items()}
     one = [k for k, v in flat.items() if len(v) > 1 and v.stride(0) == 0]
     tensors = {k: (v[:1] if k in one else v).clone().contiguous() for k, v in flat.items()}
-    tensors |= {
-        f"array/{k}": torch.tensor(getattr(run, k)) for k in ("step", "task", "ended", "curve", "predicted")
-    }
+    arrays = {k: getattr(run, k) for k in ("step", "task", "ended", "curve")}
+    arrays["predicted"] = run.axes.flat(run.predicted).swapaxes(0, 1)  # there (points, lanes, on, n)
+    tensors |= {f"array/{k}": torch.tensor(v.copy()) for k, v in arrays.items()}
     names = "method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "notes", "settings", "lanes"
     facts = {k: getattr(run, k) for k in names} | {"lost": [*run.lost.items()], "one": one}
     save_file(tensors, path, {"edgecl": json.dumps(facts)})
@@ -330,6 +330,7 @@ def test_a_run_of_an_older_version_is_read_with_a_note(tmp_path):
     back = Run.load(old_file(run, tmp_path / "old.safetensors"))
     assert back.params.keys() == run.params.keys() and back.state.keys() == run.state.keys()
     assert all(torch.equal(back.state[k], run.state[k]) for k in run.state)
+    assert np.array_equal(back.predicted, run.predicted)
     assert back.notes[:-1] == run.notes and "carries no digest" in back.notes[-1]
     again = Run.load(back.save(tmp_path / "new"))
     assert again.notes == back.notes  # it stays true

@@ -150,7 +150,7 @@ def test_accuracy_is_what_predict_says():
     x, y = STREAM.tasks[0].test
     answers = Finetune(NET).predict(run.params, run.state, x, 0).argmax(-1)
     assert np.allclose((answers == y).double().mean(1), run.accuracy[:, -1, 0])
-    assert (answers.numpy() == run.predicted[-1, :, 0]).all()
+    assert (answers.numpy() == run.predicted[:, -1, 0]).all()
 
 
 def test_one_optimiser_for_all_tasks_keeps_its_moments():
@@ -201,7 +201,7 @@ def test_only_active_outputs_answer():
         run = train(Finetune(mlp(stream)), stream, **FAST)
         for i, t in enumerate(run.task):
             for on, task in enumerate(stream):
-                said = set(run.predicted[i, 0, on, : len(task.test[1])].tolist())
+                said = set(run.predicted[0, i, on, : len(task.test[1])].tolist())
                 allowed = set(task.classes if scenario == "task" else range(2 * t + 2))
                 assert said <= allowed
 

@@ -263,7 +263,7 @@ def test_answers_are_the_nearest_mean_of_exemplars(spy):
             means = unit(np.stack([phi(kept)[labels.numpy() == c].mean(0) for c in range(10)]))
             apart = np.square(phi(x)[:, None] - means).sum(-1)
             assert np.abs(logits[i].numpy() + apart).max() < 1e-3
-            answers = spy.run.predicted[-1, i, t, : len(y)]
+            answers = spy.run.predicted[i, -1, t, : len(y)]
             assert (answers == apart.argmin(1)).mean() > 0.99
             assert spy.run.accuracy[i, -1, t] == pytest.approx((answers == y.numpy()).mean())
 

@@ -159,7 +159,7 @@ def test_forgetting_is_exactly_zero():
         assert (metrics.forgetting(run.accuracy) == 0).all() and (
             metrics.backward_transfer(run.accuracy) == 0
         ).all()
-        first, last = run.predicted[np.flatnonzero(run.ended)][[0, -1]]
+        first, last = run.predicted[:, np.flatnonzero(run.ended)[[0, -1]]].swapaxes(0, 1)
         assert (first[:, 0] == last[:, 0]).all()
 
 
@@ -406,12 +406,12 @@ def test_the_task_inferred_is_the_one_with_the_lowest_entropy():
 @pytest.mark.parametrize("kind", METHODS)
 def test_right_only_if_the_task_is_right_too(kind):
     told, inferred = (train(kind(NET, infer_task=flag), STREAM, seeds=2, steps=60) for flag in (False, True))
-    last = told.predicted[-1], inferred.predicted[-1]
+    last = told.predicted[:, -1], inferred.predicted[:, -1]
     assert (inferred.accuracy[0, -1] <= told.accuracy[0, -1]).all()
     assert (last[1] == 255).mean() > 0.1 and ((last[0] == last[1]) | (last[1] == 255)).all()
     shared = rotated(digits(), degrees=(0, 45, 90))  # domain-incremental: any task may name the class
     run = train(kind(mlp(shared, hidden=(20,)), infer_task=True), shared, steps=60)
-    assert (run.predicted[-1, 0][:, :397] < 10).all()
+    assert (run.predicted[0, -1][:, :397] < 10).all()
 
 
 @pytest.mark.parametrize("kind", METHODS)
@@ -555,7 +555,7 @@ def test_no_weights_left():
         train(method, STREAM, **FAST)
     run = caught.value.run  # the finished tasks still answer
     assert np.isnan(run.accuracy[:, 2]).all() and not np.isnan(run.accuracy[:, :2]).any()
-    want = torch.from_numpy(run.predicted[-1, 0, 0, :50]).long()
+    want = torch.from_numpy(run.predicted[0, -1, 0, :50]).long()
     got = method.predict(run.params, run.state, STREAM.tasks[0].test[0][:50], 0)[0]
     assert torch.equal(got.argmax(1), want)
     with pytest.raises(Exhausted) as caught:

@@ -86,7 +86,7 @@ def closed_form(run, net, stream, eps, lane_=0, cut=-1):
     for on, task in enumerate(stream):
         may = stream.active(len(stream) - 1, on).numpy() & (count > 0)
         want = answers(latents(net, run.params, task.test[0], cut, lane_), mean, cov, eps, may)
-        assert agrees(run.predicted[-1, lane_, on, : len(want)], want)
+        assert agrees(run.axes.flat(run.predicted)[lane_, -1, on, : len(want)], want)
 
 
 STREAMS = [
@@ -141,7 +141,7 @@ def test_streaming_lda_answers_as_scikit_learn_does(balanced, eps):
     s = eps / (eps + (1 - eps) * spread)
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=s, priors=np.full(10, 0.1)).fit(z, y)
     want = theirs.predict(latents(NET, run.params, test))
-    got = np.concatenate([run.predicted[-1, 0, on, : len(t.test[1])] for on, t in enumerate(balanced)])
+    got = np.concatenate([run.predicted[0, -1, on, : len(t.test[1])] for on, t in enumerate(balanced)])
     assert agrees(got, want) and (want == torch.cat([t.test[1] for t in balanced]).numpy()).mean() > 0.6
     off = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=1 - s).fit(z, y)
     assert not agrees(got, off.predict(latents(NET, run.params, test)))  # the test can fail
@@ -155,7 +155,7 @@ def test_nearest_mean_answers_as_scikit_learn_does():
     theirs = NearestCentroid().fit(latents(NET, run.params, x), y)
     for on, task in enumerate(STREAM):
         want = theirs.predict(latents(NET, run.params, task.test[0]))
-        assert agrees(run.predicted[-1, 0, on, : len(want)], want)
+        assert agrees(run.predicted[0, -1, on, : len(want)], want)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -317,7 +317,7 @@ def test_lanes_of_a_sweep_equal_the_runs_alone(frozen):
                 scale = theirs[k].float().abs().max().item()
                 torch.testing.assert_close(mine[k], theirs[k], rtol=5e-3, atol=1e-4 * scale, msg=k)
             assert np.abs(whole.curve[i, j] - alone.curve[0]).max() < 0.01
-    assert not np.array_equal(whole.predicted[:, 0], whole.predicted[:, 4])
+    assert not np.array_equal(*whole.axes.flat(whole.predicted)[[0, 4]])
 
 
 @pytest.mark.parametrize("hidden", [5, 20])
