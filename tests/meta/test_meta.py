@@ -18,6 +18,7 @@ from edgecl_lite.data.fewshot import Episodes, Sinusoids, episodes, sinusoids, s
 from edgecl_lite.lanes import lane, stack
 from edgecl_lite.learn import Diverged
 from edgecl_lite.meta import inner as meta
+from edgecl_lite.meta import outer
 from edgecl_lite.meta.inner import anil, first_order, head, inner_loop, maml, oml, reptile
 from edgecl_lite.meta.outer import adaptation, meta_learn
 from edgecl_lite.models import apply, initial
@@ -387,7 +388,7 @@ def test_adaptation_equals_a_loop_over_starts_rates_and_tasks(method, monkeypatc
         fast, _ = unrolled(net, *parts, rates[r], k, names=names, **options)
         right = functional_call(net, fast, (query["x"][t],)).argmax(-1) == query["y"][t]
         assert got[s, r, t, k] == pytest.approx(right.float().mean().item())
-    monkeypatch.setattr(meta, "ROOM", 1)  # one task at a time
+    monkeypatch.setattr(outer, "ROOM", 1)  # one task at a time
     again = adaptation(net, params, FEW, rates, steps, method=method, episodes=5, seed=3)
     np.testing.assert_allclose(again, got)
 

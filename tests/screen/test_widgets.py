@@ -35,7 +35,7 @@ from edgecl_lite import (
 from edgecl_lite.widgets import explore, flip, guess, live, watch
 
 LIVE = sys.modules["edgecl_lite.widgets.live"]  # the module; `edgecl_lite.widgets.live` is the function
-JOB, TRAIN = sys.modules["edgecl_lite.widgets.job"], sys.modules["edgecl_lite.train"]
+JOB, LEARN = sys.modules["edgecl_lite.widgets.job"], sys.modules["edgecl_lite.learn"]
 PNG = b"\x89PNG"
 
 
@@ -84,8 +84,8 @@ def test_explore_draws_one_picture_a_change_and_trains_nothing(run, monkeypatch)
     panel, drawn = explore(run), []
     paint = panel.painter.paint
     monkeypatch.setattr(panel.painter, "paint", lambda: drawn.append(paint()))
-    for name in "learn", "steps", "train":  # whatever the loop is called: a picture needs none of it
-        monkeypatch.setattr(TRAIN, name, None, raising=False)
+    for name in "beginning", "steps", "follow":  # a picture needs none of the loop
+        monkeypatch.setattr(LEARN, name, None)
     values = [value for value in run.grid["lam"] * 3 if value != panel.sliders["lam"].value]
     for value in values:
         panel.sliders["lam"].value = value
@@ -282,7 +282,7 @@ def test_second_click_does_nothing_and_callbacks_from_other_threads_come_home(st
 
 
 def test_error_is_shown_and_raised_and_the_old_run_kept(stream, monkeypatch):
-    panel, real = panel_of(stream), LIVE.learn
+    panel, real = panel_of(stream), LIVE.follow
     first = panel.run_blocking()
     picture = panel.painter.image.value
 
@@ -293,7 +293,7 @@ def test_error_is_shown_and_raised_and_the_old_run_kept(stream, monkeypatch):
             yield next(points)
         raise ValueError("expected <this>, got that")
 
-    monkeypatch.setattr(LIVE, "learn", broken)
+    monkeypatch.setattr(LIVE, "follow", broken)
     keep = False
     with pytest.raises(ValueError, match="got that"):
         panel.run_blocking()
@@ -314,13 +314,13 @@ def test_error_is_shown_and_raised_and_the_old_run_kept(stream, monkeypatch):
 
     asyncio.run(main())
     assert panel.job.state == "failed" and panel.runs[0] is first and panel.runs[1] is panel.run
-    monkeypatch.setattr(LIVE, "learn", real)
+    monkeypatch.setattr(LIVE, "follow", real)
     panel.job.loop = None
     assert panel.run_blocking() is panel.runs[-1] and "Finished" in panel.status.value
 
 
 def test_interrupt_keeps_the_run(stream, monkeypatch):
-    panel, real = panel_of(stream), LIVE.learn
+    panel, real = panel_of(stream), LIVE.follow
 
     def interrupted(*args, **options):
         for i, point in enumerate(real(*args, **options)):
@@ -328,7 +328,7 @@ def test_interrupt_keeps_the_run(stream, monkeypatch):
             if i == 20:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(LIVE, "learn", interrupted)
+    monkeypatch.setattr(LIVE, "follow", interrupted)
     assert (
         panel.run_blocking() is not None and panel.job.state == "stopped" and "Stopped" in panel.status.value
     )
