@@ -9,7 +9,7 @@ from importlib import import_module
 # 00 and 01: forgetting
 from . import metrics
 from .data.images import Dataset, digits, fashion_mnist, mnist
-from .lanes import lane, nbytes, rows, stack
+from .lanes import lane, named, nbytes, part, rows, stack
 from .learn import Diverged, Point, learn
 from .lessons.results import stored
 from .machine.environment import diagnose, memory_note, setup

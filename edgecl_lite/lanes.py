@@ -86,6 +86,17 @@ def some(tree, part):
     return {name: pick(value) for name, value in tree.items()}
 
 
+def part(tree, first):
+    """What is called `first` and a dot, without them: part(state, "fisher") has the names of params."""
+    prefix = f"{first}."
+    return {name.removeprefix(prefix): value for name, value in tree.items() if name.startswith(prefix)}
+
+
+def named(first, tree):
+    """The way back: `first` and a dot before every name."""
+    return {f"{first}.{name}": value for name, value in tree.items()}
+
+
 def device_of(tree):
     """The device of a dict of tensors."""
     return next(iter(tree.values())).device

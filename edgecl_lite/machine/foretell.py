@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from ..lanes import Lanes, nbytes
+from ..lanes import Lanes, nbytes, part
 from ..models import apply
 from .pieces import ROOM, Made
 from .settled import settled
@@ -158,7 +158,7 @@ def _rehearse(plan, parts, loop):
     finally:
         ROOM.reset(before)
     names, *table = zip(*small.verbs.verbs, strict=True)
-    memory = {k: v for k, v in (point.state if point else {}).items() if k.startswith("memory.")}
+    memory = part(point.state if point else {}, "memory")
     table = torch.tensor(table, dtype=torch.float64).mT
     return names, torch.cat([table, table.new_tensor([[nbytes(memory), seen.now]])])
 

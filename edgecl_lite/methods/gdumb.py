@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..lanes import per_lane
+from ..lanes import named, part, per_lane
 from .replay import Rehearsal, bits_field, policy_field
 
 
@@ -22,13 +22,13 @@ class GDumb(Rehearsal):
     bits: int = bits_field()
 
     def start(self, params, stream, hyper):
-        return {**super().start(params, stream, hyper), **{f"start.{k}": p for k, p in params.items()}}
+        return {**super().start(params, stream, hyper), **named("start", params)}
 
     def begin_task(self, params, state, task):
         params, state = super().begin_task(params, state, task)
         none = state["capacity"] == 0
-        anew = {k: torch.where(per_lane(none, p), p, state[f"start.{k}"]) for k, p in params.items()}
-        return anew, state
+        first = part(state, "start")
+        return {k: torch.where(per_lane(none, p), p, first[k]) for k, p in params.items()}, state
 
     def share(self, state):
         return 0.0

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..lanes import copied, rows
+from ..lanes import copied, named, part, rows
 from ..machine.pieces import in_pieces
 from ..models import apply, layers
 from . import memory
@@ -77,19 +77,18 @@ class ICaRL(Rehearsal):
         if stream.scenario != "class":
             raise ValueError(f"iCaRL is for class-incremental streams, got scenario {stream.scenario!r}")
         state = super().start(params, stream, hyper)
-        return {**state, **{f"before.{k}": p for k, p in params.items()}}
+        return {**state, **named("before", params)}
 
     def begin_task(self, params, state, task):
-        before = {f"before.{k}": p for k, p in copied(params).items()}
         now = torch.full_like(state["now"], task["number"])
-        return params, {**state, **before, "now": now, "old": state["filled"]}
+        return params, {**state, **named("before", copied(params)), "now": now, "old": state["filled"]}
 
     def risk(self, params, state, batch):
         logits = apply(self.net, params, batch["x"])  # (lanes, n, outputs)
         q = F.one_hot(batch["y"], logits.shape[-1]).to(logits.dtype)
         if state["known"].any():
             with torch.no_grad():
-                past = apply(self.net, {k: state[f"before.{k}"] for k in params}, batch["x"]).sigmoid()
+                past = apply(self.net, part(state, "before"), batch["x"]).sigmoid()
             q = torch.where(state["known"].unsqueeze(1), past, q)
         bce = F.binary_cross_entropy_with_logits(logits, q, reduction="none")
         return (bce * batch["active"]).sum(-1).mean(1)

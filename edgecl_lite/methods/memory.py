@@ -14,7 +14,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from ..lanes import rows
+from ..lanes import named, part, rows
 
 
 def reservoir(t, capacity, u):
@@ -59,7 +59,7 @@ def first_rows(state):
 
 def tables(state):
     """The tables of the memory alone, {name: (lanes, rows, …)}."""
-    return {k: v for k, v in state.items() if k.startswith("memory.")}
+    return named("memory", part(state, "memory"))
 
 
 def put(state, row, new, arrived):

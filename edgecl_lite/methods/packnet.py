@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from .._refuse.arguments import number
+from ..lanes import named
 from ..method import Exhausted, fixed, swept
 from .codecs import packed
 from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
@@ -71,8 +72,8 @@ class PackNet(Masked):
 
     def end_task(self, params, state, task):
         theta = self.current(params, state)
-        frozen = {f"frozen.{k}": theta[k] for k in self._hidden}
-        return {**super().end_task(params, state, task), **frozen}
+        frozen = {k: theta[k] for k in self._hidden}
+        return {**super().end_task(params, state, task), **named("frozen", frozen)}
 
     def masks(self, state, task):
         return self.unflat(state["owner"] == task + 1)

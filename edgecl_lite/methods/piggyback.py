@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..lanes import per_lane
+from ..lanes import named, per_lane
 from ..method import Weights, swept
 from .codecs import packed, unpacked
 from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
@@ -56,12 +56,10 @@ class Piggyback(Masked):
             (k, shape), *_ = self._shapes.items()
             dead = f"layer {_layer(k)!r}: 0 of {shape.numel():,} weights pass {hyper['threshold'].min():g}"
             raise ValueError(f"threshold must be below {SCORE:g}, where scores begin. {dead}")
-        given = {
-            f"frozen.{k}": w.to(params[k]).expand_as(params[k]) for k, w in (self.backbone or {}).items()
-        }
+        given = {k: w.to(params[k]).expand_as(params[k]) for k, w in (self.backbone or {}).items()}
         none = packed(torch.zeros_like(self.flat(params)).byte(), 1)  # (lanes, ceil(P / 8))
         masks = none.unsqueeze(1).expand(-1, len(stream), -1)
-        return {**super().start(params, stream, hyper), **given, "masks": masks}
+        return {**super().start(params, stream, hyper), **named("frozen", given), "masks": masks}
 
     def begin_task(self, params, state, task):
         params, state = super().begin_task(params, state, task)
@@ -78,11 +76,11 @@ class Piggyback(Masked):
 
     def end_task(self, params, state, task):
         learned = _now(state)[1] == SPARSE  # a mask; else the backbone, of which the first task uses all
-        frozen = {} if learned else {f"frozen.{k}": params[k] for k in self._hidden}
+        frozen = {} if learned else {k: params[k] for k in self._hidden}
         threshold = state["threshold"] if learned else torch.full_like(state["threshold"], -torch.inf)
         mask = packed(straight_through(self.flat(params), threshold).byte(), 1)
         masks = state["masks"].select_scatter(mask, 1, task["number"])
-        return {**super().end_task(params, state, task), **frozen, "masks": masks}
+        return {**super().end_task(params, state, task), **named("frozen", frozen), "masks": masks}
 
     def masks(self, state, task):
         bits = unpacked(state["masks"][:, task], 1, sum(shape.numel() for shape in self._shapes.values()))

@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 
 from .._refuse.nets import check_head
-from ..lanes import lanes_of
+from ..lanes import lanes_of, named, part, zeros
 from ..method import Finetune, NoAnswer, masked
 from ..models import head_names
 
@@ -45,16 +45,15 @@ class Isolated(Finetune):
         outputs = torch.tensor(owns, device=params[self._head[0]].device)
         count = outputs.new_zeros(lanes_of(params), dtype=torch.long)
         tables = {"tasks": count, "phase": count, "outputs": outputs.expand(len(count), -1, -1)}
-        copies = {f"own.{k}": torch.stack([params[k]] * len(stream), 1) for k in self._own}
-        return {**hyper, **tables, **copies}
+        copies = {k: torch.stack([params[k]] * len(stream), 1) for k in self._own}
+        return {**hyper, **tables, **named("own", copies)}
 
     def begin_task(self, params, state, task):
-        own = {k: state[f"own.{k}"][:, task["number"]] for k in self._own}
-        return {**params, **own}, _enter(DENSE, state)
+        return {**params, **own_of(state, task["number"])}, _enter(DENSE, state)
 
     def end_task(self, params, state, task):
-        own = {f"own.{k}": state[f"own.{k}"].select_scatter(params[k], 1, task["number"]) for k in self._own}
-        return {**_enter(IDLE, state), **own, "tasks": state["tasks"] + 1}
+        own = {k: v.select_scatter(params[k], 1, task["number"]) for k, v in part(state, "own").items()}
+        return {**_enter(IDLE, state), **named("own", own), "tasks": state["tasks"] + 1}
 
     def current(self, params, state):
         """All weights of the network while it learns a task."""
@@ -62,7 +61,7 @@ class Isolated(Finetune):
 
     def stored(self, state, task):
         """All weights of the network for a finished task."""
-        return {k: state[f"own.{k}"][:, task] for k in self._own}
+        return own_of(state, task)
 
     def loss(self, params, state, batch):
         return super().loss(self.current(params, state), state, batch)
@@ -82,9 +81,11 @@ class Isolated(Finetune):
 
     def keeps(self, state, lane=0):
         """What finished tasks own, of the output layer only the task's outputs: all a device stores."""
-        copies = {(t, k): state[f"own.{k}"][lane, t] for t in range(_now(state)[0]) for k in self._own}
-        rows = state["outputs"][lane]
-        return {f"{t}.{k}": copy[rows[t]] if k in self._head else copy for (t, k), copy in copies.items()}
+        kept, outputs = {}, state["outputs"][lane]
+        for t in range(_now(state)[0]):
+            own = {k: v[lane] for k, v in own_of(state, t).items()}
+            kept |= named(t, {k: v[outputs[t]] if k in self._head else v for k, v in own.items()})
+        return kept
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,8 +133,8 @@ class Masked(Isolated):
         return {k: p.shape for k, p in hidden.items() if p.dim() > 1}
 
     def start(self, params, stream, hyper):
-        frozen = {f"frozen.{k}": torch.zeros_like(params[k]) for k in self._hidden}
-        return {**super().start(params, stream, hyper), **frozen}
+        frozen = zeros({k: params[k] for k in self._hidden})
+        return {**super().start(params, stream, hyper), **named("frozen", frozen)}
 
     def flat(self, tree):
         """{name: (lanes, …)} of the weights under masks -> (lanes, P)."""
@@ -146,7 +147,7 @@ class Masked(Isolated):
 
     def frozen(self, state):
         """Weights and biases of the hidden layers that can no longer move."""
-        return {k: state[f"frozen.{k}"] for k in self._hidden}
+        return part(state, "frozen")
 
     def used(self, state, task):
         """Which frozen weights a finished task answers with, {name: (lanes, …) bool}."""
@@ -173,6 +174,11 @@ class Masked(Isolated):
         """The method with its hyper-parameters in these lanes, (lanes,) bool."""
         values = {k: "/".join(dict.fromkeys(f"{v:g}" for v in state[k][lanes].tolist())) for k in self.hyper}
         return f"{type(self).__name__} ({', '.join(f'{k}={v}' for k, v in values.items())})"
+
+
+def own_of(state, task):
+    """A task's copies of the tensors that are its own, {name: (lanes, …)}."""
+    return {k: v[:, task] for k, v in part(state, "own").items()}
 
 
 def _now(state):

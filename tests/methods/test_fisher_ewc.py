@@ -232,7 +232,7 @@ def test_penalty_is_zero_at_the_anchor_and_pulls_with_lam_F_distance():
 def test_quadratic_gradient_by_finite_differences():
     g = torch.Generator().manual_seed(0)
     F, theta, anchor = (torch.rand(2, 3, 4, generator=g, dtype=torch.double) for _ in range(3))
-    assert torch.autograd.gradcheck(lambda t: Quadratic.apply(F, t, anchor), theta.requires_grad_())
+    assert torch.autograd.gradcheck(lambda t: Quadratic.apply([F], [anchor], t), theta.requires_grad_())
 
 
 def test_two_accumulators_equal_one_penalty_per_task():
