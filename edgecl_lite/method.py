@@ -81,10 +81,6 @@ def cross_entropy(logits, y):
     return F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape).mean(1)
 
 
-class NoAnswer(LookupError):
-    """`predict` has nothing yet to answer this task with. In a score that counts as wrong."""
-
-
 class Exhausted(RuntimeError):
     """A method has no room for another task. `.run`, set by `train`, holds the tasks learned before."""
 
@@ -148,7 +144,10 @@ class Finetune(Named):
         return state
 
     def predict(self, params, state, x, task=None):
-        """How do I answer? x (n, channels, height, width) for all lanes -> logits (lanes, n, outputs)."""
+        """How do I answer? x (n, channels, height, width) for all lanes -> logits (lanes, n, outputs).
+
+        A method that cannot answer yet gives -inf for every output; in a score that counts as wrong.
+        """
         x = x.to(device_of(params))
         return apply(self.net, params, x.expand(lanes_of(params), *x.shape))
 

@@ -1,6 +1,6 @@
 """Methods of continual learning, each its difference from finetuning (`method.py`) in a file of its own."""
 
-from ..method import Exhausted, Finetune, Joint, NoAnswer
+from ..method import Exhausted, Finetune, Joint
 from .agem import AGEM
 from .dark import DERpp
 from .ewc import EWC, OnlineEWC
@@ -26,7 +26,6 @@ __all__ = [
     "Joint",
     "LatentReplay",
     "NearestMean",
-    "NoAnswer",
     "OnlineEWC",
     "PackNet",
     "Piggyback",

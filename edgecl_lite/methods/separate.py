@@ -14,7 +14,7 @@ import torch
 
 from .._refuse.nets import check_head
 from ..lanes import lanes_of, named, part, zeros
-from ..method import Finetune, NoAnswer, masked
+from ..method import Finetune, masked
 from ..models import head_names
 
 IDLE, DENSE, SPARSE = range(3)  # between tasks; learning all weights it may; learning those of a mask
@@ -67,14 +67,16 @@ class Isolated(Finetune):
         return super().loss(self.current(params, state), state, batch)
 
     def predict(self, params, state, x, task=None):
+        """As the network of the task; -inf everywhere for a task that is not begun."""
         now, phase = _now(state)
-        begun, logits = range(now + (phase > IDLE)), []
+        begun, logits, outputs = range(now + (phase > IDLE)), [], state["outputs"]  # (lanes, tasks, outputs)
         asked = begun if self.infer_task else [t for t in begun if t == task]
         if not asked:
-            raise NoAnswer(f"{type(self).__name__} has nothing for task {task}, but for {[*begun]}")
+            nothing = torch.full((len(x), outputs.shape[-1]), -torch.inf, device=outputs.device)
+            return nothing.expand(len(outputs), -1, -1)
         for t in asked:
             theta = self.current(params, state) if t == now else self.stored(state, t)
-            logits.append(masked(super().predict(theta, state, x), state["outputs"][:, t, None]))
+            logits.append(masked(super().predict(theta, state, x), outputs[:, t, None]))
         logits = torch.stack(logits)  # (asked, lanes, n, outputs)
         entropy = torch.special.entr(logits.softmax(-1)).sum(-1, keepdim=True)
         return logits.take_along_dim(entropy.argmin(0, keepdim=True), 0)[0]
@@ -94,7 +96,8 @@ class Separate(Isolated):
 
     infer_task: `predict` answers as that task, of all begun, whose outputs have the lowest entropy, whatever
     task it is told; other tasks' outputs get -inf. Without it the method is told the task, which nobody would
-    do on a domain- or class-incremental device. Raises `NoAnswer` for a task not begun.
+    do on a domain- or class-incremental device. For a task not begun every output gets
+    -inf: whoever asks for its logits finds no answer there.
     """
 
     infer_task: bool = False
