@@ -33,7 +33,8 @@ class Curves:
 
     @styled()
     def __init__(self, ax, names, edges, label="accuracy", top=1.0):
-        self.edges, self.tasks, self.names, self.label, self.top = np.asarray(edges), [], names, label, top
+        self.names, self.label, self.top = names, label, top
+        self.edges, self.tasks = np.asarray(edges), []
         self.shown = few(len(names), 5 if len(names) > MANY else MANY)
         labels, self.look = written(names)
         for i in range(len(names)):
@@ -48,9 +49,10 @@ class Curves:
             ax.yaxis.set_major_formatter(lambda v, _: percent(v))
         ax.grid(axis="x", visible=False)
         some = f" ({len(self.shown)} of {len(names)})" if len(names) > MANY else ""
+        handles = [self.tasks[i][1] for i in self.shown]
         legend = ax.legend(
-            [self.tasks[i][1] for i in self.shown],
-            [" "] * len(self.shown),  # a label that begins with _ would be left out
+            handles,
+            [" "] * len(handles),  # a label that begins with _ would be left out
             title=f"{label} on{some}" if several else None,
             loc="upper left",
             bbox_to_anchor=(1.0, 1.03),
@@ -98,7 +100,8 @@ class Curves:
             ends = np.flatnonzero(np.isin(x, later))
             after.set_markevery([ends[i] for i in few(len(ends), MANY)])
             if on in self.shown:
-                band.set_xy(np.vstack([np.stack([x, y - dy], 1), np.stack([x, y + dy], 1)[::-1]]))
+                low, high = np.stack([x, y - dy], 1), np.stack([x, y + dy], 1)
+                band.set_xy(np.vstack([low, high[::-1]]))
 
 
 def heat(values, ax, names, least=0.0, alpha=None, upright=None):
@@ -155,10 +158,9 @@ def curves(run, ax, cell=()):
 def curves_sentence(run, cell=()):
     """What the forgetting curves say, in words."""
     curve, last, names = cell_of(run, cell), int(run.task[-1]), spoken(run.names)
-    setting = [
-        f"{SYMBOLS.get(name, name)} = {number(values[i])}"
-        for (name, values), i in zip(run.grid.items(), np.ravel(cell).astype(int))
-    ]
+    setting = []
+    for (name, values), i in zip(run.grid.items(), np.ravel(cell).astype(int)):
+        setting.append(f"{SYMBOLS.get(name, name)} = {number(values[i])}")
     seeds = f"mean of {len(curve)} seeds" if len(curve) > 1 else "one seed"
     head = f"{run.method} ({', '.join([*setting, seeds])})"
     lost = int(np.isnan(curve[:, -1]).any(-1).sum())

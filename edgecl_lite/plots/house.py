@@ -90,14 +90,14 @@ def show(fig, sentence):
     from IPython.display import display
 
     if not getattr(get_ipython(), "kernel", None):  # there is nothing to show a picture on
-        return print(_sayable(sentence))
+        return print(sayable(sentence))
     alt = {"image/png": {"alt": sentence}}
     display({"image/png": png(fig), "text/plain": sentence}, metadata=alt, raw=True)
     caption = f'<p class="edgecl-caption" style="max-width:760px;margin:2px">{html.escape(sentence)}</p>'
     return display({"text/html": caption, "text/plain": sentence}, raw=True)  # some viewers drop the alt
 
 
-def _sayable(text):
+def sayable(text):
     """The text as far as standard output can say it: an ASCII terminal has no °."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "replace").decode(encoding)

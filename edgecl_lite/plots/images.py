@@ -1,4 +1,4 @@
-"""Pictures of images and answers: walls of images, what was misread as what, plain bars.
+"""Pictures of images and answers: walls of images, a memory on shelves, what was misread as what.
 
 Images are (n, channels, height, width), 0..1: three channels are drawn in their colours, one as ink on white
 paper, other numbers as the ink of their mean; of height 1 it is a sensor's window, drawn with a row for each
@@ -11,8 +11,11 @@ from matplotlib.patches import Rectangle
 
 from .._refuse.arguments import whole
 from .curves import MANY, heat
-from .house import COLOURS, INK, few, listed, number, percent, styled
+from .house import few, listed, percent, styled
 from .names import drawable, line, look, short, spoken, written
+from .page import bare
+
+INKED = dict(cmap="gray_r", vmin=0, vmax=1)  # how an image of one channel is drawn
 
 
 def pictures(x):
@@ -34,27 +37,33 @@ def pictures(x):
 def wall(x, ax, titles=None, columns=8):
     """A wall of images, each with its title above it."""
     x, note = pictures(x)
-    (n, height, width), paper = x.shape[:3], float(x.ndim == 4)
-    rows, gap = max(1, -(-n // columns)), max(1, height // 16)  # gap in pixels of the images
+    n, height, width = x.shape[:3]
+    gap = max(1, height // 16)  # in pixels of the images
     scale = ax.bbox.width / columns / (width + gap)  # of the screen, for one of an image
     room = 0 if titles is None else max(3 * height // 8, int(np.ceil(14 / scale)))
-    colours = [(0, 0)] * (x.ndim - 3)
-    tiles = np.pad(x, ((0, rows * columns - n), (room + gap, 0), (gap, 0), *colours), constant_values=paper)
-    _, down, across = tiles.shape[:3]
-    sheet = tiles.reshape(rows, columns, down, across, *x.shape[3:]).swapaxes(1, 2)
-    sheet = sheet.reshape(rows * down, columns * across, *x.shape[3:])
-    ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, interpolation="antialiased")
+    down, across = height + room + gap, width + gap
+    ax.imshow(_sheet(x, columns, room + gap, gap), **INKED, interpolation="antialiased")
     lefts = np.arange(n) % columns * across + gap - 0.5
     tops = np.arange(n) // columns * down + room + gap - 0.5
     frame = dict(fill=False, edgecolor="#BBBBBB", linewidth=0.8, clip_on=False)
     for left, top in zip(lefts, tops):
         ax.add_patch(Rectangle((left, top), width, height, **frame))
     _titles(ax, titles, lefts + width / 2, tops - gap / 2, scale * across)
-    ax.set(xticks=[], yticks=[])
-    ax.grid(visible=False)
-    ax.spines[:].set_visible(False)
+    bare(ax)
     names = f" titled {listed(map(line, titles))}" if titles is not None else ""
     return f"{n} image{'s' if n != 1 else ''}{names}{note}."
+
+
+def _sheet(x, columns, above, left):
+    """Images side by side as one, with so much paper above and left of each."""
+    rows = max(1, -(-len(x) // columns))
+    paper = float(x.ndim == 4)  # white: no ink, but all colours
+    colours = [(0, 0)] * (x.ndim - 3)
+    missing = 0, rows * columns - len(x)
+    tiles = np.pad(x, (missing, (above, 0), (left, 0), *colours), constant_values=paper)
+    down, across, *colours = tiles.shape[1:]
+    sheet = tiles.reshape(rows, columns, down, across, *colours).swapaxes(1, 2)
+    return sheet.reshape(rows * down, columns * across, *colours)
 
 
 def _titles(ax, titles, xs, ys, room):
@@ -66,15 +75,39 @@ def _titles(ax, titles, xs, ys, room):
 
 
 @styled()
+def shelves(x, y, ax, classes=10, width=25):
+    """A memory of images as shelves, one for each class: the first `width` of each, x (n, …), y (n,).
+
+    Raises ValueError where there is not one y for each image.
+    """
+    (images, note), y = pictures(x), np.asarray(y)
+    if y.shape != images.shape[:1]:
+        got = f"got {len(images)} images and y {y.shape}"
+        raise ValueError(f"shelves: expected one y for each image, {got}")
+    height, across, *colours = images.shape[1:]
+    paper = float(bool(colours))
+    sheet = np.full((classes, height + 2, width, across + 2, *colours), paper)
+    for c in range(classes):
+        own = images[y == c][:width]
+        sheet[c, 1:-1, : len(own), 1:-1] = own.swapaxes(0, 1)
+    sheet = sheet.reshape(classes * (height + 2), width * (across + 2), *colours)
+    ax.imshow(sheet, **INKED)
+    bare(ax)
+    edges = np.arange(1, classes) * (height + 2) - 0.5
+    ax.hlines(edges, -0.5, sheet.shape[1] - 0.5, color="#CCCCCC", lw=0.7)
+    ax.set_yticks(np.arange(classes) * (height + 2) + (height + 1) / 2, range(classes))
+    ax.tick_params(length=0)
+    ax.set_ylabel("class")
+    known = listed(map(str, np.unique(y))) if len(y) else "nothing"
+    return f"{len(y)} picture{'s' if len(y) != 1 else ''}, of {known}{note}."
+
+
+@styled()
 def strip(stream, ax, per_task=6):
     """A row of example images for each task of a stream (of many for ten of them), its classes in turn."""
-    tasks, rows = list(stream), []
-    per_task, shown = whole("per_task", per_task), few(len(tasks), MANY)
-    for task in (tasks[i] for i in shown):
-        x, y = (np.asarray(part) for part in task.train)
-        of = [at for c in task.classes if len(at := np.flatnonzero(y == c))]  # the images of each class
-        turns = [divmod(i, len(of)) for i in range(per_task)]
-        rows.append(x[[of[c][i % len(of[c])] for i, c in turns]])
+    tasks, per_task = list(stream), whole("per_task", per_task)
+    shown = few(len(tasks), MANY)
+    rows = [_in_turn(tasks[i], per_task) for i in shown]
     *_, note = pictures(rows[0])
     wall(np.concatenate(rows), ax, columns=per_task)
     rows_at = np.linspace(*ax.get_ylim()[::-1], 2 * len(rows) + 1)[1::2]
@@ -84,6 +117,15 @@ def strip(stream, ax, per_task=6):
     some = f"{len(shown)} of " * (len(shown) < len(tasks))
     told = listed(names[i] for i in shown)
     return f"{per_task} training images of each of {some}{len(tasks)} tasks: {told}{note}."
+
+
+def _in_turn(task, most):
+    """So many training images of a task, one of each class, then the second of each, and so on."""
+    x, y = (np.asarray(part) for part in task.train)
+    of_each = [np.flatnonzero(y == c) for c in task.classes]
+    of_each = [at for at in of_each if len(at)]
+    turns = (divmod(i, len(of_each)) for i in range(most))
+    return x[[of_each[c][turn % len(of_each[c])] for turn, c in turns]]
 
 
 @styled()
@@ -96,19 +138,30 @@ def confusion(y, predicted, labels, ax):
     counts = np.zeros((len(labels), len(labels)), int)
     np.add.at(counts, (y, predicted), 1)
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
-    heat(shares, ax, labels, least=0.02, upright=max(map(len, labels)) <= 3 and len(labels) <= MANY)
+    narrow = max(map(len, labels)) <= 3 and len(labels) <= MANY
+    heat(shares, ax, labels, least=0.02, upright=narrow)
     ax.set(xlabel="answer", ylabel="true")
     if not len(y):
         return f"None of {len(silent)} test images gets an answer."
-    sentence = f"{percent((y == predicted).mean())} of {len(y)} test images are answered correctly"
-    sentence += f", {silent.sum()} without an answer" * bool(silent.any())
+    right = percent((y == predicted).mean())
+    sentence = f"{right} of {len(y)} test images are answered correctly"
+    if silent.any():
+        sentence += f", {silent.sum()} without an answer"
     wrong = counts - np.diag(counts.diagonal())
     if wrong.any():
-        pairs = [(labels[true], labels[said]) for true, said in np.argwhere(wrong == wrong.max())]
-        times = "once" if wrong.max() == 1 else f"{wrong.max()} times"
-        first = [f"{true} {'as' if i else 'is read as'} {said}" for i, (true, said) in enumerate(pairs)]
-        sentence += f"; most often {listed(first, 6)} ({times}{' each' * (len(pairs) > 1)})"
+        sentence += f"; most often {_worst(wrong, labels)}"
     return f"{sentence}."
+
+
+def _worst(wrong, labels):
+    """The pairs that are confused most often, and how often."""
+    said = []
+    for true, answer in np.argwhere(wrong == wrong.max()):
+        verb = "as" if said else "is read as"
+        said.append(f"{labels[true]} {verb} {labels[answer]}")
+    times = "once" if wrong.max() == 1 else f"{wrong.max()} times"
+    each = " each" if len(said) > 1 else ""
+    return f"{listed(said, 6)} ({times}{each})"
 
 
 def misread(x, y, predicted, labels, ax, most=8):
@@ -117,33 +170,13 @@ def misread(x, y, predicted, labels, ax, most=8):
     wrong = np.flatnonzero((y != predicted) & (predicted != 255))
     some = wrong[np.linspace(0, len(wrong) - 1, min(most, len(wrong))).astype(int)]
     *_, note = pictures(x)
-    pairs, columns = [(y[i], predicted[i]) for i in some], min(8, -(-most // 2)) if most > 8 else most
+    pairs = [(y[i], predicted[i]) for i in some]
+    columns = min(8, -(-most // 2)) if most > 8 else most
     room = int(ax.bbox.width / columns / 5 - 3) // 2  # letters for each of the two
-    names = [short(name, room) for name in drawable(spoken(labels, 24))]
-    wall(np.asarray(x)[some], ax, [f"{names[true]} → {names[said]}" for true, said in pairs], columns)
+    names = spoken(labels, 24)
+    brief = [short(name, room) for name in drawable(names)]
+    wall(np.asarray(x)[some], ax, [f"{brief[true]} → {brief[said]}" for true, said in pairs], columns)
     if not pairs:
         return "No image is misread."
-    names = spoken(labels, 24)
     said = listed(f"{names[true]} read as {names[said]}" for true, said in dict.fromkeys(pairs))
     return f"{len(some)} of {len(wrong)} misread image{'s' if len(wrong) > 1 else ''}: {said}{note}."
-
-
-@styled()
-def bars(names, values, ax, unit="", sd=None, log=False):
-    """Horizontal bars with their values written at the ends; values in `unit`, sd (n,) draws error bars."""
-    values, names = np.asarray(values, float), list(names)
-    if len(names) != len(values):
-        raise ValueError(f"names must be one for each of {len(values)} values, got {len(names)}")
-    style = dict(color=COLOURS[0], height=0.62, error_kw=dict(ecolor=INK, capsize=3))
-    drawn = ax.barh(range(len(values)), values, xerr=sd, log=log, **style)
-    (labels, style), at = written(names, 30), few(len(names), int(ax.bbox.height / 16))
-    ax.set_yticks(at, [labels[i] for i in at], **style)
-    if len(at) == len(names):
-        ax.bar_label(drawn, [number(v) for v in values], padding=5)
-    ax.tick_params(axis="y", length=0)
-    ax.invert_yaxis()
-    ax.grid(axis="y", visible=False)
-    ax.set_xlabel(unit, **look(unit))
-    ax.margins(x=0.14)
-    unit = f" {unit}" if unit else ""
-    return f"{listed(f'{n}: {number(v)}{unit}' for n, v in zip(spoken(names), values))}."

@@ -24,44 +24,73 @@ def parts(verdict, where):
     """
     sums = dict.fromkeys(HATCH, 0)
     for what, n, place in verdict.budget.lines:
-        sums[next((part for part in HATCH if what.startswith(part)), OWN)] += n * (place == where)
+        named = [part for part in HATCH if what.startswith(part)]
+        if place == where:
+            sums[named[0] if named else OWN] += n
     return sums, verdict.board.usable if where == RAM else verdict.board.flash
 
 
-class Memory:
+class MemoryBars:
     """Memory bars as artists, made once and updated in place: so many of RAM on the first of two axes, and of
     flash on the second. `moving`: all of them.
     """
 
     @styled()
     def __init__(self, axes, rows=1):
-        self.bars, style = {}, dict(height=0.5, edgecolor="white", linewidth=0.8)
-        for ax, (where, name) in zip(axes, {RAM: "the board's usable RAM", FLASH: "its flash"}.items()):
+        self.bars = {}
+        for ax, where, name in zip(axes, (RAM, FLASH), ("the board's usable RAM", "its flash")):
             for row in range(rows):
-                bars = [ax.barh(row, 0, fc=c, hatch=h, **style)[0] for c, h in zip(FACES, HATCH.values())]
-                ax.plot([100, 100], [row - 0.27, row + 0.35], color=INK, lw=3, solid_capstyle="butt")
-                self.bars[where, row] = bars, ax.text(0.6, row - 0.32, "", fontsize=10.5)
-            ax.set(xlim=(0, MOST), ylim=(rows - 0.65, -0.8), yticks=[], xlabel=f"% of {name}", frame_on=False)
-        axes[0].figure.legend(bars, HATCH, ncols=len(HATCH), loc="outside upper left", columnspacing=1.2)
-        self.moving = [artist for ax in axes for artist in (*ax.patches, *ax.lines, *ax.texts)]
+                self.bars[where, row] = _row(ax, row)
+            ax.set(xlim=(0, MOST), ylim=(rows - 0.65, -0.8), yticks=[], frame_on=False)
+            ax.set_xlabel(f"% of {name}")
+        bars, _ = self.bars[FLASH, rows - 1]
+        place = dict(loc="outside upper left", columnspacing=1.2)
+        axes[0].figure.legend(bars, HATCH, ncols=len(HATCH), **place)
+        artists = [(*ax.patches, *ax.lines, *ax.texts) for ax in axes]
+        self.moving = [artist for some in artists for artist in some]
 
     def set(self, verdicts):
         """verdicts {label: Verdict}: a bar each, as `fits` gave them. Returns the sentence."""
-        told = []
-        for (where, row), (bars, text) in self.bars.items():
-            label, verdict = list(verdicts.items())[row]
+        told, labels = [], list(verdicts)
+        for (where, row), artists in self.bars.items():
+            label = labels[row]
+            verdict = verdicts[label]
             sizes, has = parts(verdict, where)
-            ends = np.minimum(100 * np.cumsum([0, *sizes.values()]) / max(1, has), MOST)
-            for bar, left, right in zip(bars, [*ends[:5], 100], [*ends[1:6], max(100, ends[-1])]):
-                bar.set(x=left, width=right - left, visible=right > left)
-            words = f"{label}{size(sum(sizes.values()))} of {size(has)} {where}"
-            words += f", {size(verdict.short[where])} {OVER}" if where in verdict.short else ""
-            words += ", too little to see" if 0 < 100 * sum(sizes.values()) < LEAST * has else ""
+            _fill(artists, sizes, has)
+            words = label + _need(verdict, where, sum(sizes.values()), has)
             shown = drawable(verdicts)[row]  # a label that no font can write is its number
             shown = words if shown == label else f"{shown}: {words[len(label) :]}"
-            text.set(text=shown, **look(shown))
-            told += [f"{words} ({listed(f'{part} {size(n)}' for part, n in sizes.items() if n)})"]
+            artists[1].set(text=shown, **look(shown))
+            each = listed(f"{part} {size(n)}" for part, n in sizes.items() if n)
+            told.append(f"{words} ({each})")
         return f"Memory on {verdict.board.title}: {'; '.join(told)}."
+
+
+def _row(ax, row):
+    """The parts of one bar, still empty, the line where the board ends, and the words above: (bars, text)."""
+    style = dict(height=0.5, edgecolor="white", linewidth=0.8)
+    bars = []
+    for face, hatch in zip(FACES, HATCH.values()):
+        bars += ax.barh(row, 0, fc=face, hatch=hatch, **style)
+    ax.plot([100, 100], [row - 0.27, row + 0.35], color=INK, lw=3, solid_capstyle="butt")
+    return bars, ax.text(0.6, row - 0.32, "", fontsize=10.5)
+
+
+def _fill(artists, sizes, has):
+    """Give the parts of a bar their widths, in per cent of what the board has."""
+    ends = 100 * np.cumsum([0, *sizes.values()]) / max(1, has)
+    ends = np.minimum(ends, MOST)
+    lefts, rights = [*ends[:5], 100], [*ends[1:6], max(100, ends[-1])]
+    for bar, left, right in zip(artists[0], lefts, rights):
+        bar.set(x=left, width=right - left, visible=right > left)
+
+
+def _need(verdict, where, needs, has):
+    """How much is needed of how much there is, and what is too much or too little to see."""
+    words = f"{size(needs)} of {size(has)} {where}"
+    if where in verdict.short:
+        words += f", {size(verdict.short[where])} {OVER}"
+    return words + ", too little to see" * (0 < 100 * needs < LEAST * has)
 
 
 def memory(budgets, board, axes):
@@ -71,4 +100,4 @@ def memory(budgets, board, axes):
     """
     budgets = budgets if isinstance(budgets, dict) else {type(budgets.method).__name__: budgets}
     labels = (f"{label}: " for label in spoken(budgets))
-    return Memory(axes, len(budgets)).set({k: fits(b, board) for k, b in zip(labels, budgets.values())})
+    return MemoryBars(axes, len(budgets)).set({k: fits(b, board) for k, b in zip(labels, budgets.values())})

@@ -48,38 +48,56 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
     value, grid = along(run, over, metric, at), np.array(run.grid[over], float)
     order = np.argsort(grid)
     x, value = grid[order], value[order]
-    mean, sd, lost = value.mean(1), spread(value.T), np.isnan(value).any(1)  # (values,)
+    mean, lost = value.mean(1), np.isnan(value).any(1)  # (values,)
     name = getattr(metric, "__name__", "metric").replace("_", " ")
     words = [f"{symbol} = {number(v)}" for v in x]
+    _hill(ax, x, value)
+    ax.set(xlabel=symbol, ylabel=name)
+    gone = ""
+    if lost.any():
+        _crosses(ax, x[lost])
+        gone = f" Lost in training: {listed(np.array(words)[lost])}."
+    if lost.all():
+        return f"There is no {name} to show.{gone}"
+    lowest = name in LOWER_IS_BETTER
+    first, tie = tied(mean, lowest)
+    top = first[np.argmin(mean[first]) if lowest else np.argmax(mean[first])]
+    _ring(ax, x, mean, first, top, f"{words[top]}: {percent(mean[top])}" + ", a tie" * bool(tie))
+    kept = np.flatnonzero(~lost)
+    others = [f"{percent(mean[i])} at {words[i]}" for i in np.unique(kept[[0, -1]]) if i not in first]
+    band = f" (sd {100 * spread(value[top]):.0f})" if value.shape[1] > 1 else ""
+    ends = f"; it is {listed(others)}" if others else ""
+    where = listed(dict.fromkeys(words[i] for i in first), 6)
+    return f"The {name} is best at {where}, {percent(mean[top])}{band}{tie}{ends}.{gone}"
+
+
+def _hill(ax, x, value):
+    """Mean and band of value (values, seeds), on an axis that has a place for 0."""
+    mean, sd = value.mean(1), spread(value.T)
     ax.fill_between(x, mean - sd, mean + sd, color=COLOURS[0], alpha=0.18, linewidth=0)
     ax.plot(x, mean, "o-", color=COLOURS[0], markersize=4)
-    if x[-1] >= 10 * (least := x[x > 0].min(initial=np.inf)):
+    least = x[x > 0].min(initial=np.inf)
+    if x[-1] >= 10 * least:
         ax.set_xscale("symlog", linthresh=least, linscale=0.9)
         ax.xaxis.set_major_formatter(lambda v, _: number(v))
         ax.xaxis.minorticks_off()
-    ax.set(xlabel=symbol, ylabel=name)
     ax.margins(y=0.16)
     ax.grid(axis="x", visible=False)
     ax.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(lambda v, _: percent(v))
-    gone = ""
-    if lost.any():
-        low = ax.get_xaxis_transform()  # x in data, y in axes: 0 is the bottom
-        ax.plot(x[lost], np.full(lost.sum(), 0.04), "x", color=INK, transform=low, label="lost")
-        ax.text(x[lost][-1], 0.08, "lost", transform=low, ha="center", fontsize=9.5)
-        gone = f" Lost in training: {listed(np.array(words)[lost])}."
-    if lost.all():
-        return f"There is no {name} to show.{gone}"
-    first, tie = tied(mean, name in LOWER_IS_BETTER)
-    top = first[np.argmin(mean[first]) if name in LOWER_IS_BETTER else np.argmax(mean[first])]
+
+
+def _crosses(ax, x):
+    """What was lost: crosses at the bottom."""
+    low = ax.get_xaxis_transform()  # x in data, y in axes: 0 is the bottom
+    ax.plot(x, np.full(len(x), 0.04), "x", color=INK, transform=low, label="lost")
+    ax.text(x[-1], 0.08, "lost", transform=low, ha="center", fontsize=9.5)
+
+
+def _ring(ax, x, mean, first, top, text):
+    """A ring around each of the best, and the text at the first of them."""
     ring = dict(markersize=11, fillstyle="none", color=COLOURS[1], markeredgewidth=1.8)
     ax.plot(x[first], mean[first], "o", **ring)
-    label = dict(textcoords="offset points", ha="right" if top > len(x) / 2 else "left", color=COLOURS[1])
-    text = f"{words[top]}: {percent(mean[top])}" + ", a tie" * bool(tie)
+    side = "right" if top > len(x) / 2 else "left"
+    label = dict(textcoords="offset points", ha=side, color=COLOURS[1])
     ax.annotate(text, (x[top], mean[top]), (0, 10), **label)
-    kept = np.flatnonzero(~lost)
-    others = [f"{percent(mean[i])} at {words[i]}" for i in np.unique(kept[[0, -1]]) if i not in first]
-    band = f" (sd {100 * sd[top]:.0f})" if value.shape[1] > 1 else ""
-    ends = f"; it is {listed(others)}" if others else ""
-    where = listed(dict.fromkeys(words[i] for i in first), 6)
-    return f"The {name} is best at {where}, {percent(mean[top])}{band}{tie}{ends}.{gone}"

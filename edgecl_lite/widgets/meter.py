@@ -51,7 +51,7 @@ class Meter(Panel):
             control.style.button_width = "auto"
             control.add_class(f"edgecl-{name}").observe(self._changed, "value")
         fig, axes = plots.figure(1, 2, width=7.6, height=2.7)
-        self.memory, self.painter = plots.Memory(axes), Painter(fig, "edgecl-memory")
+        self.memory, self.painter = plots.MemoryBars(axes), Painter(fig, "edgecl-memory")
         self.painter.use(self.memory.moving)
         self.readout, self.sentence, self.work = words = [say("") for _ in range(3)]
         # three lines for each, so that nothing below ever moves

@@ -190,7 +190,7 @@ def test_numbers_are_those_of_budget_fits_and_estimate(panel, name, others):
     assert words == str(panel.verdict)
     kind = type(METHODS[name]).__name__
     assert text(panel.readout) == name + words.removeprefix(kind)  # the label that was chosen
-    assert text(panel.sentence) == plots.Memory(plots.figure(1, 2)[1]).set({"": fits(b, board)})
+    assert text(panel.sentence) == plots.MemoryBars(plots.figure(1, 2)[1]).set({"": fits(b, board)})
     told = text(panel.work)
     assert told.startswith("A model's estimate, no measurement: ")
     for flops in (sum(b.step.values()), b.need.sample, b.need.task):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,7 @@ from PIL import Image
 
 from edgecl_lite import metrics, plots
 from edgecl_lite.plots import names as names_module
+from edgecl_lite.plots.lines import KNOWN
 
 LAM = [0, 0.1, 10.0, 1e5]
 
@@ -184,7 +186,7 @@ def test_confusion_and_misread(ax):
     assert none == "None of 2 test images gets an answer."
 
 
-def test_walls_strips_bars(ax):
+def test_walls_and_strips(ax):
     x = torch.rand(5, 1, 8, 8)
     assert plots.wall(x, ax, titles="abcde", columns=3) == "5 images titled a, b, c, d and e."
     assert plots.wall(torch.rand(2, 1, 28, 28), plots.figure()[1]) == "2 images."
@@ -193,8 +195,6 @@ def test_walls_strips_bars(ax):
     assert plots.strip(stream, plots.figure()[1], per_task=3) == (
         "3 training images of each of 2 tasks: first and second."
     )
-    text = plots.bars(["EWC", "replay"], [1200, 51.25], plots.figure()[1], unit="kB", sd=[1, 2], log=True)
-    assert text == "EWC: 1200 kB and replay: 51.2 kB."
 
 
 def test_pictures_are_small_and_in_house_style():
@@ -355,7 +355,7 @@ def every_picture(names):
         confusion=lambda ax: plots.confusion(y, said, names, ax),
         strip=lambda ax: plots.strip(stream, ax),
         misread=lambda ax: plots.misread(x.repeat(n, 1, 1, 1), y, said, names, ax, most=12),
-        bars=lambda ax: plots.bars(names, np.arange(n), ax),
+        bars=lambda ax: plots.bars({k: [i] for i, k in enumerate(plots.spoken(names))}, ax, "", False),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -430,6 +430,193 @@ def test_an_installed_font_that_has_the_letters_is_used(monkeypatch):
     names_module._font.cache_clear()
 
 
+# ---- lines, bars and words over seeds
+
+
+def seeds_of(*means, sd=0.02):
+    """Values (points, 3) with these means and this standard deviation."""
+    return np.array(means)[:, None] + sd * np.array([-1, 0, 1])
+
+
+def test_lines_draw_mean_and_band_and_say_both_ends(ax):
+    curves = {"replay": ([10, 100], seeds_of(0.5, 0.9)), "EWC": ([10, 100], seeds_of(0.2, 0.21, sd=0))}
+    text = plots.lines(ax, curves, "pictures kept", "accuracy", log="x")
+    assert text == (
+        "accuracy against pictures kept, mean and band of 3 seeds: "
+        "replay from 50 % at 10 to 90 % at 100; EWC from 20 % at 10 to 21 % at 100."
+    )
+    assert np.allclose(ax.lines[0].get_ydata(), [0.5, 0.9]) and np.allclose(
+        ax.lines[1].get_ydata(), [0.2, 0.21]
+    )
+    band = ax.collections[0].get_paths()[0].vertices
+    assert np.allclose(sorted({round(y, 6) for x, y in band if x == 10}), [0.48, 0.52])  # ± 1 sd, n - 1
+    ax.figure.canvas.draw()
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["10", "100"] and ax.get_xscale() == "log"
+    assert all(t.get_text().endswith(" %") for t in ax.get_yticklabels())
+
+
+def test_lines_of_one_seed_and_one_point(ax):
+    text = plots.lines(ax, {"a": ([3], [[0.5]])}, "x", "error", share=False)
+    assert text == "error against x, one seed: a 0.5 at 3."
+    assert not ax.collections and list(ax.lines[0].get_ydata()) == [0.5]
+    mixed = {"a": ([1, 2], [[0.1], [0.2]]), "b": ([1, 2], seeds_of(0.1, 0.2))}
+    assert "mean and band of several seeds" in plots.lines(plots.figure()[1], mixed, "x", "y")
+
+
+def test_a_lost_seed_is_a_gap_and_a_cross(ax):
+    values = seeds_of(0.5, 0.6, 0.7)
+    values[1, 0] = np.nan
+    gone = np.full((3, 3), np.inf)
+    text = plots.lines(ax, {"a": ([1, 2, 3], values), "b": ([1, 2, 3], gone)}, "λ", "accuracy")
+    assert "a from 50 % at 1 to 70 % at 3, lost at 2; b lost everywhere." in text
+    assert np.isnan(ax.lines[0].get_ydata()[1])  # no mean of the survivors
+    cross = [line for line in ax.lines if line.get_marker() == "x"]
+    assert [list(line.get_xdata()) for line in cross] == [[2], [1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    "curves, log, match",
+    [
+        ({}, "", "at least one line"),
+        ({"a": ([1, 2], [0.1, 0.2])}, "", r"'a', got x \(2,\) and values \(2,\).*values\[:, None\]"),
+        ({"a": ([1, 2], [[0.1, 0.2]] * 3)}, "", r"\(seeds, points\): give values.T"),
+        ({"a": ([1, 2, 3], [[0.1, 0.2]] * 2)}, "", r"x \(3,\) and values \(2, 2\)"),
+        ({"a": ([1, np.nan], [[0.1], [0.2]])}, "", "every x of 'a' must be a number"),
+        ({"a": ([0, 1], [[0.1], [0.2]])}, "x", "every x of 'a' must be above 0, got 0: leave it out"),
+        ({"a": ([1, 2], [[0.1], [-1]])}, "xy", "every y of 'a' must be above 0, got -1"),
+    ],
+)
+def test_lines_that_make_no_sense_are_refused(ax, curves, log, match):
+    with pytest.raises(ValueError, match=match):
+        plots.lines(ax, curves, "x", "y", log=log)
+
+
+def test_a_method_has_one_colour_and_marker_in_every_picture():
+    looks = {}
+    for others in ({}, {"a": 0, "b": 0, "c": 0}, {"ICaRL": 0, "GDumb": 0}):
+        ax = plots.figure()[1]
+        curves = dict.fromkeys([*others, "EWC, best λ", "Replay, 200 pictures"], ([1, 2], seeds_of(0, 1)))
+        plots.lines(ax, curves, "x", "y")
+        for line in ax.lines:
+            looks.setdefault(line.get_label(), set()).add((line.get_color(), line.get_marker()))
+    assert len(looks["EWC, best λ"]) == len(looks["Replay, 200 pictures"]) == 1
+    assert plots.look_of("first-order MAML") != plots.look_of("MAML") == plots.look_of("MAML, one step")
+    assert plots.look_of("8-bit replay") == plots.look_of("Replay") and plots.look_of("γ = 0.5") is None
+    assert len(set(KNOWN.values())) == len(KNOWN)
+
+
+def test_no_two_lines_look_alike(ax):
+    names = ["8-bit replay", "4-bit replay", "fp32 replay", *"abcdefghij"]
+    plots.lines(ax, dict.fromkeys(names, ([1, 2], seeds_of(0, 1))), "x", "y")
+    assert len({(line.get_color(), line.get_marker(), str(line._dash_pattern)) for line in ax.lines}) == 13
+    assert len({line.get_color() for line in ax.lines[:3]}) == 1  # all three are replay
+
+
+def test_bars_draw_mean_and_whiskers_and_write_the_mean(ax):
+    text = plots.bars({"EWC": [0.2, 0.24], "replay": [0.9, 0.94]}, ax, "average accuracy")
+    assert text == "EWC: 22 % and replay: 92 %."
+    assert np.allclose([bar.get_width() for bar in ax.patches], [22, 92])
+    whisker = ax.containers[-1].errorbar.lines[2][0].get_segments()
+    assert np.allclose(np.ptp(whisker[0][:, 0]), 200 * np.std([0.2, 0.24], ddof=1))
+    assert [t.get_text() for t in ax.texts] == ["22 %", "92 %"] and ax.get_xlabel() == "average accuracy"
+    fig = ax.figure
+    fig.canvas.draw()
+    assert all(fig.bbox.containsx(t.get_window_extent().x1) for t in ax.texts)
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]
+
+
+def test_bars_of_one_seed_of_lost_ones_and_of_other_units(ax):
+    assert plots.bars({"a": [1200], "b": [51.25]}, ax, "kB", share=False) == "a: 1200 and b: 51.2."
+    assert ax.containers[0].errorbar is None  # one value has no deviation
+    text = plots.bars({"a": [0.5, np.nan], "b": [0.5, 0.5]}, plots.figure()[1], "accuracy")
+    assert text == "a: lost and b: 50 %."
+
+
+@pytest.mark.parametrize(
+    "values, match",
+    [({}, "at least one bar"), ({"EWC": 0.5}, r"'EWC' must be \(seeds,\).*got shape \(\)")]
+    + [({"EWC": [[0.5]]}, r"got shape \(1, 1\)"), ({"EWC": []}, r"got shape \(0,\)")],
+)
+def test_bars_that_make_no_sense_are_refused(ax, values, match):
+    with pytest.raises(ValueError, match=match):
+        plots.bars(values, ax, "accuracy")
+
+
+def test_told():
+    assert plots.told([0.874, 0.878, 0.882]) == "87.8 ± 0.4 %"
+    assert plots.told([0.5]) == "50.0 %"
+    assert plots.told([1.0, 2.0], digits=2, share=False) == "1.50 ± 0.71"
+    assert plots.told([0.5, np.nan]) == "lost (1 of 2 seeds)"
+    for shape in ((), (0,), (2, 3)):
+        with pytest.raises(ValueError, match=rf"must be \(seeds,\).*got shape {re.escape(str(shape))}"):
+            plots.told(np.zeros(shape))
+
+
+def test_a_memory_on_shelves(ax):
+    x, y = torch.ones(5, 1, 8, 8), torch.tensor([0, 2, 2, 0, 2])
+    assert plots.shelves(x, y, ax, classes=3, width=4) == "5 pictures, of 0 and 2."
+    sheet = np.asarray(ax.images[0].get_array())
+    assert sheet.shape == (30, 40) and [sheet[10 * c : 10 * c + 10].sum() / 64 for c in range(3)] == [2, 0, 3]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["0", "1", "2"]
+    colour = plots.figure()[1]
+    assert plots.shelves(torch.zeros(1, 3, 8, 8), [1], colour, 2, 1) == "1 picture, of 1."
+    assert colour.images[0].get_array().shape == (20, 10, 3)
+    assert plots.shelves(x[:0], y[:0], plots.figure()[1]) == "0 pictures, of nothing."
+    with pytest.raises(ValueError, match=r"one y for each image, got 5 images and y \(4,\)"):
+        plots.shelves(x, y[:4], ax)
+
+
+def test_bare_axes():
+    fig, axes = plots.figure(2, 2)
+    plots.bare(axes[0, 0], axes[1], frame=True)
+    assert not axes[0, 0].get_xticks().size and axes[0, 1].get_xticks().size
+    assert axes[1, 1].spines["left"].get_visible()
+    plots.bare(axes)
+    assert not any(spine.get_visible() for ax in axes.flat for spine in ax.spines.values())
+
+
+def test_a_legend_stands_outside_and_names_everything_once():
+    fig, axes = plots.figure(2)
+    for ax in axes:
+        plots.lines(ax, dict.fromkeys(["_a", "costs $5", "b"], ([1, 2], seeds_of(0, 1))), "x", "y")
+    own = plots.legend(axes[0], "right", title="on")
+    whole = plots.legend(fig, "below")
+    fig.canvas.draw()
+    assert [t.get_text().strip() for t in whole.get_texts()] == ["_a", "costs $5", "b"]
+    assert own.get_window_extent().x0 >= axes[0].get_window_extent().x1 - 1
+    assert whole.get_window_extent().y1 <= min(ax.get_window_extent().y0 for ax in axes)
+    assert own.get_title().get_text() == "on"
+    with pytest.raises(ValueError, match=r"one of \['right', 'above', 'below'\], got 'left'"):
+        plots.legend(fig, "left")
+    with pytest.raises(ValueError, match="nothing here has a label"):
+        plots.legend(plots.figure()[1])
+
+
+def test_an_easel_shows_the_newest_picture_only(monkeypatch, capsys):
+    easel = plots.Easel("the memory")
+    easel.paint(plots.figure()[0], "two pictures")
+    assert capsys.readouterr().out == "two pictures\n"  # no kernel
+    shown, again = [], []
+    handle = SimpleNamespace(update=lambda data, **options: again.append((data, options)))
+    display = lambda data, **options: shown.append((data, options)) or handle
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=True))
+    monkeypatch.setattr("IPython.display.display", display)
+    for n in (1, 2, 3):
+        easel.paint(plots.figure()[0], f"{n} pictures")
+    assert len(shown) == 1 and shown[0][1]["display_id"] is True
+    assert [options["metadata"]["image/png"]["alt"] for _, options in again] == ["2 pictures", "3 pictures"]
+    assert {data["text/plain"] for data, _ in shown + again} == {"the memory"}
+
+
+def test_functions_named_like_their_files_are_the_functions():
+    from edgecl_lite.plots.bars import bars
+    from edgecl_lite.plots.curves import curves
+    from edgecl_lite.plots.lines import lines
+    from edgecl_lite.plots.memory import memory
+
+    assert (plots.bars, plots.curves, plots.lines, plots.memory) == (bars, curves, lines, memory)
+
+
 # ---- the reader's own settings
 
 SETTINGS = {
@@ -453,7 +640,7 @@ def samples():
         lambda ax: plots.curves(hand_made(), ax, 0),
         lambda ax: plots.sweep_curve(hand_made(lost=True), ax),
         lambda ax: plots.matrix([[0.9, 0.1], [0.5, 1]], ax, ["0°", "-30°"]),
-        lambda ax: plots.bars(["a", "b"], [-3, 2], ax, "kB", [1, 1]),
+        lambda ax: plots.bars({"a": [-4, -2], "b": [1, 3]}, ax, "kB", share=False),
         lambda ax: plots.wall(np.linspace(0, 1, 256).reshape(4, 1, 8, 8), ax, "abcd"),
     ):
         fig, ax = plots.figure(width=4)
