@@ -14,12 +14,13 @@ them:
 
 import html
 import importlib
+import os
 import pkgutil
 import re
 import traceback
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +57,29 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` found: status "right", "not attempted", "misconception" or "wrong", and a short text."""
+    """What `check` found: status "right", "not attempted", "misconception" or "wrong", and a short text.
+
+    `use` is what the rest of a lesson works with: the learner's own answer if it is right, else the model
+    answer of the exercise. A copy for grading runs with EDGECL_EXAM=1 in its environment: there `use` gives
+    a right answer back and gives none away; it raises RuntimeError, with a sentence, in its place.
+    """
 
     status: str
     text: str
     misconception: str | None = None
+    name: str | None = field(default=None, compare=False)
+    answer: object = field(default=None, compare=False)
+
+    @property
+    def use(self):
+        if self.status == "right":
+            return self.answer
+        if self.name not in exercises:
+            raise LookupError(f"there is no answer to use: {self.text}")
+        if os.environ.get("EDGECL_EXAM", "0") not in ("", "0"):
+            what = f"this copy is graded (EDGECL_EXAM), and the answer to {self.name!r} is not right yet"
+            raise RuntimeError(f"{what}. Go back to the exercise; then run this cell again")
+        return exercises[self.name].right
 
     def __repr__(self):
         return self.text
@@ -98,7 +117,7 @@ def check(name, answer=...):
     """Check an answer and say so in one paragraph. Never raises; returns the `Verdict`."""
     verdict = judge(name, answer)
     verdict.show()
-    return verdict
+    return replace(verdict, name=name if isinstance(name, str) else None, answer=answer)
 
 
 def judge(name, answer=...):
