@@ -152,6 +152,12 @@ class Stream:
         mask[[c for task in tasks for c in task.classes]] = True
         return mask
 
+    def all(self, part):
+        """Samples of all tasks in one, in their order: (x, y) of "train" or of "test"."""
+        choice("part", part, ("train", "test"))
+        x, y = zip(*(getattr(task, part) for task in self))
+        return torch.cat(x), torch.cat(y)
+
     @settled
     def answers(self):
         """`active` for every pair of tasks, (now, on, outputs) bool."""

@@ -44,6 +44,21 @@ def test_which_outputs_may_answer():
     assert bits(rotated(DIGITS, scenario="task").active(4, 2)) == list(range(20, 30))
 
 
+def test_all_samples_of_a_stream_in_one():
+    for stream in (split(DIGITS, per_task=[5, 3, 2]), rotated(DIGITS, (0, 90))):
+        for part in ("train", "test"):
+            x, y = stream.all(part)
+            ends = [len(getattr(task, part)[1]) for task in stream]
+            for task, own_x, own_y in zip(stream, x.split(ends), y.split(ends)):
+                assert torch.equal(own_x, getattr(task, part)[0]) and torch.equal(
+                    own_y, getattr(task, part)[1]
+                )
+    with pytest.raises(ValueError, match="part must be one of 'train', 'test', got 'valid'"):
+        stream.all("valid")
+    with pytest.raises(TypeError, match="part"):
+        stream.all()
+
+
 def test_order_of_the_classes():
     stream = split(DIGITS, order=[9, 0, 8, 1, 7, 2, 6, 3, 5, 4])
     assert stream.names[0] == "9 & 0" and bits(stream.active(1)) == [0, 1, 8, 9]
