@@ -6,6 +6,7 @@ That the stored outputs are still what the cells give is nbval's part (`make tes
 import re
 import sys
 
+import nbformat
 import pytest
 import refresh_notebooks
 from lessons import NOTEBOOKS, STRICT, Cost, checks, lessons, read, run, said, solutions, solved, tagged
@@ -81,6 +82,7 @@ def known_numbers(notebook):
     """Every number that stands in a code cell or in an output, as floats; a percentage also as a fraction."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     text = "\n".join([cell.source for cell in code] + [said(cell) for cell in code])
+    text = re.sub(r"(\d)(?= ± [\d.]+ %)", r"\1 %", text)  # 87.8 ± 0.4 %: both are percentages
     values = set()
     for match in re.finditer(r"(\d[\d,_]*(?:\.\d+)?(?:[eE][-+]?\d+)?)\s?(%?)", text):
         digits = re.sub(r"[,_]", "", match.group(1))
@@ -246,6 +248,9 @@ def test_what_counts_as_a_number():
         "0.9",
         "87 %",
     ]
+    told = nbformat.v4.new_output("stream", text="87.8 ± 0.4 %, 1.50 ± 0.71")
+    cell = nbformat.v4.new_code_cell("", outputs=[told])
+    assert known_numbers(nbformat.v4.new_notebook(cells=[cell])) == {87.8, 0.878, 0.4, 0.004, 1.5, 0.71}
     (_, value, half), *_ = numbers("97 %")
     assert abs(value - 0.9678) <= half
     assert abs(value - 0.96) > half
