@@ -17,12 +17,14 @@ from .names import look, spoken, written
 
 DASHES = ("solid", "dashed", "dashdot", "dotted", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (2, 1)))
 TICKS = 8  # so many values of x have a tick each
+LETTER = 8  # pixels that a letter of a tick takes
 MANY = 25  # of more points not every one has a marker
 KNOWN = {  # what the name of a method begins a word with: (index of its colour, marker)
     "finetun": (6, "X"),
     "joint": (5, "*"),
     "ewc": (1, "s"),
     "replay": (0, "o"),
+    "pictures": (0, "o"),  # that replay keeps
     "der++": (2, "^"),
     "icarl": (3, "D"),
     "gdumb": (4, "v"),
@@ -51,6 +53,7 @@ def look_of(name):
     """
     name = str(name).lower()
     said = [word for word in KNOWN if re.search(rf"\b{re.escape(word)}", name)]
+    said.sort(key=name.index)  # of two as long the first: latent replay is not plain replay
     return KNOWN[max(said, key=len)] if said else None
 
 
@@ -123,6 +126,8 @@ def _draw(ax, x, values, style):
         colour = style["color"]
         ax.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
     ax.plot(x, mean, markersize=5, markevery=every, **style)
+    if len(x) == 1 < values.shape[1]:  # a band has no width there
+        ax.errorbar(x, mean, sd, fmt="none", ecolor=style["color"], capsize=3)
     if lost.any():
         low = ax.get_xaxis_transform()  # x in data, y in axes: 0 is the bottom
         ax.plot(x[lost], np.full(lost.sum(), 0.04), "x", color=INK, transform=low)
@@ -134,13 +139,24 @@ def _scales(ax, xs, log, write):
         ax.set_xscale("log")
         at = np.unique(np.concatenate(xs))
         if len(at) <= TICKS:
-            ax.set_xticks(at)
+            ax.set_xticks(_apart(at, 0.7 * ax.bbox.width))  # a legend takes a part of the width
         ax.xaxis.set_major_formatter(lambda v, _: number(v))
     if "y" in log:
         ax.set_yscale("log")
     if log:
         ax.minorticks_off()
     ax.yaxis.set_major_formatter(lambda v, _: write(v))
+
+
+def _apart(at, width):
+    """Of the ticks of a logarithmic axis those whose numbers have room, the last among them."""
+    pixels = width * np.log(at / at[0]) / max(1e-9, np.log(at[-1] / at[0]))
+    kept = []
+    for i in reversed(range(len(at))):
+        room = LETTER * (len(number(at[i])) + 1)
+        if not kept or pixels[kept[-1]] - pixels[i] >= room:
+            kept.append(i)
+    return at[kept[::-1]]
 
 
 def _over(checked):

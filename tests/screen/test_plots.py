@@ -459,6 +459,9 @@ def test_lines_of_one_seed_and_one_point(ax):
     text = plots.lines(ax, {"a": ([3], [[0.5]])}, "x", "error", share=False)
     assert text == "error against x, one seed: a 0.5 at 3."
     assert not ax.collections and list(ax.lines[0].get_ydata()) == [0.5]
+    whisker = plots.figure()[1]
+    plots.lines(whisker, {"a": ([3], seeds_of(0.5))}, "x", "y")
+    assert np.allclose(whisker.collections[-1].get_segments()[0][:, 1], [0.48, 0.52])
     mixed = {"a": ([1, 2], [[0.1], [0.2]]), "b": ([1, 2], seeds_of(0.1, 0.2))}
     assert "mean and band of several seeds" in plots.lines(plots.figure()[1], mixed, "x", "y")
 
@@ -502,7 +505,17 @@ def test_a_method_has_one_colour_and_marker_in_every_picture():
     assert len(looks["EWC, best λ"]) == len(looks["Replay, 200 pictures"]) == 1
     assert plots.look_of("first-order MAML") != plots.look_of("MAML") == plots.look_of("MAML, one step")
     assert plots.look_of("8-bit replay") == plots.look_of("Replay") and plots.look_of("γ = 0.5") is None
-    assert len(set(KNOWN.values())) == len(KNOWN)
+    assert plots.look_of("latent replay") == plots.look_of("8-bit latents") != plots.look_of("replay")
+    others = {word: look for word, look in KNOWN.items() if word != "pictures"}  # which are replay's
+    assert len(set(others.values())) == len(others)
+
+
+def test_numbers_along_an_axis_have_room():
+    ax = plots.figure(2, width=5)[1][0]
+    x = [10, 20, 50, 100, 200, 1500]
+    plots.lines(ax, {"a": (x, seeds_of(*np.linspace(0, 1, 6)))}, "capacity", "accuracy", log="x")
+    ax.figure.canvas.draw()
+    assert not overlap(ax.get_xticklabels()) and list(ax.get_xticks())[-1] == 1500
 
 
 def test_no_two_lines_look_alike(ax):
