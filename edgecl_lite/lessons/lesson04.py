@@ -50,7 +50,7 @@ def keep(weights, mine, prune, size=torch.abs, of=None, largest=True, among="own
 
 
 # fmt: off
-exercise("04 straight through", lambda s, t: hard(s, t) + s - s.detach(),
+exercise("04 straight through", lambda s, t: hard(s, t) + (s - s.detach()),
          probe=lambda f: _value_and_gradient(lambda s: f(s, 0.005), SCORES),
          expects="0 or 1 forwards, and the gradient handed on unchanged backwards",
          praise="Also a weight that is off gets a gradient: it can come back.", wrong=[

@@ -200,6 +200,21 @@ def test_numbers_in_prose(path):
 
 
 @every_lesson
+def test_claims_are_folded_and_claim_something(path):
+    for cell in read(path).cells:
+        if "claims" in cell.metadata.get("tags", []):
+            assert cell.metadata.get("jupyter", {}).get("source_hidden"), f"cell {cell.id} is not folded"
+            assert re.search(r"^ *assert ", cell.source, re.M), f"cell {cell.id} claims nothing"
+
+
+@every_lesson
+def test_imports_come_from_the_top_level(path):
+    code = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "code")
+    deeper = re.findall(r"^ *(?:from|import) edgecl_lite\..*", code, re.M)
+    assert not deeper, f"import from edgecl_lite itself, not {deeper}"
+
+
+@every_lesson
 def test_exercises_have_solutions(path):
     notebook = read(path)
     asked, answers = tagged(notebook, "exercise"), solutions(notebook)
