@@ -59,9 +59,10 @@ class Exercise:
 class Verdict:
     """What `check` found: status "right", "not attempted", "misconception" or "wrong", and a short text.
 
-    `use` is what the rest of a lesson works with: the learner's own answer if it is right, else the model
-    answer of the exercise. A copy for grading runs with EDGECL_EXAM=1 in its environment: there `use` gives
-    a right answer back and gives none away; it raises RuntimeError, with a sentence, in its place.
+    `use` is what the rest of a lesson works with: the learner's own answer if it is right, else the
+    model answer of the exercise. A copy for grading runs with EDGECL_EXAM=1 in its environment:
+    there `use` gives a right answer back and gives none away; it raises RuntimeError instead.
+    LookupError where there is no such exercise.
     """
 
     status: str

@@ -1,7 +1,8 @@
 """Bars of seeds: a mean with its standard deviation (n - 1), drawn and told. Every lesson.
 
-A bar has the colour of its method (lines.py), or a calm one where its name speaks of none. A bar with a lost
-seed (not finite) is left empty and named as lost: a mean of the survivors would flatter.
+A bar has the colour of its method (lines.py), or a calm one where its name speaks of none. A bar
+with a lost seed (not finite) is left empty and named as lost: a mean of the survivors would
+flatter.
 """
 
 import numpy as np
@@ -17,11 +18,12 @@ LETTER = 7  # pixels that a letter of a value takes
 
 @styled()
 def bars(values, ax, label, share=True):
-    """Horizontal bars: the mean over seeds, a whisker of one standard deviation, and the mean in figures.
+    """Horizontal bars: the mean over seeds, a whisker of one standard deviation, and the mean in
+    figures.
 
-    values {name: (seeds,)}: shares 0..1, shown in per cent; with share=False numbers of any unit, which
-    `label`, the name of the axis, then says. Returns the sentence of the picture. Raises ValueError where
-    there is no bar or the values of one are not (seeds,).
+    values {name: (seeds,)}: shares 0..1, shown in per cent; with share=False numbers of any unit,
+    which `label`, the name of the axis, then says. Returns the sentence of the picture. Raises
+    ValueError where there is no bar or the values of one are not (seeds,).
     """
     if not values:
         raise ValueError("bars: expected at least one bar, {name: (seeds,)}, got none")
@@ -43,7 +45,8 @@ def bars(values, ax, label, share=True):
     ax.grid(axis="y", visible=False)
     ax.set_xlabel(label, **look(label))
     _make_room(ax, mean, sd, figures, share)
-    return f"{listed(f'{name}: {figure}' for name, figure in zip(names, figures))}."
+    unit = "" if share or not label else f" {label}"
+    return f"{listed(f'{name}: {figure}{unit}' for name, figure in zip(names, figures))}."
 
 
 def _make_room(ax, mean, sd, figures, share):
@@ -52,15 +55,16 @@ def _make_room(ax, mean, sd, figures, share):
     taken = min(0.4, room / (0.7 * ax.bbox.width))  # names and margins take a part of the width
     if not share:
         return ax.margins(x=taken)
-    ax.set(xlim=(min(0, np.nanmin(mean - sd, initial=0)), 100 / (1 - taken)), xticks=range(0, 101, 20))
+    low = min(0, np.nanmin(mean - sd, initial=0))
+    ax.set(xlim=(low, 100 / (1 - taken)), xticks=range(0, 101, 20))
     return ax.xaxis.set_major_formatter(lambda v, _: percent(v / 100))
 
 
 def told(values, digits=1, share=True):
     """Mean ± standard deviation over seeds, in words: 87.8 ± 0.4 %. One seed has its value alone.
 
-    values (seeds,): shares 0..1, told in per cent, or with share=False numbers; digits after the point.
-    Raises ValueError where the values are not (seeds,).
+    values (seeds,): shares 0..1, told in per cent, or with share=False numbers; digits after the
+    point. Raises ValueError where the values are not (seeds,).
     """
     values = _seeds("told: the values", values)
     lost = int((~np.isfinite(values)).sum())

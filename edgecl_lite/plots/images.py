@@ -76,7 +76,7 @@ def _titles(ax, titles, xs, ys, room):
 
 @styled()
 def shelves(x, y, ax, classes=10, width=25):
-    """A memory of images as shelves, one for each class: the first `width` of each, x (n, …), y (n,).
+    """A memory as shelves, one for each class with its first `width` images: x (n, …), y (n,).
 
     Raises ValueError where there is not one y for each image.
     """

@@ -1,8 +1,9 @@
-"""Lines with bands: values against an x, the mean over seeds and one standard deviation (n - 1) around it.
+"""Lines with bands: the mean over seeds against an x, one standard deviation (n - 1) around it.
 
-A method has one colour and one marker in the whole course, found by its name (`KNOWN`); other names take the
-colours that are left. Lines of one colour differ in marker and dashes. A point with a lost seed (not finite)
-is a gap in its line and a cross at the bottom: a mean of the survivors would flatter. Every lesson.
+A method has one colour and one marker in the whole course, found by its name (`KNOWN`); other names
+take the colours that are left. Lines of one colour differ in marker and dashes. A point with a lost
+seed (not finite) is a gap in its line and a cross at the bottom: a mean of the survivors would
+flatter. Every lesson.
 """
 
 import itertools
@@ -13,7 +14,7 @@ import numpy as np
 
 from .curves import spread
 from .house import COLOURS, INK, MARKERS, few, listed, number, percent, styled
-from .names import look, spoken, written
+from .names import line, look, spoken, written
 
 DASHES = ("solid", "dashed", "dashdot", "dotted", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (2, 1)))
 TICKS = 8  # so many values of x have a tick each
@@ -47,7 +48,7 @@ KNOWN = {  # what the name of a method begins a word with: (index of its colour,
 
 
 def look_of(name):
-    """(index of the colour, marker) of the method that a name speaks of, None where it speaks of none.
+    """(index of the colour, marker) of the method that a name speaks of, or None.
 
     "8-bit replay" and "Replay, 200 pictures" both speak of replay.
     """
@@ -79,13 +80,14 @@ def lines(ax, curves, xlabel, ylabel, log="", share=True):
     """One line for each name, its mean over seeds and a band of one standard deviation.
 
     curves {name: (x (points,), values (points, seeds))}; log: "x", "y" or "xy", the axes that are
-    logarithmic; share: values are shares 0..1, shown in per cent. Returns the sentence of the picture.
-    Raises ValueError where there is no line, a shape does not fit, or a logarithmic axis is given zeros.
+    logarithmic; share: values are shares 0..1, shown in per cent. Returns the sentence of the
+    picture. Raises ValueError where there is no line, a shape does not fit, or a logarithmic axis
+    is given zeros.
     """
     if not curves:
         raise ValueError("lines: expected at least one line, {name: (x, values)}, got none")
     names, write = spoken(curves), percent if share else number
-    labels = [f" {k}" if k.startswith("_") else k for k in written(curves, 40)[0]]  # _ would hide it
+    labels = [" " * k.startswith("_") + k for k in written(curves, 40)[0]]  # _ would hide it
     checked = [_checked(name, curve, log) for name, curve in zip(names, curves.values())]
     for label, style, (x, values) in zip(labels, looks(curves), checked):
         _draw(ax, x, values, style | dict(label=label))
@@ -99,8 +101,12 @@ def lines(ax, curves, xlabel, ylabel, log="", share=True):
 
 
 def _checked(name, curve, log):
-    """x (points,) and values (points, seeds) as arrays. Raises ValueError where they are something else."""
-    x, values = (np.asarray(part, float) for part in curve)
+    """x (points,) and values (points, seeds) as arrays. Raises ValueError on anything else."""
+    try:
+        x, values = (np.asarray(part, float) for part in curve)
+    except (TypeError, ValueError):
+        want = "a pair of arrays of numbers, (x, values)"
+        raise ValueError(f"lines: expected {want} for {name!r}, got {line(curve)}") from None
     if values.ndim != 2 or x.shape != values.shape[:1] or not values.size:
         want = "x (points,) and values (points, seeds)"
         got = f"x {x.shape} and values {values.shape}"
@@ -171,7 +177,8 @@ def _said(name, x, values, write):
     """Where a line begins and ends, and what of it is lost."""
     mean = values.mean(1)
     kept = np.flatnonzero(np.isfinite(mean))
-    ends = [f"{write(mean[i])} at {number(x[i])}" for i in dict.fromkeys(kept[[0, -1]] if len(kept) else ())]
+    first_last = dict.fromkeys(kept[[0, -1]] if len(kept) else ())
+    ends = [f"{write(mean[i])} at {number(x[i])}" for i in first_last]
     way = f" from {ends[0]} to {ends[1]}" if len(ends) == 2 else f" {ends[0]}" if ends else ""
     gone = [number(v) for v in x[np.isnan(mean)]]
     lost = f"lost at {listed(gone)}" if len(kept) else "lost everywhere"

@@ -67,7 +67,7 @@ class MemoryBars:
 
 
 def _row(ax, row):
-    """The parts of one bar, still empty, the line where the board ends, and the words above: (bars, text)."""
+    """(bars, text): the parts of one bar, still empty, and the words above them."""
     style = dict(height=0.5, edgecolor="white", linewidth=0.8)
     bars = []
     for face, hatch in zip(FACES, HATCH.values()):

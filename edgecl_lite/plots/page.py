@@ -1,5 +1,5 @@
-"""What stands around a picture: bare axes, a legend outside of them, and an easel for a picture that is
-painted over again and again while something trains. Every lesson.
+"""What stands around a picture: bare axes, a legend outside of them, and an easel for a picture
+that is painted over again and again while something trains. Every lesson.
 """
 
 import numpy as np
@@ -18,7 +18,9 @@ LETTER, HANDLE = 6, 50  # pixels that a letter of a legend takes, and what stand
 
 @styled()
 def bare(*axes, frame=False):
-    """Axes for pictures: no ticks, no grid, and no frame unless it is asked for. Takes axes or arrays."""
+    """Axes for pictures: no ticks, no grid, and no frame unless it is asked for. Takes axes or
+    arrays.
+    """
     for ax in (ax for one in axes for ax in np.ravel(one)):
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
@@ -29,8 +31,8 @@ def bare(*axes, frame=False):
 def legend(of, where="right", title=None):
     """A legend outside the axes, of axes or of a whole figure (every label of its axes once).
 
-    where: "right", "above" or "below". Returns the legend. Raises ValueError for another place and where
-    nothing has a label.
+    where: "right", "above" or "below". Returns the legend. Raises ValueError for another place and
+    where nothing has a label.
     """
     if where not in PLACES:
         raise ValueError(f"legend: where must be one of {list(PLACES)}, got {where!r}")
@@ -52,10 +54,11 @@ def legend(of, where="right", title=None):
 
 
 class Easel:
-    """One picture in the output of a cell, painted over again and again: each `paint` replaces the last.
+    """One picture in the output of a cell, painted over again and again: each `paint` replaces the
+    last.
 
-    words: what stands for the picture where none can be seen; its alternative text is the newest sentence.
-    Without a notebook the sentences are printed instead.
+    words: what stands for the picture where none can be seen; its alternative text is the newest
+    sentence. Without a notebook the sentences are printed instead.
     """
 
     def __init__(self, words):

@@ -481,6 +481,9 @@ def test_a_lost_seed_is_a_gap_and_a_cross(ax):
     "curves, log, match",
     [
         ({}, "", "at least one line"),
+        ({"a": 3}, "", "pair of arrays of numbers, .* for 'a', got 3"),
+        ({"a": [[0.1]] * 3}, "", "pair of arrays of numbers"),
+        ({"a": (["x", "y"], [[0.1], [0.2]])}, "", "pair of arrays of numbers"),
         ({"a": ([1, 2], [0.1, 0.2])}, "", r"'a', got x \(2,\) and values \(2,\).*values\[:, None\]"),
         ({"a": ([1, 2], [[0.1, 0.2]] * 3)}, "", r"\(seeds, points\): give values.T"),
         ({"a": ([1, 2, 3], [[0.1, 0.2]] * 2)}, "", r"x \(3,\) and values \(2, 2\)"),
@@ -539,7 +542,7 @@ def test_bars_draw_mean_and_whiskers_and_write_the_mean(ax):
 
 
 def test_bars_of_one_seed_of_lost_ones_and_of_other_units(ax):
-    assert plots.bars({"a": [1200], "b": [51.25]}, ax, "kB", share=False) == "a: 1200 and b: 51.2."
+    assert plots.bars({"a": [1200], "b": [51.25]}, ax, "kB", share=False) == "a: 1200 kB and b: 51.2 kB."
     assert ax.containers[0].errorbar is None  # one value has no deviation
     text = plots.bars({"a": [0.5, np.nan], "b": [0.5, 0.5]}, plots.figure()[1], "accuracy")
     assert text == "a: lost and b: 50 %."
