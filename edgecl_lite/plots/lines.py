@@ -37,6 +37,7 @@ KNOWN = {  # what the name of a method begins a word with: (index of its colour,
     "nearest mean": (0, "v"),
     "streaming lda": (3, "*"),
     "mean of pixels": (5, "^"),
+    "nearest mean drawing": (5, "^"),  # the same
     "lda of pixels": (4, "*"),
     "maml": (0, "D"),
     "pre-train": (1, "o"),
