@@ -4,6 +4,7 @@
 #   make lint    ruff: check and format                           make clean   remove what tests and tools left behind
 #   make notebooks   run every lesson and store its outputs       make measure   time and memory into the README's map
 #   make claims  which claims of the lessons fall with other seeds (or EDGECL_SEEDS=+100 make claims, for one shift)
+#   make sizes   what there is to read for each method, counted anew: docs/reading.md
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
@@ -18,7 +19,7 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test bench lint notebooks measure claims stored export ledger clean
+.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export ledger clean
 
 help:
 	@sed -n '2,9s/^# *//p' Makefile
@@ -59,6 +60,9 @@ lab: $(LEARN)
 test: $(TESTS)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
 	  --nbval --nbval-current-env --nbval-cell-timeout=3600 --nbval-sanitize-with=tests/nbval_sanitize.cfg tests notebooks
+
+sizes: $(TESTS)
+	$(PY) tests/tools/reading.py
 
 bench: $(TESTS)
 	$(PY) tests/tools/bench.py
