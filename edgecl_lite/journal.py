@@ -100,7 +100,7 @@ def _moments(kept):
 class Journal:
     """Keeps a training in a file: new, or made anew from what was kept of it before.
 
-    every: seconds between two records, but for the ends of tasks.
+    every: seconds between two records, but for the ends of tasks; 0: one after every step.
     """
 
     def __init__(self, path, plan, every=1.0, kept=None):
@@ -122,7 +122,7 @@ class Journal:
         else:
             self._append(self._record(moment, observer, self.points[len(self.points) - self.new :]))
         now, self.new = time.perf_counter(), 0
-        self.due = now + max(self.every, (now - began) / SHARE)
+        self.due = now + (max(self.every, (now - began) / SHARE) if self.every else 0)
 
     def _begin(self, moment, observer):
         """Write the file anew: what is trained, all points, the moment."""

@@ -176,6 +176,66 @@ class Run:
             raise ValueError(f"{path} is damaged or {why}") from None
 
 
+def joined(runs, grid):
+    """Runs of the cells of a grid {name: values}, one after the other, as one Run with its axes in front.
+
+    What the method kept in tables of other sizes is left out, with a note; none goes on with training.
+    """
+    first, grid = max(runs, key=lambda run: len(run.step)), {**grid, **runs[0].grid}
+    part, axes = first.lanes, Lanes(grid, first.seeds)
+    same = lambda k: len({(run.state[k].dtype, run.state[k].shape) for run in runs}) == 1
+    state = {k: torch.cat([run.state[k] for run in runs]) for k in first.state if same(k)}
+    notes = [note for run in runs for note in run.notes]
+    if unlike := [k for k in first.state if k not in state]:
+        notes.append(f"What differs in size between the values was left out of the state: {unlike[0]} …")
+
+    fold = lambda name, nothing: axes.fold(_padded(runs, name, len(first.step), nothing))
+    return replace(
+        first,
+        grid=grid,
+        curve=fold("curve", np.nan),
+        predicted=fold("predicted", 255),
+        params={k: torch.cat([run.params[k] for run in runs]) for k in first.params},
+        state=state,
+        carried={},
+        seconds=sum(run.seconds for run in runs),
+        stopped=any(run.stopped for run in runs),
+        lost={i * part + lane: text for i, run in enumerate(runs) for lane, text in run.lost.items()},
+        notes=list(dict.fromkeys(notes)),
+        settings={k: v for k, v in first.settings.items() if k not in grid} | {"grid": grid},
+    )
+
+
+def _padded(runs, name, points, nothing):
+    """An array of all runs, (lanes, points, …): one whose lanes were all lost has fewer points."""
+    tables = [run.axes.flat(getattr(run, name)) for run in runs]
+    more = [[(0, 0), (0, points - t.shape[1]), *[(0, 0)] * (t.ndim - 2)] for t in tables]
+    whole = [np.pad(t, m, constant_values=nothing) for t, m in zip(tables, more, strict=True)]
+    return np.concatenate(whole)
+
+
+def best(run, over, metric=metrics.average_accuracy):
+    """The value of an axis of a sweep that is best in the mean over seeds: best(run, over="lr").
+
+    Where there are other axes, that of the best of all cells. The first of equals; a cell with a lost lane is
+    never the best. Choose on data set aside: sweep(method, stream.set_aside(0.2), lr=[…]). Raises ValueError
+    where there is no such axis, the run was stopped, or every cell is lost.
+    """
+    if over not in run.grid:
+        raise ValueError(f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}")
+    if run.stopped:
+        raise ValueError(f"expected a finished sweep, got one stopped at step {run.step[-1]}: run it again")
+    sound = np.isfinite(run.accuracy).all((-1, -2, -3))  # (*grid,)
+    if not sound.any():
+        raise ValueError(
+            f"no value of {over} is the best: all lanes are lost. {next(iter(run.lost.values()))}"
+        )
+    score = np.full(sound.shape, -np.inf)
+    score[sound] = metric(run.accuracy[sound]).mean(-1)
+    cell = np.unravel_index(score.argmax(), score.shape)
+    return run.grid[over][cell[list(run.grid).index(over)]]
+
+
 def _loaded(kind, raw, flaw):
     """A Run from the bytes of its file, which are its own: no tensor looks into the file."""
     from safetensors.torch import load

@@ -8,6 +8,7 @@ van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning".
 Lesson: 01_catastrophic_forgetting.
 """
 
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -53,6 +54,19 @@ class Task:
     def digest(self):
         """sha256 of all that a training sees of the task: classes, samples and labels."""
         return digest((*self.train, *self.test), self.classes)
+
+    def parted(self, share):
+        """The task with a share of the training samples of every class as its test, the rest to train on."""
+        x, y = self.train
+        order = torch.randperm(len(y), generator=_dice(0))
+        aside = torch.zeros(len(y), dtype=torch.bool)
+        for c in y.unique():
+            own = order[y[order] == c]
+            if len(own) < 2:
+                raise ValueError(f"task {self.name!r} has one sample of class {c}: none to set aside")
+            aside[own[: min(len(own) - 1, max(1, round(share * len(own))))]] = True
+        parts = {"train": (x[~aside], y[~aside]), "test": (x[aside], y[aside])}
+        return dataclasses.replace(self, **parts)
 
     def _checked(self, part, classes):
         where = f"{part} of task {self.name!r}"
@@ -157,6 +171,16 @@ class Stream:
         choice("part", part, ("train", "test"))
         x, y = zip(*(getattr(task, part) for task in self))
         return torch.cat(x), torch.cat(y)
+
+    @settled
+    def set_aside(self, share=0.2):
+        """The stream to choose on: of every class of a task this share of its training samples is the test.
+
+        The same samples each time; the test sets are never seen. share in (0, 1). Raises ValueError where it
+        is not, or where a class of a task has one sample only.
+        """
+        number("share", share, most=0.999, strictly=True)
+        return dataclasses.replace(self, tasks=[task.parted(share) for task in self])
 
     @settled
     def answers(self):

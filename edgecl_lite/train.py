@@ -1,16 +1,20 @@
 """`learn` run to its end: `train` for some seeds, `sweep` for every value of a grid, all in one pass."""
 
+import itertools
 import os
 import time
 import warnings
 from dataclasses import fields, replace
 
+import numpy as np
+
+from ._refuse.arguments import several
 from ._refuse.verbs import WrongReturn
 from .journal import Journal, new_path, resumed
 from .learn import Diverged, checked, follow
 from .method import Exhausted
 from .plan import Options, axes
-from .run import Run
+from .run import Run, joined
 
 OWN = {"progress", "journal", "journal_every", "resume"}  # options that do not belong to `learn`
 
@@ -30,18 +34,39 @@ def train(method, stream, seeds=1, **options):
 
 
 def sweep(method, stream, seeds=1, **options):
-    """`train` over a grid, in one pass: options that are hyper-parameters of the method are lists of values.
+    """`train` over a grid: arguments of the method, lr or optimizer as lists of values, each an axis.
 
-    sweep(EWC(net), stream, seeds=3, lam=[0, 1, 10]) -> a Run whose arrays begin with axes (lam, seeds). Lanes
-    that become non-finite are NaN and told in `Run.lost`; the others go on as if alone. Raises TypeError for
-    a name that is neither an option nor a hyper-parameter, ValueError for an empty or missing list.
+    sweep(EWC(net), stream, seeds=3, lam=[0, 1, 10]) -> a Run whose arrays begin with axes (lam, seeds). The
+    values of a hyper-parameter are lanes of one pass; those of another argument (bits, lr, …) are trained in
+    turn, and their axes come first: part i keeps its journal in the file journal.i. Lanes that become
+    non-finite are NaN and told in `Run.lost`; the others go on as if alone. Raises TypeError for a name that
+    is neither an option nor an argument, ValueError for an empty or missing list.
     """
+    own, turns = {field.name for field in fields(method)[1:]} - method.hyper.keys() - {"weights"}, {}
+    lists = {name for name, value in options.items() if isinstance(value, list | tuple | np.ndarray)}
+    for name in [name for name in options if name in own | (lists & {"lr", "optimizer"})]:
+        turns[name] = several(name, options.pop(name))
     known = {field.name for field in fields(Options)} | OWN
     grid = axes(method, {k: options.pop(k) for k in list(options) if k not in known})
-    if not grid:
+    if not grid and not turns:
         known = f"{type(method).__name__} has {', '.join(method.hyper) or 'none'}"
         raise ValueError(f"sweep needs a list of values for a hyper-parameter ({known}), got none")
-    return _collect(method, stream, seeds, grid, **options)
+    if not turns:
+        return _collect(method, stream, seeds, grid, **options)
+    runs = []
+    for i, cell in enumerate(itertools.product(*turns.values())):
+        here = dict(zip(turns, cell, strict=True))
+        files = {k: f"{options[k]}.{i}" for k in ("journal", "resume") if options.get(k) is not None}
+        if "resume" in files and not os.path.exists(files["resume"]):
+            files["resume"] = None  # it had not begun
+        changed = replace(method, **{k: v for k, v in here.items() if k in own})
+        settled_on = {**options, **files, **{k: v for k, v in here.items() if k not in own}}
+        try:
+            runs.append(_collect(changed, stream, seeds, grid, **settled_on))
+        except Diverged as error:  # the other parts go on
+            runs.append(error.run)
+            warnings.warn(f"{error.run.lanes} of {error.run.lanes} lanes are lost. {error}", stacklevel=2)
+    return joined(runs, turns)
 
 
 def _collect(

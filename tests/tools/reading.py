@@ -1,8 +1,8 @@
 """How much one must read to understand a method: the closure of its calls, as the source has it.
 
 The roots are the loop (`steps`) and the verbs of the method's class and its bases. From there every name of
-the package that is loaded is followed: functions, through `self.` and `super()` classes, through `method.` the
-method, and through `plan.`, `dice.` and others (`HOLDS`) what such a name always holds. `_refuse/`, which
+the package that is loaded is followed: functions, through `self.` and `super()` classes, through `method.`
+the method, and through `plan.`, `dice.` and others (`HOLDS`) what such a name always holds. `_refuse/`, which
 only raises, is counted apart. python tests/tools/reading.py writes docs/reading.md; --long names each piece.
 """
 
