@@ -123,7 +123,7 @@ class Finetune(Named):
         return dict(hyper)
 
     def begin_task(self, params, state, task):
-        """What may move? task: number, training set x, y, active (with lanes), and rng as in `draw`."""
+        """What may move? task: its number, its training set x, y, active, answers, and rng as in `draw`."""
         return params, state
 
     def draw(self, state, batch, rng):
@@ -131,7 +131,11 @@ class Finetune(Named):
         return batch
 
     def loss(self, params, state, batch):
-        """What do I minimise? Pure: batch {"x", "y", "active", "epoch", "left", "step"} -> (lanes,)."""
+        """What do I minimise? Pure: batch -> (lanes,).
+
+        batch: x (lanes, n, …), y (lanes, n), active (lanes, n, outputs), which may answer for each sample;
+        task, its number; answers (lanes, tasks, outputs), active for samples of each task; epoch, step, left.
+        """
         logits = apply(self.net, params, batch["x"])  # (lanes, n, outputs)
         return cross_entropy(masked(logits, batch["active"]), batch["y"])
 
@@ -196,20 +200,14 @@ class Joint(Finetune):
             "y": torch.cat([task.train[1] for task in stream]),
             "on": torch.cat([torch.full((len(task.train[1]),), t) for t, task in enumerate(stream)]),
             "end": torch.tensor([len(task.train[1]) for task in stream]).cumsum(0),  # samples up to task t
-            "answers": stream.answers(),
-            "now": torch.tensor(0),
         }
         device = next(iter(params.values())).device
         return {**hyper, **{name: table.to(device).expand(n, *table.shape) for name, table in tables.items()}}
 
-    def begin_task(self, params, state, task):
-        return params, {**state, "now": torch.full_like(state["now"], task["number"])}
-
     def draw(self, state, batch, rng):
-        now, pick = state["now"][:, None], rng(batch["y"].shape[1])
-        pick = (pick * rows(state["end"], now)).long()  # (lanes, n)
-        each = torch.arange(len(now), device=now.device)[:, None]
-        active = state["answers"][each, now, rows(state["on"], pick)]  # (lanes, n, outputs)
+        seen = state["end"][:, batch["task"], None]  # (lanes, 1), how many samples
+        pick = (rng(batch["y"].shape[1]) * seen).long()  # (lanes, n)
+        active = rows(batch["answers"], rows(state["on"], pick))  # (lanes, n, outputs)
         return {**batch, "x": rows(state["x"], pick), "y": rows(state["y"], pick), "active": active}
 
     def keeps(self, state, lane=0):

@@ -208,31 +208,36 @@ class Plan:
     def task(self, step, dice):
         """The task of the next step, as begin_task and end_task get it, its training set with a lane axis.
 
-        begins: the number of steps before it. No copies: the lanes of x, y, active are views.
+        begins: the number of steps before it; answers (lanes, tasks, outputs): which outputs may answer for
+        samples of each task, while at this one. No copies: lanes are views.
         """
         t, done = self.place(step)
         x, y = (part.to(self.device) for part in self.stream.tasks[t].train)
-        data = {"x": x, "y": y, "active": self.stream.active(t).to(self.device).expand(len(y), -1)}
+        answers = torch.stack([self.stream.active(t, on) for on in range(len(self.stream))])
+        answers = answers.to(self.device)
+        data = {"x": x, "y": y, "active": answers[t].expand(len(y), -1), "answers": answers}
         data = {k: v.expand(self.lanes, *v.shape) for k, v in data.items()}
         return {"number": t, "begins": step - done, "rng": dice, **data}
 
     def batches(self, task, step, dice):
         """Mini-batches of a task from step on, each epoch shuffled by each seed: x, y, active (lanes, n, …).
 
-        epoch: its number; step: how many came before; left: the share of the task's steps that come after
-        this one, in [0, 1).
+        task: its number; answers: see `task`; epoch: its number; step: how many came before; left: the share
+        of the task's steps that come after this one, in [0, 1).
         """
         x, y, n, span = task["x"][0], task["y"][0], task["y"].shape[1], self.spans[task["number"]]
+        told = {"task": task["number"], "answers": task["answers"]}
         each = -(-n // self.options.batch_size)  # steps of an epoch
         for done in range(step - task["begins"], span):
             epoch, nth = divmod(done, each)
             if not nth or done == step - task["begins"]:
                 picks = dice.orders(n).split(self.options.batch_size, 1)  # each (seeds, batch_size)
             pick = picks[nth][self.which].to(self.device)  # (lanes, batch_size)
-            own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]]}
+            own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]], **told}
             if nth == each - 1 or done == span - 1:
                 dice.close()
-            yield {**own, "epoch": epoch, "step": task["begins"] + done, "left": (span - 1 - done) / span}
+            at = {"epoch": epoch, "step": task["begins"] + done, "left": (span - 1 - done) / span}
+            yield {**own, **at}
 
     def learning(self, params):
         """Copies of the params that an optimiser may move, unless the net says `requires_grad=False`."""

@@ -22,10 +22,14 @@ class Named:
         if own := [name for name in vars(cls).get("__annotations__", {}) if name not in known]:
             way = "write @dataclass(frozen=True, repr=False) above it"
             raise TypeError(f"{cls.__name__} must be a dataclass, for its field {own[0]!r}: {way}")
-        for name in given:
-            if name not in known:
-                takes = ", ".join(known[2:] + known[1:2])  # net is always given; weights come last
-                raise TypeError(f"unknown option {name!r}: {cls.__name__} takes {takes}{moved(cls, name)}")
+        init = next(kind for kind in cls.__mro__ if "__init__" in vars(kind))
+        unknown = [name for name in given if name not in known]
+        if unknown and "__dataclass_fields__" in vars(
+            init
+        ):  # else one's own constructor, which may take more
+            takes = ", ".join(known[2:] + known[1:2])  # net is always given; weights come last
+            what = f"unknown option {unknown[0]!r}: {cls.__name__} takes {takes}"
+            raise TypeError(what + moved(cls, unknown[0]))
         return super().__new__(cls)
 
 

@@ -31,7 +31,7 @@ class DERpp(Rehearsal):
 
     def draw(self, state, batch, rng):
         batch, u = super().draw(state, batch, rng), rng(batch["y"].shape[1])
-        return {**batch, "dark": self.recall(state, u, batch["x"])} if "old" in batch else batch
+        return {**batch, "dark": self.recall(state, u, batch)} if "old" in batch else batch
 
     def loss(self, params, state, batch):
         new = self.risk(params, state, batch)

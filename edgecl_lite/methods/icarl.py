@@ -80,8 +80,7 @@ class ICaRL(Rehearsal):
         return {**state, **named("before", params)}
 
     def begin_task(self, params, state, task):
-        now = torch.full_like(state["now"], task["number"])
-        return params, {**state, **named("before", copied(params)), "now": now, "old": state["filled"]}
+        return params, {**state, **named("before", copied(params)), "old": state["filled"]}
 
     def risk(self, params, state, batch):
         logits = apply(self.net, params, batch["x"])  # (lanes, n, outputs)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..lanes import device_of, lanes_of
 from ..method import cross_entropy, masked
 from ..models import apply
 from .codecs import packed, unpacked
@@ -37,8 +38,9 @@ class LatentReplay(Halves, Rehearsal):
 
     def start(self, params, stream, hyper):
         state = super().start(params, stream, hyper)
-        low = torch.zeros(len(state["now"]), self.channels(params, stream.tasks[0].train[0]))
-        return {**state, "low": low.to(state["now"].device), "step": low.to(state["now"].device)}
+        x = stream.tasks[0].train[0]
+        low = x.new_zeros(lanes_of(params), self.channels(params, x)).to(device_of(params))
+        return {**state, "low": low, "step": low}
 
     def channels(self, params, x):
         """Values of one latent."""
@@ -47,20 +49,18 @@ class LatentReplay(Halves, Rehearsal):
     def width(self, params, x):
         return math.ceil(self.channels(params, x) * self.bits / 8)
 
-    def recall(self, state, u, like):
-        old = super().recall(state, u, like)
+    def recall(self, state, u, batch):
+        old = super().recall(state, u, batch)
         return {**old, "z": old.pop("x")}
 
     def risk(self, params, state, batch):
         z = batch["z"] if "z" in batch else apply(self.front, params, batch["x"])
-        if (
-            self.frozen or state["now"].any()
-        ):  # without a gradient no optimiser moves the front, whatever its momentum
+        if self.frozen or batch["task"]:  # without a gradient no optimiser moves it, whatever its momentum
             z = z.detach()
         return cross_entropy(masked(apply(self.head, params, z), batch["active"]), batch["y"])
 
     def after_step(self, params, state, batch):
-        return super().after_step(params, state, batch) if state["now"].any() else state
+        return super().after_step(params, state, batch) if batch["task"] else state
 
     def end_task(self, params, state, task):
         if task["number"]:
@@ -68,7 +68,7 @@ class LatentReplay(Halves, Rehearsal):
         z = self.latents(params, task["x"])
         low, high = z.amin(1), z.amax(1)  # (lanes, channels)
         state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
-        return self.store(params, state, {**task, "chance": task["rng"](task["y"].shape[1])})
+        return self.store(params, state, {**task, "task": 0, "chance": task["rng"](task["y"].shape[1])})
 
     def latents(self, params, x):
         """What the front says of samples (lanes, n, …): (lanes, n, channels), a thousand at a time."""

@@ -46,58 +46,56 @@ class Rehearsal(Finetune):
         if len(small := capacity[(capacity > 0) & (capacity < groups)]):
             need = f"0, which keeps nothing, or at least {groups}, one sample for each class"
             raise ValueError(f"capacity must be {need}; got {small[0]}")
-        x, answers = stream.tasks[0].train[0].to(capacity.device), stream.answers().to(capacity.device)
+        x = stream.tasks[0].train[0].to(capacity.device)
         state = memory.empty(capacity, groups, self.columns(params, stream))
         return {
             **hyper,
             **state,
             "known": state["known"] | (self.policy != "balanced"),
             "levels": torch.full_like(capacity, levels(x, self.bits)),
-            "answers": answers.expand(len(capacity), *answers.shape),
-            "now": torch.zeros_like(capacity),
         }
 
     def begin_task(self, params, state, task):
         if self.policy == "balanced":
             known = state["known"].scatter(1, task["y"], True)
             state = memory.make_room(state, known, task["rng"](1))
-        return params, {**state, "now": torch.full_like(state["now"], task["number"]), "old": state["filled"]}
+        return params, {**state, "old": state["filled"]}
 
     def draw(self, state, batch, rng):
         u, chance = rng(2 * batch["y"].shape[1]).chunk(2, 1)
         batch = {**batch, "chance": chance}
-        return {**batch, "old": self.recall(state, u, batch["x"])} if state["old"].any() else batch
+        return {**batch, "old": self.recall(state, u, batch)} if state["old"].any() else batch
 
-    def recall(self, state, u, like):
+    def recall(self, state, u, batch):
         """Old samples as a batch: x, y (lanes, n, …), active (lanes, n or 1, outputs): of their own task."""
-        row, each = memory.recall(state["old"], u), torch.arange(len(u), device=u.device)[:, None]
-        now = state["now"][:, None]
-        on = rows(state["memory.on"], row).long() if "memory.on" in state else now
-        active = state["answers"][each, now, on] | ~state["old"].any(1).view(-1, 1, 1)  # no sample: no -inf
-        x, y = self.decode(state, rows(state["memory.x"], row), like), rows(state["memory.y"], row).long()
-        return {"x": x, "y": y, "active": active, "row": row}
+        row, on = memory.recall(state["old"], u), torch.full(u.shape, batch["task"], device=u.device)
+        if "memory.on" in state:
+            on = rows(state["memory.on"], row).long()
+        none = ~state["old"].any(1).view(-1, 1, 1)  # where there is no sample, no -inf either
+        x, y = self.decode(state, rows(state["memory.x"], row), batch["x"]), rows(state["memory.y"], row)
+        return {**batch, "x": x, "y": y.long(), "active": rows(batch["answers"], on) | none, "row": row}
 
     def loss(self, params, state, batch):
         new = self.risk(params, state, batch)
         if "old" not in batch:
             return new
-        share = torch.where(state["old"].any(1), self.share(state), 1.0)
+        share = torch.where(state["old"].any(1), self.share(batch), 1.0)
         return share * new + (1 - share) * self.risk(params, state, batch["old"])
 
     def risk(self, params, state, batch):
         """L, of one batch: (lanes,). Cross entropy, unless a method says otherwise."""
         return super().loss(params, state, batch)
 
-    def share(self, state):
-        """Weight of what is new where there is something to rehearse: (lanes,) or one number."""
-        return 1 / (state["now"] + 1) if self.weighting == "1/k" else 0.5
+    def share(self, batch):
+        """Weight of what is new where there is something to rehearse."""
+        return 1 / (batch["task"] + 1) if self.weighting == "1/k" else 0.5
 
     def after_step(self, params, state, batch):
         return state if batch["epoch"] else self.store(params, state, batch)
 
     def store(self, params, state, batch):
         """The batch arrives: x, y and chance (lanes, n, …)."""
-        on, group = state["now"][:, None].expand(batch["y"].shape), batch["y"] * (self.policy != "reservoir")
+        on, group = torch.full_like(batch["y"], batch["task"]), batch["y"] * (self.policy != "reservoir")
         new = {"memory.x": self.encode(params, state, batch["x"]), "memory.y": batch["y"], "memory.on": on}
         return memory.store(state, new, group, batch["chance"], newest=self.policy == "ring")
 

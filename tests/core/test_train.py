@@ -168,9 +168,9 @@ def test_joint_draws_evenly_from_all_tasks_seen():
     method, params = Joint(mlp(stream)), {"w": torch.zeros(2, 1)}
     state = method.start(params, stream, {})
     g = torch.Generator().manual_seed(0)
+    y = torch.zeros(2, 4000, dtype=torch.long)
     for t in range(5):
-        _, state = method.begin_task(params, state, {"number": t})
-        batch = {"y": torch.zeros(2, 4000, dtype=torch.long)}
+        batch = {"y": y, "task": t, "answers": stream.answers()[t].expand(2, -1, -1)}
         drawn = method.draw(state, batch, lambda n: torch.rand(2, n, generator=g))
         share = torch.bincount(drawn["y"][0] // 2, minlength=5) / 4000
         sizes = torch.tensor(
@@ -180,7 +180,7 @@ def test_joint_draws_evenly_from_all_tasks_seen():
         assert (drawn["active"].sum(-1) == 2 * (t + 1)).all()
     in_task = split(digits(), scenario="task")
     state = method.start(params, in_task, {})
-    _, state = method.begin_task(params, state, {"number": 4})
+    batch = {"y": y, "task": 4, "answers": in_task.answers()[4].expand(2, -1, -1)}
     drawn = method.draw(state, batch, lambda n: torch.rand(2, n, generator=g))
     assert (drawn["active"].sum(-1) == 2).all() and drawn["active"].gather(2, drawn["y"][..., None]).all()
     assert nbytes(method.keeps(state)) == 1400 * 65

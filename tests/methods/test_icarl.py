@@ -166,7 +166,7 @@ def test_features_are_the_inputs_of_the_last_layer_at_unit_length():
 def test_exemplars_are_in_every_batch_and_in_the_gradient(spy):
     """Elsewhere they were chosen, stored, and never seen again."""
     pictures = {x.numpy().tobytes(): y.item() for task in STREAM for x, y in zip(*task.train)}
-    tasks = [state["now"][0].item() for _, state, _ in spy._losses]
+    tasks = [batch["task"] for *_, batch in spy._losses]
     assert set(tasks) == {0, 1, 2, 3, 4}
     met = set()
     for now, (_, state, batch) in zip(tasks, spy._losses):
@@ -190,7 +190,7 @@ def test_exemplars_are_in_every_batch_and_in_the_gradient(spy):
 
 def test_all_exemplars_take_part(spy):
     """In the last task, over two epochs, nearly every exemplar has been rehearsed."""
-    rows = [batch["old"]["row"] for _, state, batch in spy._losses if state["now"][0] == 4]
+    rows = [batch["old"]["row"] for *_, batch in spy._losses if batch["task"] == 4]
     assert all(len(set(torch.cat(rows, 1)[i].tolist())) > 36 for i in range(2))  # of 8 · 5 = 40
 
 
@@ -215,7 +215,7 @@ def by_loops(params, state, i, batch):
 
 @pytest.mark.parametrize("weighting", ["1/k", "equal"])
 def test_the_loss_written_out(spy, weighting):
-    by_task = {state["now"][0].item(): (params, state, batch) for params, state, batch in spy._losses}
+    by_task = {batch["task"]: (params, state, batch) for params, state, batch in spy._losses}
     for now, (params, state, batch) in by_task.items():
         got = ICaRL(NET, weighting=weighting).loss(params, state, batch)
         for i in range(2):
@@ -227,10 +227,10 @@ def test_the_loss_written_out(spy, weighting):
 
 
 def test_distillation_asks_the_network_as_it_was_before_the_task(spy):
-    for params, state, _ in spy._losses:
-        begun = spy._begins[state["now"][0]]
+    for params, state, batch in spy._losses:
+        begun = spy._begins[batch["task"]]
         assert same({k: state[f"before.{k}"] for k in params}, begun)
-        assert state["known"].sum(1).tolist() == [2 * state["now"][0]] * 2
+        assert state["known"].sum(1).tolist() == [2 * batch["task"]] * 2
     ends = [params for params, *_ in spy._ends]
     assert all(same(ends[t], spy._begins[t + 1]) for t in range(4))
     assert not same(spy._losses[-1][0], spy._begins[4])
@@ -238,7 +238,7 @@ def test_distillation_asks_the_network_as_it_was_before_the_task(spy):
 
 def test_a_network_that_did_not_move_is_at_the_distillation_s_minimum(spy):
     """The gradient of what is known is zero there: only the new classes pull."""
-    _, state, batch = next(s for s in spy._losses if s[1]["now"][0] == 2)
+    _, state, batch = next(s for s in spy._losses if s[2]["task"] == 2)
     params = {k: p.clone().requires_grad_() for k, p in spy._begins[2].items()}
     g = torch.autograd.grad(ICaRL(NET).loss(params, state, batch).sum(), params["3.bias"])[0]
     assert (g[:, :4].abs() < 1e-6).all() and (g[:, 4:6].abs() > 1e-3).all() and (g[:, 6:] == 0).all()

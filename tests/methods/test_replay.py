@@ -417,7 +417,7 @@ def test_the_loss_is_the_one_of_the_book(stream, weighting):
     method = spied(Replay, seen)(net, capacity=50, weighting=weighting)
     train(method, stream, seeds=2, steps=4, progress=False, batch_size=8)
     for params, state, batch in seen[3::4]:
-        now = state["now"][0].item()
+        now = batch["task"]
         got = Replay(net, weighting=weighting).loss(params, state, batch)
         for i in range(2):
             want = by_loops(net, params, i, batch)
@@ -441,7 +441,7 @@ def test_only_earlier_tasks_are_rehearsed_with_their_own_outputs(policy, scenari
     train(method, stream, seeds=3, epochs=2, batch_size=9, progress=False)
     labels, rehearsed = torch.cat([task.train[1] for task in stream]), set()
     for _, state, batch in seen:
-        now = state["now"][0].item()
+        now = batch["task"]
         assert ("old" in batch) <= (now > 0) and (("old" in batch) == (now > 0) or newest)
         for i in range(3 if "old" in batch else 0):
             old = batch["old"]
@@ -824,12 +824,7 @@ def test_nothing_grows_with_the_stream(policy):
     for angles in ((0, 90), (0, 30, 60, 90, 120, 150)):
         for p in learn(method, rotated(DIGITS, angles), steps=40):
             if p.ended:
-                sizes.add(
-                    (
-                        nbytes(method.keeps(p.state)),
-                        sum(v[0].numel() for k, v in p.state.items() if k != "answers"),
-                    )
-                )
+                sizes.add((nbytes(method.keeps(p.state)), sum(v[0].numel() for v in p.state.values())))
     assert len(sizes) == 1 and sizes.pop()[0] == 50 * (64 + 2)
 
 
@@ -924,7 +919,7 @@ def test_classes_that_come_in_another_order(kind, rule):
     if kind is not LatentReplay:
         x, y = method.shows(run.state, stream.shape, 1)
         assert [pictures[each.numpy().tobytes()] for each in x] == y.tolist()
-    _, state, batch = next(s for s in seen if s[1]["now"][0] == 2 and "old" in s[2])
+    _, state, batch = next(s for s in seen if s[2]["task"] == 2 and "old" in s[2])
     assert kind is GDumb or set(batch["old"]["y"].flatten().tolist()) <= {7, 2, 9, 0}
 
 

@@ -244,10 +244,10 @@ class KnownScale(LatentReplay):
     def end_task(self, params, state, task):
         if task["number"]:
             return state
-        z = apply(self.front, params, self.known.expand(len(state["now"]), *self.known.shape))
+        z = apply(self.front, params, self.known.expand(len(state["known"]), *self.known.shape))
         low, high = z.amin(1), z.amax(1)
         state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
-        return self.store(params, state, {**task, "chance": task["rng"](task["y"].shape[1])})
+        return self.store(params, state, {**task, "task": 0, "chance": task["rng"](task["y"].shape[1])})
 
 
 def over_bytes():
