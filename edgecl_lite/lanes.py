@@ -82,8 +82,13 @@ def lane(tree, index):
 
 def some(tree, part):
     """The lanes of a slice, of a (nested) dict; what is no tensor stays itself."""
-    pick = lambda v: some(v, part) if isinstance(v, dict) else v[part] if torch.is_tensor(v) else v
-    return {name: pick(value) for name, value in tree.items()}
+    found = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found[name] = some(value, part)
+        else:
+            found[name] = value[part] if torch.is_tensor(value) else value
+    return found
 
 
 def part(tree, first):

@@ -38,6 +38,22 @@ def moved(kind, name):
     return f". {MOVED[name].format(kind=kind.__name__)}" if name in MOVED else ""
 
 
+def check_fisher(params, moving, labels, x, y, rng):
+    """ValueError where a Fisher of these arguments makes no sense."""
+    if len(x) != lanes_of(params):
+        got = f"{tuple(x.shape)} for {lanes_of(params)} lanes"
+        raise ValueError(f"x must be (lanes, n, channels, height, width), got {got}: x[None] for one lane")
+    if not moving:
+        raise ValueError("fisher needs a parameter that may move, all have requires_grad=False")
+    if not x.shape[1]:
+        raise ValueError(f"fisher needs at least one sample, got x of shape {tuple(x.shape)}")
+    if labels == "sample" and rng is None:
+        raise ValueError("labels='sample' needs rng, got None")
+    if labels in ("empirical", "batched") and (y is None or y.shape != x.shape[:2]):
+        got = None if y is None else f"shape {tuple(y.shape)}"
+        raise ValueError(f"labels={labels!r} needs y of shape {tuple(x.shape[:2])}, got {got}")
+
+
 # ---- a method of one's own
 
 

@@ -26,23 +26,27 @@ class DERpp(Rehearsal):
     policy: str = policy_field()
     bits: int = bits_field()
 
-    def columns(self, params, stream):
-        return {**super().columns(params, stream), "logits": (torch.float32, stream.outputs)}
+    def columns(self, stream):
+        return {"logits": (torch.float32, stream.outputs)}
 
     def draw(self, state, batch, rng):
         batch, u = super().draw(state, batch, rng), rng(batch["y"].shape[1])
-        return {**batch, "dark": self.recall(state, u, batch)} if "old" in batch else batch
+        if "old" not in batch:
+            return batch
+        return {**batch, "dark": self.memory.recall(state, batch, u)}
 
     def loss(self, params, state, batch):
         new = self.risk(params, state, batch)
         if "old" not in batch:
             return new
-        old = self.risk(params, state, batch["old"])
-        dark = batch["dark"]
-        apart = apply(self.net, params, dark["x"]) - rows(state["memory.logits"], dark["row"])
-        return new + state["old"].any(1) * (state["alpha"] * (apart**2).mean((1, 2)) + state["beta"] * old)
+        old, dark = self.risk(params, state, batch["old"]), batch["dark"]
+        said = rows(state["memory.logits"], dark["row"])  # z*, (lanes, n, outputs)
+        apart = ((apply(self.net, params, dark["x"]) - said) ** 2).mean((1, 2))
+        penalty = state["alpha"] * apart + state["beta"] * old
+        return new + state["old"].any(1) * penalty
 
     def end_task(self, params, state, task):
-        logits = apply(self.net, params, self.decode(state, state["memory.x"], task["x"]))
-        late = (state["filled"] & ~state["old"]).unsqueeze(-1)
-        return {**state, "memory.logits": torch.where(late, logits, state["memory.logits"])}
+        x = self.memory.codec.decode(state, state["memory.x"], task["x"].shape[2:])
+        came_now = (state["filled"] & ~state["old"]).unsqueeze(-1)
+        logits = torch.where(came_now, apply(self.net, params, x), state["memory.logits"])
+        return {**state, "memory.logits": logits}

@@ -87,8 +87,8 @@ class ICaRL(Rehearsal):
         q = F.one_hot(batch["y"], logits.shape[-1]).to(logits.dtype)
         if state["known"].any():
             with torch.no_grad():
-                past = apply(self.net, part(state, "before"), batch["x"]).sigmoid()
-            q = torch.where(state["known"].unsqueeze(1), past, q)
+                before = apply(self.net, part(state, "before"), batch["x"]).sigmoid()
+            q = torch.where(state["known"].unsqueeze(1), before, q)
         bce = F.binary_cross_entropy_with_logits(logits, q, reduction="none")
         return (bce * batch["active"]).sum(-1).mean(1)
 
@@ -96,30 +96,41 @@ class ICaRL(Rehearsal):
         return state
 
     def end_task(self, params, state, task):
-        known = state["known"].scatter(1, task["y"], True)
         phi = torch.cat([features(self.net, params, x) for x in task["x"].split(1000, 1)], 1)
+        known = state["known"].scatter(1, task["y"], True)
         state = memory.make_room(state, known)  # older classes keep the first of their exemplars
-        share = memory.shares(state)[:, None]
         for c in task["y"][0].unique().tolist():
-            own = (task["y"][0] == c).nonzero().flatten()
-            best = own[herding(phi[:, own], min(len(own), int(share.max())))]  # (lanes, m)
-            rank = torch.arange(best.shape[1], device=best.device)
-            row = torch.where(rank < share, memory.first_rows(state)[:, [c]] + rank, -1)
-            x, y = self.encode(params, state, rows(task["x"], best)), rows(task["y"], best)
-            came = state["arrived"].clone()
-            came[:, c] = came[:, c].clamp(min=len(own))  # one that comes again overwrites its first exemplars
-            state = memory.put(state, row, {"memory.x": x, "memory.y": y}, came)
+            state = self.exemplars(params, state, task, phi, c)
         return state
+
+    def exemplars(self, params, state, task, phi, c):
+        """The state with the exemplars of class c, chosen by their features phi (lanes, n, d)."""
+        own = (task["y"][0] == c).nonzero().flatten()
+        share = memory.shares(state)[:, None]
+        m = min(len(own), int(share.max()))
+        best = own[herding(phi[:, own], m)]  # (lanes, m)
+        rank = torch.arange(best.shape[1], device=best.device)
+        row = torch.where(rank < share, memory.first_rows(state)[:, [c]] + rank, -1)
+        x = self.memory.codec.encode(params, state, rows(task["x"], best))
+        came = state["arrived"].clone()
+        came[:, c] = came[:, c].clamp(min=len(own))  # one that comes again overwrites its first exemplars
+        return memory.put(state, row, {"memory.x": x, "memory.y": rows(task["y"], best)}, came)
 
     def predict(self, params, state, x, task=None):
         """Minus the squared distance to the mean of each class's exemplars, -inf for a class without."""
-        kept = self.decode(state, state["memory.x"], x[None])  # (lanes, rows, …)
-        member = F.one_hot(state["memory.y"].long(), state["known"].shape[1]) * state["filled"].unsqueeze(-1)
-        phi, member = features(self.net, params, kept), member.to(x.dtype)  # (lanes, rows, classes)
-        mean = F.normalize(member.mT @ phi, dim=-1)  # (lanes, classes, d), of unit length again
-        own = features(self.net, params, x.to(phi.device).expand(len(phi), *x.shape))
-        apart = (2 - 2 * own @ mean.mT).masked_fill(~member.any(1, keepdim=True), torch.inf)
+        mean, has = self.class_means(params, state, x.shape[1:])
+        own = features(self.net, params, x.to(mean.device).expand(len(mean), *x.shape))
+        apart = 2 - 2 * own @ mean.mT  # ‖φ − μ‖² of unit vectors, (lanes, n, classes)
+        nearest = -apart.masked_fill(~has.unsqueeze(1), torch.inf)
         chosen = state["capacity"].view(-1, 1, 1) > 0
-        return (
-            -apart if chosen.all() else torch.where(chosen, -apart, super().predict(params, state, x, task))
-        )
+        if chosen.all():
+            return nearest
+        return torch.where(chosen, nearest, super().predict(params, state, x, task))
+
+    def class_means(self, params, state, shape):
+        """(μ (lanes, classes, d) of unit length, which classes have exemplars (lanes, classes))."""
+        kept = self.memory.codec.decode(state, state["memory.x"], shape)  # (lanes, rows, …)
+        phi = features(self.net, params, kept)
+        member = F.one_hot(state["memory.y"].long(), state["known"].shape[1])
+        member = member * state["filled"].unsqueeze(-1)  # (lanes, rows, classes)
+        return F.normalize(member.to(phi.dtype).mT @ phi, dim=-1), member.any(1)

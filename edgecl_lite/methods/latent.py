@@ -6,16 +6,14 @@ Pellegrini et al. 2020; Ravaglia et al. 2021 for so few bits. No backward pass g
 more, and what is kept skips it altogether. Lesson: 03_replay.
 """
 
-import math
 from dataclasses import dataclass
+from functools import cached_property
 
-import torch
-
-from ..lanes import device_of, lanes_of
 from ..method import cross_entropy, masked
 from ..models import apply
-from .codecs import packed, unpacked
-from .parts import Halves, latent_width
+from .codecs import Latents
+from .memory import Memory
+from .parts import Halves
 from .replay import Rehearsal, bits_field, policy_field, weighting_field
 
 
@@ -36,28 +34,16 @@ class LatentReplay(Halves, Rehearsal):
     bits: int = bits_field()
     frozen: bool = False
 
-    def start(self, params, stream, hyper):
-        state = super().start(params, stream, hyper)
-        x = stream.tasks[0].train[0]
-        low = x.new_zeros(lanes_of(params), self.channels(params, x)).to(device_of(params))
-        return {**state, "low": low, "step": low}
-
-    def channels(self, params, x):
-        """Values of one latent."""
-        return latent_width(self.front, params, x)
-
-    def width(self, params, x):
-        return math.ceil(self.channels(params, x) * self.bits / 8)
-
-    def recall(self, state, u, batch):
-        old = super().recall(state, u, batch)
-        return {**old, "z": old.pop("x")}
+    @cached_property
+    def memory(self):
+        return Memory(self.policy, Latents(self.front, self.bits))
 
     def risk(self, params, state, batch):
         z = batch["z"] if "z" in batch else apply(self.front, params, batch["x"])
         if self.frozen or batch["task"]:  # without a gradient no optimiser moves it, whatever its momentum
             z = z.detach()
-        return cross_entropy(masked(apply(self.head, params, z), batch["active"]), batch["y"])
+        logits = apply(self.head, params, z)
+        return cross_entropy(masked(logits, batch["active"]), batch["y"])
 
     def after_step(self, params, state, batch):
         return super().after_step(params, state, batch) if batch["task"] else state
@@ -65,23 +51,9 @@ class LatentReplay(Halves, Rehearsal):
     def end_task(self, params, state, task):
         if task["number"]:
             return state
-        z = self.latents(params, task["x"])
-        low, high = z.amin(1), z.amax(1)  # (lanes, channels)
-        state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
-        return self.store(params, state, {**task, "task": 0, "chance": task["rng"](task["y"].shape[1])})
-
-    def latents(self, params, x):
-        """What the front says of samples (lanes, n, …): (lanes, n, channels), a thousand at a time."""
-        return torch.cat([apply(self.front, params, part) for part in x.split(1000, 1)], 1)
-
-    def encode(self, params, state, x):
-        z, step = self.latents(params, x), state["step"].unsqueeze(1)
-        codes = torch.where(step > 0, (z - state["low"].unsqueeze(1)) / step, 0).round()
-        return packed(codes.clamp(0, 2**self.bits - 1).to(torch.uint8), self.bits)
-
-    def decode(self, state, codes, like):
-        codes = unpacked(codes, self.bits, state["low"].shape[1])
-        return state["low"].unsqueeze(1) + state["step"].unsqueeze(1) * codes
+        state = {**state, **self.memory.codec.scale(params, task["x"])}
+        chance = task["rng"](task["y"].shape[1])
+        return self.memory.store(params, state, {**task, "task": 0, "chance": chance})
 
     def keeps(self, state, lane=0):
         """What `Replay` keeps, with latents as samples; and the scale, two floats for each channel."""

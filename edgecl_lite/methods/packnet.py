@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from .._refuse.arguments import number
-from ..lanes import named
+from ..lanes import named, zeros
 from ..method import Exhausted, fixed, swept
 from .codecs import packed
 from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
@@ -41,10 +41,12 @@ class PackNet(Masked):
         state = {**state, "owner": owner.masked_fill(owner == 0, t + 1)}
         for k, mine in self.masks(state, t).items():
             if (self.quota(state, mine) < 1).all():
-                left = f"needs 1 weight, and would keep 0 of the {mine[0].sum()} left of {mine[0].numel():,}"
-                room = f"{self.who(state, slice(1))} has no room for task {t}: layer {_layer(k)!r} {left}"
-                raise Exhausted(f"{room}. Take a wider net or another prune; finished tasks still answer")
-        return {**params, **{k: torch.zeros_like(params[k]) for k in self._shapes if t}}, state
+                weights = f"the {mine[0].sum()} left of {mine[0].numel():,}"
+                left = f"layer {_layer(k)!r} needs 1 weight, and would keep 0 of {weights}"
+                way = "Take a wider net or another prune; finished tasks still answer"
+                raise Exhausted(f"{self.who(state, slice(1))} has no room for task {t}: {left}. {way}")
+        blank = zeros({k: params[k] for k in self._shapes}) if t else {}
+        return {**params, **blank}, state
 
     def quota(self, state, mine):
         """How many of its weights a task keeps in a layer: mine (lanes, …) bool -> (lanes,)."""
@@ -53,12 +55,14 @@ class PackNet(Masked):
         return quota.long().to(mine.device)
 
     def current(self, params, state):
-        t, frozen = _now(state)[0], self.frozen(state)
-        used = {k: torch.where(mine, params[k], frozen[k]) for k, mine in self.masks(state, t).items()}
+        (t, _), frozen = _now(state), self.frozen(state)
+        own = self.masks(state, t)
+        used = {k: torch.where(own[k], params[k], frozen[k]) for k in own}
         return {**params, **(frozen if t else {}), **used}
 
     def after_step(self, params, state, batch):
-        due = batch["left"] <= self.retrain and _now(state)[1] == DENSE
+        _, phase = _now(state)
+        due = batch["left"] <= self.retrain and phase == DENSE
         return self.pruned(params, state) if due else state
 
     def pruned(self, params, state):
@@ -67,7 +71,8 @@ class PackNet(Masked):
         for k, mine in self.masks(state, t).items():
             size = params[k].abs().masked_fill(~mine, -1).flatten(1)  # (lanes, weights of the layer)
             rank = size.argsort(dim=1, descending=True, stable=True).argsort(1)
-            free[k] = mine & (rank >= self.quota(state, mine).unsqueeze(1)).view_as(mine)
+            small = rank >= self.quota(state, mine).unsqueeze(1)
+            free[k] = mine & small.view_as(mine)
         return {**_enter(SPARSE, state), "owner": state["owner"].masked_fill(self.flat(free), 0)}
 
     def end_task(self, params, state, task):
@@ -84,5 +89,6 @@ class PackNet(Masked):
     def keeps(self, state, lane=0):
         """Beside the hidden layers: ceil(log2(T + 1)) bits a weight, an output layer for each of T tasks."""
         tasks, owner = _now(state)[0], state["owner"][lane]
-        bits = packed(owner.masked_fill(owner > tasks, 0), tasks.bit_length() or 1)
-        return {"owner": bits, **super().keeps(state, lane)}
+        owner = owner.masked_fill(owner > tasks, 0)
+        bits = tasks.bit_length() or 1
+        return {"owner": packed(owner, bits), **super().keeps(state, lane)}

@@ -7,22 +7,19 @@ which samples stay. DER++ also keeps what the network answered, A-GEM only forbi
 GDumb learns from the kept alone. Lesson: 03_replay.
 """
 
-import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 
 from .._refuse.arguments import choice, whole
-from ..lanes import rows
 from ..method import Finetune, fixed, swept
-from . import memory
-from .codecs import bit_width, levels, packed, unpacked
+from .codecs import Pixels, bit_width
+from .memory import POLICIES, Memory
 
-POLICIES = ("balanced", "reservoir", "ring")
 WEIGHTINGS = ("1/k", "equal")
 
-
+# arguments that several methods take, each in a place of its own
 policy_field = partial(fixed, "balanced", partial(choice, known=POLICIES))
 weighting_field = partial(fixed, "1/k", partial(choice, known=WEIGHTINGS))
 bits_field = partial(fixed, 8, bit_width)
@@ -32,7 +29,7 @@ bits_field = partial(fixed, 8, bit_width)
 class Rehearsal(Finetune):
     """Replay less its arguments: what all methods with a memory of `capacity` samples share.
 
-    A subclass makes fields of those that it takes of policy, weighting and bits.
+    A subclass makes fields of those that it takes of policy, weighting and bits. State: see `memory.py`.
     """
 
     capacity: int = swept(200, partial(whole, least=0, most=10**12))
@@ -41,45 +38,33 @@ class Rehearsal(Finetune):
     weighting = "1/k"
     bits = 8
 
+    @cached_property
+    def memory(self):
+        return Memory(self.policy, Pixels(self.bits))
+
+    def columns(self, stream):
+        """What is kept of a sample beside itself, its class and its task: {name: (dtype, width…)}."""
+        return {}
+
     def start(self, params, stream, hyper):
-        capacity, groups = hyper["capacity"], 1 if self.policy == "reservoir" else stream.outputs
-        if len(small := capacity[(capacity > 0) & (capacity < groups)]):
-            need = f"0, which keeps nothing, or at least {groups}, one sample for each class"
-            raise ValueError(f"capacity must be {need}; got {small[0]}")
-        x = stream.tasks[0].train[0].to(capacity.device)
-        state = memory.empty(capacity, groups, self.columns(params, stream))
-        return {
-            **hyper,
-            **state,
-            "known": state["known"] | (self.policy != "balanced"),
-            "levels": torch.full_like(capacity, levels(x, self.bits)),
-        }
+        memory = self.memory.start(params, stream, hyper["capacity"], self.columns(stream))
+        return {**hyper, **memory}
 
     def begin_task(self, params, state, task):
-        if self.policy == "balanced":
-            known = state["known"].scatter(1, task["y"], True)
-            state = memory.make_room(state, known, task["rng"](1))
-        return params, {**state, "old": state["filled"]}
+        return params, self.memory.make_room(state, task)
 
     def draw(self, state, batch, rng):
         u, chance = rng(2 * batch["y"].shape[1]).chunk(2, 1)
         batch = {**batch, "chance": chance}
-        return {**batch, "old": self.recall(state, u, batch)} if state["old"].any() else batch
-
-    def recall(self, state, u, batch):
-        """Old samples as a batch: x, y (lanes, n, …), active (lanes, n or 1, outputs): of their own task."""
-        row, on = memory.recall(state["old"], u), torch.full(u.shape, batch["task"], device=u.device)
-        if "memory.on" in state:
-            on = rows(state["memory.on"], row).long()
-        none = ~state["old"].any(1).view(-1, 1, 1)  # where there is no sample, no -inf either
-        x, y = self.decode(state, rows(state["memory.x"], row), batch["x"]), rows(state["memory.y"], row)
-        return {**batch, "x": x, "y": y.long(), "active": rows(batch["answers"], on) | none, "row": row}
+        if not state["old"].any():
+            return batch
+        return {**batch, "old": self.memory.recall(state, batch, u)}
 
     def loss(self, params, state, batch):
         new = self.risk(params, state, batch)
         if "old" not in batch:
             return new
-        share = torch.where(state["old"].any(1), self.share(batch), 1.0)
+        share = torch.where(state["old"].any(1), self.share(batch), 1.0)  # (lanes,)
         return share * new + (1 - share) * self.risk(params, state, batch["old"])
 
     def risk(self, params, state, batch):
@@ -91,52 +76,18 @@ class Rehearsal(Finetune):
         return 1 / (batch["task"] + 1) if self.weighting == "1/k" else 0.5
 
     def after_step(self, params, state, batch):
-        return state if batch["epoch"] else self.store(params, state, batch)
-
-    def store(self, params, state, batch):
-        """The batch arrives: x, y and chance (lanes, n, …)."""
-        on, group = torch.full_like(batch["y"], batch["task"]), batch["y"] * (self.policy != "reservoir")
-        new = {"memory.x": self.encode(params, state, batch["x"]), "memory.y": batch["y"], "memory.on": on}
-        return memory.store(state, new, group, batch["chance"], newest=self.policy == "ring")
-
-    def columns(self, params, stream):
-        """What is kept of a sample, {name: (dtype, width…)}."""
-        columns = {"x": (torch.uint8, self.width(params, stream.tasks[0].train[0])), "y": (torch.uint8,)}
-        if stream.scenario == "class":  # there the class of a sample tells its task
-            return columns
-        return {**columns, "on": (torch.uint8,)}
-
-    def width(self, params, x):
-        """Bytes of a sample."""
-        return math.ceil(x[0].numel() * self.bits / 8)
-
-    def encode(self, params, state, x):
-        """Samples (lanes, n, …) in 0 … 1 as bytes (lanes, n, width)."""
-        codes = (x.flatten(2) * state["levels"].view(-1, 1, 1)).round()
-        return packed(codes.to(torch.uint8), self.bits)
-
-    def decode(self, state, codes, like):
-        """Bytes (lanes, n, width) as samples of the shape of `like` (lanes, …, channels, height, width)."""
-        x = unpacked(codes, self.bits, like[0, 0].numel()) / state["levels"].view(-1, 1, 1)
-        return x.view(*codes.shape[:2], *like.shape[2:])
+        return state if batch["epoch"] else self.memory.store(params, state, batch)
 
     def keeps(self, state, lane=0):
         """The samples, packed, a byte for the class of each and, unless that tells it, one for the task."""
-        return {k: v[lane][state["filled"][lane]] for k, v in memory.tables(state).items()}
+        return self.memory.keeps(state, lane)
 
     def shows(self, state, shape, lane=0):
         """What is kept, to look at: x (n, channels, height, width) of the stream's `shape`, and y (n,)."""
-        rows, like = state["filled"][lane], torch.empty(1, 1, *shape)
-        x = self.decode({k: v[[lane]] for k, v in state.items()}, state["memory.x"][[lane]][:, rows], like)
-        return x[0].cpu(), state["memory.y"][lane][rows].long().cpu()
+        return self.memory.shows(state, shape, lane)
 
     def notes(self, state):
-        share, came, said = memory.shares(state), state["arrived"], []
-        for lane, group in ((came > 0) & (came < share[:, None])).nonzero().tolist():
-            who = "the stream" if self.policy == "reservoir" else f"class {group}"
-            gave = f"{who} gave {came[lane, group]} samples, fewer than its share of {share[lane]}"
-            said.append(f"With capacity {state['capacity'][lane]} {gave}: all are kept.")
-        return list(dict.fromkeys(said))
+        return self.memory.notes(state)
 
 
 @dataclass(frozen=True, repr=False)

@@ -28,10 +28,10 @@ class Means(Halves, Finetune):
     frozen = False
 
     def start(self, params, stream, hyper):
-        width, x = latent_width(self.front, params, stream.tasks[0].train[0]), next(iter(params.values()))
-        count = x.new_zeros(lanes_of(params), stream.outputs)
+        width = latent_width(self.front, params, stream.tasks[0].train[0])
+        count = torch.zeros(lanes_of(params), stream.outputs, device=device_of(params))
         still = torch.full(count.shape[:1], self.frozen, device=count.device)
-        return {**hyper, "still": still, "count": count, "mean": x.new_zeros(*count.shape, width)}
+        return {**hyper, "still": still, "count": count, "mean": count.new_zeros(*count.shape, width)}
 
     def loss(self, params, state, batch):
         if state["still"].all():  # nothing that an optimiser could move
@@ -58,7 +58,8 @@ class Means(Halves, Finetune):
         member = F.one_hot(y, state["count"].shape[1]).to(z.dtype)  # (lanes, n, classes)
         came = member.sum(1)
         total = state["count"] + came
-        mean = state["mean"] + (member.mT @ (z - rows(state["mean"], y))) / total.clamp(min=1).unsqueeze(-1)
+        apart = member.mT @ (z - rows(state["mean"], y))  # sums by class
+        mean = state["mean"] + apart / total.clamp(min=1).unsqueeze(-1)
         return {**state, "count": total, "mean": mean}
 
     def precision(self, state):
@@ -74,7 +75,8 @@ class Means(Halves, Finetune):
         mean = state["mean"]
         pull = mean @ self.precision(state)  # μᵀΛ, (lanes, classes, d)
         logits = z @ pull.mT - (pull * mean).sum(-1).unsqueeze(1) / 2
-        return logits.masked_fill(state["count"].unsqueeze(1) == 0, -torch.inf)
+        unseen = state["count"].unsqueeze(1) == 0
+        return logits.masked_fill(unseen, -torch.inf)
 
     def keeps(self, state, lane=0):
         """A mean and a count for every class seen."""

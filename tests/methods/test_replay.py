@@ -32,7 +32,7 @@ from edgecl_lite import (
 )
 from edgecl_lite.lanes import copied, lane
 from edgecl_lite.methods import memory
-from edgecl_lite.methods.codecs import levels
+from edgecl_lite.methods.codecs import Pixels, levels
 from edgecl_lite.models import apply
 from edgecl_lite.streams import Stream, Task
 
@@ -362,18 +362,18 @@ def test_levels_are_those_of_the_pictures():
 
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_stored_pictures_are_off_by_at_most_half_a_step(bits):
-    method, x = Replay(NET, bits=bits), DIGITS.train[0][None, :50]
+    codec, x = Pixels(bits), DIGITS.train[0][None, :50]
     state = {"levels": torch.tensor([levels(x[0], bits)])}
-    codes = method.encode({}, state, x)
+    codes = codec.encode({}, state, x)
     assert codes.shape == (1, 50, 8 * bits) and codes.dtype == torch.uint8
-    error = (method.decode(state, codes, x) - x).abs().max().item()
+    error = (codec.decode(state, codes, x.shape[2:]) - x).abs().max().item()
     assert error == 0 if bits == 8 else error <= 0.5 / (2**bits - 1) + 1e-6
 
 
 def test_eight_bits_lose_nothing_of_any_byte():
     grey = (torch.arange(256, dtype=torch.uint8) / 255).view(1, 4, 1, 8, 8)
-    state, method = {"levels": torch.tensor([levels(grey[0], 8)])}, Replay(NET)
-    assert torch.equal(method.decode(state, method.encode({}, state, grey), grey), grey)
+    state, codec = {"levels": torch.tensor([levels(grey[0], 8)])}, Pixels(8)
+    assert torch.equal(codec.decode(state, codec.encode({}, state, grey), grey.shape[2:]), grey)
 
 
 @pytest.mark.parametrize("policy", ["balanced", "reservoir", "ring"])
@@ -760,12 +760,13 @@ def test_latents_are_off_by_at_most_half_a_step(bits):
     run = train(method, STREAM, seeds=2, steps=10, progress=False)
     x = STREAM.tasks[0].train[0].expand(2, -1, -1, -1, -1)
     z = apply(NET[:3], run.params, x)  # the front has not moved since
-    step, codes = run.state["step"][:, None], method.encode(run.params, run.state, x)
+    codec = method.memory.codec
+    step, codes = run.state["step"][:, None], codec.encode(run.params, run.state, x)
     assert codes.shape[-1] == math.ceil(20 * bits / 8)
-    assert ((method.decode(run.state, codes, x) - z).abs() <= 0.501 * step + 1e-6).all()
+    assert ((codec.decode(run.state, codes) - z).abs() <= 0.501 * step + 1e-6).all()
     torch.testing.assert_close(run.state["low"], z.amin(1))
     torch.testing.assert_close(run.state["step"], (z.amax(1) - z.amin(1)) / (2**bits - 1))
-    wild = method.decode(run.state, method.encode(run.params, run.state, 5 - 10 * x), x)
+    wild = codec.decode(run.state, codec.encode(run.params, run.state, 5 - 10 * x))
     assert (wild >= z.amin(1)[:, None] - 1e-5).all() and (wild <= z.amax(1)[:, None] + 1e-5).all()
 
 
@@ -777,7 +778,7 @@ def test_latents_are_those_of_the_kept_samples_and_reach_the_head():
     assert run.state["filled"].sum(1).tolist() == [20, 20]
     everything = torch.cat([task.train[0] for task in stream]).expand(2, -1, -1, -1, -1)
     labels = torch.cat([task.train[1] for task in stream])
-    codes = method.encode(run.params, run.state, everything)
+    codes = method.memory.codec.encode(run.params, run.state, everything)
     for i in range(2):
         for row in range(20):
             fits = (codes[i] == run.state["memory.x"][i, row]).all(-1)

@@ -48,7 +48,7 @@ from edgecl_lite.machine import disk
 from edgecl_lite.meta.inner import head, new_head, one_by_one
 from edgecl_lite.meta.outer import _drawn, _loss
 from edgecl_lite.method import cross_entropy, masked
-from edgecl_lite.methods.parts import cut_at
+from edgecl_lite.methods.parts import cut_at, latent_width
 from edgecl_lite.models import apply, head_names, initial
 
 SEEDS = 5
@@ -244,10 +244,9 @@ class KnownScale(LatentReplay):
     def end_task(self, params, state, task):
         if task["number"]:
             return state
-        z = apply(self.front, params, self.known.expand(len(state["known"]), *self.known.shape))
-        low, high = z.amin(1), z.amax(1)
-        state = {**state, "low": low, "step": (high - low) / (2**self.bits - 1)}
-        return self.store(params, state, {**task, "task": 0, "chance": task["rng"](task["y"].shape[1])})
+        x = self.known.expand(len(state["known"]), *self.known.shape)
+        state, chance = {**state, **self.memory.codec.scale(params, x)}, task["rng"](task["y"].shape[1])
+        return self.memory.store(params, state, {**task, "task": 0, "chance": chance})
 
 
 def over_bytes():
@@ -262,7 +261,7 @@ def over_bytes():
     trials = split(har([p for p in STREAM_PEOPLE if p not in TRIAL_PEOPLE], TRIAL_PEOPLE))
     stream = split(har(STREAM_PEOPLE, TEST_PEOPLE))
     latents = LatentReplay(net, cut=-1, frozen=True, weights=start)
-    width, channels = stream.pixels, latents.channels(start, known.train[0])
+    width, channels = stream.pixels, latent_width(latents.front, start, known.train[0])
     ways = {  # method, bytes of a sample and of the scale, largest budget
         "raw, whole network": (Replay(net, weights=start), width + 1, 0, 2**21),
         "raw, frozen front": (FrozenFront(net, weights=start), width + 1, 0, 2**21),
