@@ -13,7 +13,7 @@ PLACES = {  # of a legend: for a figure, and for axes with the point of them whe
     "above": ("outside upper center", "lower center", (0.5, 1.02)),
     "below": ("outside lower center", "upper center", (0.5, -0.2)),
 }
-LETTER, HANDLE = 6, 50  # pixels that a letter of a legend takes, and what stands before it
+LETTER, HANDLE = 6, 70  # pixels that a letter of a legend takes, and what stands before it
 
 
 @styled()
@@ -45,12 +45,21 @@ def legend(of, where="right", title=None):
         raise ValueError("legend: nothing here has a label; draw first, with label=…")
     place = dict(loc=corner, bbox_to_anchor=anchor) if isinstance(of, Axes) else dict(loc=outside)
     if where != "right":
-        width = LETTER * max(map(len, labels)) + HANDLE
-        place["ncols"] = max(1, min(len(labels), int(of.bbox.width / width)))
+        place["ncols"] = _columns(labels, of.bbox.width)
     made = of.legend([shown[k] for k in labels], labels, title=title, alignment="left", **place)
     for text in made.get_texts():
         text.set(**look(text.get_text()))
     return made
+
+
+def _columns(labels, width):
+    """Into how many columns the labels go, at most so many pixels wide together."""
+    for n in range(len(labels), 1, -1):
+        rows = -(-len(labels) // n)
+        longest = [max(map(len, labels[i : i + rows])) for i in range(0, len(labels), rows)]
+        if sum(LETTER * letters + HANDLE for letters in longest) <= width:
+            return n
+    return 1
 
 
 class Easel:

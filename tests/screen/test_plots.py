@@ -602,6 +602,16 @@ def test_a_legend_stands_outside_and_names_everything_once():
     assert own.get_window_extent().x0 >= axes[0].get_window_extent().x1 - 1
     assert whole.get_window_extent().y1 <= min(ax.get_window_extent().y0 for ax in axes)
     assert own.get_title().get_text() == "on"
+    words = "MAML, rate 0.4", "pre-trained, head at zero, rate 0.005", "random, rate 1.5"
+    for names, columns in ((words, 2), (words[::2], 2), ([words[1]] * 5, 2), ([words[1] * 2] * 2, 1)):
+        fig, ax = plots.figure(width=6)
+        for i, name in enumerate(names):
+            ax.plot([1], label=name + str(i))
+        wide = plots.legend(fig, "above")
+        fig.canvas.draw()
+        box = wide.get_window_extent()
+        assert fig.bbox.x0 - 1 <= box.x0 and box.x1 <= fig.bbox.x1 + 1
+        assert wide._ncols == columns
     with pytest.raises(ValueError, match=r"one of \['right', 'above', 'below'\], got 'left'"):
         plots.legend(fig, "left")
     with pytest.raises(ValueError, match="nothing here has a label"):
