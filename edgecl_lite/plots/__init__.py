@@ -1,5 +1,10 @@
 # ruff: noqa: F401, I001
-"""Plots: functions of (data, ax) that return the sentence of their picture. Only they know matplotlib."""
+"""Plots: functions of data and axes that hand back the sentence of their picture; only they know
+matplotlib. Every lesson draws with them. Read house.py first (the style, numbers as words, `show`),
+then curves.py (one run), lines.py and bars.py (values over seeds), page.py (bare axes, legends, an
+easel), and what you need of images.py, sweeps.py (a metric along a grid), memory.py (a board's bytes)
+and names.py (any name, made fit for a picture).
+"""
 
 from .bars import bars, told
 from .curves import Curves, cell_of, curves, curves_sentence, edges_of, heat, matrix, spread
