@@ -2,6 +2,8 @@
 that is painted over again and again while something trains. Every lesson.
 """
 
+import itertools
+
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -55,8 +57,9 @@ def legend(of, where="right", title=None):
 def _columns(labels, width):
     """Into how many columns the labels go, at most so many pixels wide together."""
     for n in range(len(labels), 1, -1):
-        rows = -(-len(labels) // n)
-        longest = [max(map(len, labels[i : i + rows])) for i in range(0, len(labels), rows)]
+        rows, more = divmod(len(labels), n)  # the first columns have one more
+        ends = list(itertools.accumulate(rows + (i < more) for i in range(n)))
+        longest = [max(map(len, labels[a:b])) for a, b in itertools.pairwise([0, *ends])]
         if sum(LETTER * letters + HANDLE for letters in longest) <= width:
             return n
     return 1

@@ -603,7 +603,21 @@ def test_a_legend_stands_outside_and_names_everything_once():
     assert whole.get_window_extent().y1 <= min(ax.get_window_extent().y0 for ax in axes)
     assert own.get_title().get_text() == "on"
     words = "MAML, rate 0.4", "pre-trained, head at zero, rate 0.005", "random, rate 1.5"
-    for names, columns in ((words, 2), (words[::2], 2), ([words[1]] * 5, 2), ([words[1] * 2] * 2, 1)):
+    starts = [
+        "OML",
+        "random",
+        "random, head at zero",
+        "pre-trained",
+        "pre-trained, head at zero",
+        "mean drawing",
+    ]
+    for names, columns in (
+        (starts, 3),
+        (words, 2),
+        (words[::2], 2),
+        ([words[1]] * 5, 2),
+        ([words[1] * 2] * 2, 1),
+    ):
         fig, ax = plots.figure(width=6)
         for i, name in enumerate(names):
             ax.plot([1], label=name + str(i))
