@@ -9,8 +9,7 @@ import pytest
 SOURCES = {
     "setup": """
 import torch
-from edgecl_lite import Finetune, digits, live, mlp, rotated, train
-from edgecl_lite.data import stored
+from edgecl_lite import Finetune, digits, live, mlp, rotated, stored, train
 
 stream = rotated(digits(), (0, 60))
 method, options = Finetune(mlp(stream, (4,))), dict(steps=1, progress=False)

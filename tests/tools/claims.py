@@ -28,7 +28,7 @@ PATCH = """
 def _claims_shift(by):
     import sys
     import edgecl_lite
-    from edgecl_lite import arguments
+    from edgecl_lite._refuse import arguments
 
     class Shifted(list):
         pass
