@@ -93,7 +93,7 @@ def _moments(kept):
     for name, value in kept.items():
         if name.startswith("opt."):
             _, i, key = name.split(".", 2)
-            state.setdefault(int(i), {})[key] = value.clone()
+            state.setdefault(int(i), {})[key] = value.clone()  # i: the i-th of the params
     return state
 
 

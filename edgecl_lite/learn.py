@@ -1,8 +1,12 @@
 """The one training loop: for every batch, draw → loss → backward → optimiser → after_step.
 
+The path of one step, for EWC: `Plan.batches` deals every lane its samples, `EWC.loss` adds the springs to the
+cross entropy, `descend` sums over lanes and goes backward, `opt.step` moves. After the last step of a task,
+`EWC.end_task` takes new springs from `fisher`.
+
 `steps` is the loop and holds nothing that is not in its `Moment`, so that a training can be left and gone on
-with between any two steps; `follow` looks at each moment, `learn` gives the Points that are due. Lesson:
-01_catastrophic_forgetting writes this loop for one network.
+with between any two steps (`journal.py` writes moments down); `follow` looks at each of them, `learn` gives
+the Points that are due. Lesson: 01_catastrophic_forgetting writes this loop for one network.
 """
 
 from dataclasses import dataclass, field
@@ -23,10 +27,11 @@ class Diverged(FloatingPointError):
 
 @dataclass(frozen=True)
 class Moment:
-    """A training between two steps: all that the next ones hang on. It holds until then, no copies are made.
+    """A training between two steps: all that the next ones hang on.
 
-    step: how many were made; opt: the optimiser, None before the first; dice: all that is random; loss
-    (lanes,): of the last step, None before the first.
+    It is alive: the next step changes params, opt and dice in place; `carried` and `Journal` make copies.
+    step: how many were made; opt: the optimiser, None before the first; dice: all that is random, a method's
+    `rng`; loss (lanes,): of the last step, None before the first.
     """
 
     step: int
@@ -53,7 +58,7 @@ def steps(method, plan, moment):
             loss = descend(method, params, state, batch, plan.parts)
             opt.step()
             state, step = method.after_step(params, state, batch), step + 1
-            if not batch["left"]:
+            if not batch["left"]:  # the last step of the task
                 params = {k: p.detach() for k, p in params.items()}
                 state = method.end_task(params, state, task)
             yield Moment(step, params, state, opt, dice, loss)
@@ -177,17 +182,19 @@ def carried(moment):
 
 
 def descend(method, params, state, batch, parts):
-    """The loss (lanes,), and its gradient in params: each lane's own, for none knows another's weights."""
+    """The loss (lanes,) and its gradient in params: a few lanes at a time, where all take too much memory."""
     if len(parts) == 1:
-        loss = method.loss(params, state, batch)
-        if not loss.requires_grad:
-            raise ValueError("there is nothing to learn: all parameters of the net have requires_grad=False")
-        loss.sum().backward()
-        return loss.detach()
-    losses = []
-    for part in parts:  # a few lanes at a time, where all at once take too much memory
-        losses += [descend(method, *(some(tree, part) for tree in (params, state, batch)), parts[:1])]
-    return torch.cat(losses)
+        return backward(method.loss(params, state, batch))
+    trees = params, state, batch
+    return torch.cat([backward(method.loss(*(some(tree, few) for tree in trees))) for few in parts])
+
+
+def backward(loss):
+    """Loss (lanes,): the gradient of the sum is each lane's own, for none knows another's weights."""
+    if not loss.requires_grad:
+        raise ValueError("there is nothing to learn: all parameters of the net have requires_grad=False")
+    loss.sum().backward()
+    return loss.detach()
 
 
 @settled

@@ -74,22 +74,22 @@ class Dice:
     """
 
     def __init__(self, seeds, which, device):
-        self.which, self.device = which, device
+        self.which, self.device, self.order = which, device, None
         self.shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.chances = [torch.Generator().manual_seed(seed + SEEDS) for seed in seeds]
-        self.epoch = self._now()
+        self.begun = self._now()
 
     def __call__(self, n):
         return torch.stack([torch.rand(n, generator=g) for g in self.chances])[self.which].to(self.device)
 
-    def orders(self, n):
-        """An order of n samples for each seed, (seeds, n)."""
-        self.epoch = self._now()
-        return torch.stack([torch.randperm(n, generator=g) for g in self.shuffles])
+    def shuffle(self, n):
+        """Begin an epoch: a new `order` (seeds, n) of n samples for each seed."""
+        self.begun = self._now()
+        self.order = torch.stack([torch.randperm(n, generator=g) for g in self.shuffles])
 
     def close(self):
-        """All of the last orders is used: from here on, new ones are drawn."""
-        self.epoch = self._now()
+        """The epoch ends: whoever goes on from here draws a new order, not this one again."""
+        self.begun = self._now()
 
     def _now(self):
         return [g.get_state() for g in self.shuffles]
@@ -98,7 +98,7 @@ class Dice:
     def states(self):
         """What to go on with, (seeds, bytes) each: of the shuffling where the epoch under way began."""
         return {
-            "epoch": torch.stack(self.epoch),
+            "epoch": torch.stack(self.begun),
             "chances": torch.stack([g.get_state() for g in self.chances]),
         }
 
@@ -107,14 +107,14 @@ class Dice:
         for kind, generators in (("epoch", self.shuffles), ("chances", self.chances)):
             for state, generator in zip(states[kind], generators, strict=True):
                 generator.set_state(state.clone())  # torch wants them aligned
-        self.epoch = self._now()
+        self.begun, self.order = self._now(), None
 
 
 class Plan:
     """Arguments of `learn`, checked. TypeError or ValueError says what was expected and what came.
 
-    options: an `Options`; axes: the `Lanes`; spans: steps of each task, total: of all; epochs: steps of an
-    epoch of each task.
+    options: an `Options`; axes: the `Lanes`; spans: steps of each task, total: of all; each_epoch: steps
+    of an epoch of each task.
     """
 
     def __init__(self, method, stream, seeds=1, grid=None, **options):
@@ -129,8 +129,8 @@ class Plan:
         self.device = self.options.device or "cpu"
         sizes = [len(task.train[1]) for task in stream]
         batch = self.options.batch_size
-        self.epochs = [-(-method.epoch(sizes[: t + 1]) // batch) for t in range(len(sizes))]
-        self.spans = [self.options.steps or self.options.epochs * each for each in self.epochs]
+        self.each_epoch = [-(-method.epoch(sizes[: t + 1]) // batch) for t in range(len(sizes))]
+        self.spans = [self.options.steps or self.options.epochs * each for each in self.each_epoch]
         self.axes = Lanes(self.grid, self.seeds)
         own = type(method).__module__.partition(".")[0] == __package__
         self.verbs = method if own else Checked(method, self.lanes)
@@ -203,7 +203,7 @@ class Plan:
     def due(self, step):
         """Whether a point is taken after so many steps: every so often within a task, and at its end."""
         t, done = self.place(step)
-        return not done or done % (self.options.every or self.epochs[t]) == 0
+        return not done or done % (self.options.every or self.each_epoch[t]) == 0
 
     def task(self, step, dice):
         """The task of the next step, as begin_task and end_task get it, its training set with a lane axis.
@@ -230,17 +230,21 @@ class Plan:
         each = -(-n // self.options.batch_size)  # steps of an epoch
         for done in range(step - task["begins"], span):
             epoch, nth = divmod(done, each)
-            if not nth or done == step - task["begins"]:
-                picks = dice.orders(n).split(self.options.batch_size, 1)  # each (seeds, batch_size)
-            pick = picks[nth][self.which].to(self.device)  # (lanes, batch_size)
+            if not nth or dice.order is None:  # None after `set`, which went back to where the epoch began
+                dice.shuffle(n)
+            pick = dice.order.split(self.options.batch_size, 1)[nth]  # (seeds, batch_size)
+            pick = pick[self.which].to(self.device)  # (lanes, batch_size)
             own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]], **told}
-            if nth == each - 1 or done == span - 1:
+            if nth == each - 1 or done == span - 1:  # before the yield: a `Moment` is taken after this batch
                 dice.close()
             at = {"epoch": epoch, "step": task["begins"] + done, "left": (span - 1 - done) / span}
             yield {**own, **at}
 
     def learning(self, params):
-        """Copies of the params that an optimiser may move, unless the net says `requires_grad=False`."""
+        """Copies of the params that an optimiser may move, unless the net says `requires_grad=False`.
+
+        Copies, so that what a method kept of them at the end of a task stays where it is.
+        """
         moving = learns(self.method.net)
         return {k: p.requires_grad_(k in moving) for k, p in copied(params).items()}
 

@@ -196,7 +196,7 @@ def _light(stream):
 
 def _points(plan):
     """(how many points a training records, bytes of the answers in each)."""
-    pauses = [plan.options.every or each for each in plan.epochs]
+    pauses = [plan.options.every or each for each in plan.each_epoch]
     points = 1 + sum(-(-span // pause) for span, pause in zip(plan.spans, pauses, strict=True))
     widest = max(len(task.test[1]) for task in plan.stream)
     return points, plan.lanes * len(plan.stream) * (widest + 8)

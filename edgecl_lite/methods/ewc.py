@@ -2,8 +2,9 @@
 
     loss = L(θ) + λ/2 Σᵢ Fᵢ (θᵢ − θ*ᵢ)²        F: diagonal Fisher information, θ*: the weights after a task
 
-Kirkpatrick et al. 2017, eq. 3: one penalty per task. Huszár 2018 argues for a single one around the last θ*,
-as in online EWC (Schwarz et al. 2018). Lesson: 02_ewc derives every line.
+Kirkpatrick et al. 2017, eq. 3: one penalty per task. Their sum is one quadratic, so two tensors are kept:
+Σₖ Fₖ (θ − θ*ₖ)² = F (θ − θ*)² + constant, with F = Σₖ Fₖ and θ* = Σₖ Fₖ θ*ₖ / F. Huszár 2018 argues for a
+single one around the last θ*, as in online EWC (Schwarz et al. 2018). Lesson: 02_ewc derives every line.
 """
 
 from dataclasses import dataclass
@@ -26,10 +27,10 @@ class Quadratic(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, fisher, anchor, *theta):
+    def forward(ctx, stiffness, anchors, *theta):
         forces, energy = [], 0
-        for F, mean, weight in zip(fisher, anchor, theta, strict=True):
-            distance = weight - mean
+        for F, anchor, weight in zip(stiffness, anchors, theta, strict=True):
+            distance = weight - anchor
             forces.append(F * distance)
             energy = energy + torch.linalg.vecdot(forces[-1].flatten(1), distance.flatten(1))
         ctx.save_for_backward(*forces)
@@ -45,7 +46,6 @@ class Quadratic(torch.autograd.Function):
 class EWC(Finetune):
     """Elastic weight consolidation: a penalty for every task, Σₖ Fₖ (θ − θ*ₖ)².
 
-    That is one quadratic around the F-weighted mean of the θ*ₖ, so that two tensors are all it takes.
     lam: strength λ >= 0. samples: how many of a task's samples, drawn at random, estimate F (None: all).
     labels: see `fisher`. Deviation: F is a mean over samples, so λ counts in units of one sample's
     log-likelihood.
@@ -62,10 +62,11 @@ class EWC(Finetune):
     def loss(self, params, state, batch):
         F, anchor = part(state, "fisher"), part(state, "anchor")
         penalty = Quadratic.apply([*F.values()], [*anchor.values()], *(params[k] for k in F))  # (lanes,)
-        return super().loss(params, state, batch) + state["lam"] / 2 * penalty
+        return super().loss(params, state, batch) + state["lam"] / 2 * penalty  # pulls with λ F (θ − θ*)
 
     def end_task(self, params, state, task):
-        drawn = task["rng"](task["y"].shape[1]).argsort(1)[:, : self.samples]  # (lanes, samples)
+        shuffled = task["rng"](task["y"].shape[1]).argsort(1)
+        drawn = shuffled[:, : self.samples]  # (lanes, samples), none twice
         x, y, active = (rows(task[k], drawn) for k in ("x", "y", "active"))
         new = fisher(self.net, params, x, y, labels=self.labels, active=active, rng=task["rng"])
         F, anchor = part(state, "fisher"), part(state, "anchor")
