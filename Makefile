@@ -1,8 +1,8 @@
 # Needs make and Python 3.11 to 3.13 (3.11 is what we test with). Everything else goes into .venv, nothing outside it.
 #   make lab     set up, then open lesson 00 in JupyterLab        make test    set up, then run every test
-#   make setup   only prepare .venv                               make bench   the speed table of the README
+#   make setup   only prepare .venv                               make bench   how fast it is: docs/speed.md
 #   make lint    ruff: check and format                           make clean   remove what tests and tools left behind
-#   make notebooks   run every lesson and store its outputs       make measure   time and memory into the README's map
+#   make notebooks   run every lesson and store its outputs       make measure   time and memory: docs/lessons.md
 #   make claims  which claims of the lessons fall with other seeds (or EDGECL_SEEDS=+100 make claims, for one shift)
 #   make sizes   what there is to read for each method, counted anew: docs/reading.md
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes

@@ -15,11 +15,13 @@ import torch
 class Lanes:
     """Which lane is which: the axes of a grid, {name: values}, and the seeds as the last and innermost one.
 
-    No other place knows the order of lanes. axes: {name: [values]}, "seed" the last.
+    No other place knows the order of lanes. axes: {name: [values]}; seed: the name of the last one, "seed"
+    unless a hyper-parameter is called so.
     """
 
     def __init__(self, grid, seeds):
-        self.axes = {**grid, "seed": list(seeds)}
+        self.seed = "seeds" if "seed" in grid else "seed"
+        self.axes = {**grid, self.seed: list(seeds)}
 
     def __len__(self):
         return math.prod(self.shape)

@@ -145,7 +145,7 @@ class Plan:
     @property
     def which(self):
         """For each lane the number of its seed, (lanes,)."""
-        return self.axes.of("seed")
+        return self.axes.of(self.axes.seed)
 
     @property
     def total(self):

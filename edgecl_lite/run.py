@@ -97,11 +97,11 @@ class Run:
         """
         lanes = self.axes.where(**where)
         grid = {k: list(where.get(k, v)) for k, v in self.grid.items() if _several(where.get(k, v))}
-        wanted = where.get("seed", self.seeds)
+        wanted = where.get(self.axes.seed, self.seeds)
         seeds = list(wanted) if _several(wanted) else [wanted]
         lanes = lanes.tolist()
         part = Lanes(grid, seeds)
-        gone = {k: v for k, v in where.items() if k not in grid and k != "seed"}
+        gone = {k: v for k, v in where.items() if k not in grid and k != self.axes.seed}
         which = [self.seeds.index(seed) for seed in seeds]
         pick = lambda k, v: v[which] if k.startswith("dice.") else v[lanes] if v.dim() else v
         trees = {tree: {k: pick(k, v) for k, v in getattr(self, tree).items()} for tree in TREES}

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = ROOT / "edgecl_lite"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 START = "notebooks/00_start_here.ipynb"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ADDRESS = PROJECT["urls"]["Repository"]
@@ -114,19 +116,23 @@ def test_version_stands_in_one_more_place_only():
 # ---- the texts
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "name",
+    [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *NOTEBOOKS)],
+)
 def test_relative_links_resolve(name):
     text = read(name)
+    if name.endswith(".ipynb"):
+        cells = json.loads(text)["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
     local = [t for t in targets if not re.match(r"[a-z]+:", t)]
     headings = {
         re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.M)
     }
-    broken = [
-        t
-        for t in local
-        if (t[1:] not in headings if t.startswith("#") else not (ROOT / t.partition("#")[0]).exists())
-    ]
+    found = lambda t: t[1:] in headings if t[0] == "#" else (here / t.partition("#")[0]).exists()
+    here = (ROOT / name).parent
+    broken = [t for t in local if not found(t)]
     assert not broken, f"{name} links to nowhere: {broken}"
 
 
@@ -140,8 +146,10 @@ def test_readme_says_why_for_every_dependency():
 def test_readme_maps_every_lesson_and_is_filled_in():
     text = read("README.md")
     for path in (ROOT / "notebooks").glob("*.ipynb"):
-        assert f"notebooks/{path.name}" in text, f"the README's map lacks {path.name}: `make measure`"
-    assert "to be measured" not in text, "`make measure` and `make bench` fill in the README's tables"
+        assert f"notebooks/{path.name}" in text, f"the README's map lacks {path.name}"
+        assert f"notebooks/{path.name}" in read("docs/lessons.md"), f"{path.name} lacks: `make measure`"
+    for page in ("lessons", "reading", "speed"):
+        assert f"docs/{page}.md" in text
 
 
 def test_readme_has_the_two_commands_and_the_plain_lines():

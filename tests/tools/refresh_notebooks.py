@@ -2,7 +2,7 @@
 
 Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
 that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
---measure stores no outputs: it writes the measured time and memory into the maps of README and lesson 00, and
+--measure stores no outputs: it writes the measured time and memory into docs/lessons.md and lesson 00, and
 ends with an exit code other than 0 where a lesson takes more than its limit; no test does.
 NAME picks lessons by the beginning of their file name: python tests/tools/refresh_notebooks.py 02
 """
@@ -41,9 +41,9 @@ def clean(notebook):
 
 
 def table(costs):
-    """The map of lessons as Markdown; costs: {path: (title, Cost)}."""
+    """What the lessons cost as Markdown; costs: {path: (title, Cost)}."""
     rows = [
-        f"| [{name}](notebooks/{path.name}) | {cost.seconds:.0f} s | {cost.peak_mb:.0f} MB |"
+        f"| [{name}](../notebooks/{path.name}) | {cost.seconds:.0f} s | {cost.peak_mb:.0f} MB |"
         for path, (name, cost) in costs.items()
     ]
     return "\n".join(["| lesson | Run All | peak memory |", "| --- | ---: | ---: |", *rows])
@@ -60,11 +60,10 @@ def beyond(costs):
 
 
 def fill_maps(costs):
-    """Write the costs into the README and into the map in lesson 00 (last two columns of its rows)."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    pattern = r"(?<=<!-- lessons:begin -->\n).*?(?=\n<!-- lessons:end -->)"
-    readme.write_text(re.sub(pattern, lambda _: table(costs), text, flags=re.S), encoding="utf-8")
+    """Write the costs into docs/lessons.md and into the map in lesson 00 (last two columns of its rows)."""
+    page = ROOT / "docs/lessons.md"
+    head = page.read_text(encoding="utf-8").partition("\n| lesson ")[0]
+    page.write_text(f"{head}\n{table(costs)}\n", encoding="utf-8")
     start = lessons()[0]
     notebook = read(start)
     cell = next(cell for cell in notebook.cells if cell.id == "map")
@@ -96,7 +95,7 @@ def main():
     print("\n" + table(costs))
     if options.measure and not options.names:
         fill_maps(costs)
-        print("\nwritten into README.md and lesson 00")
+        print("\nwritten into docs/lessons.md and lesson 00")
     if options.measure:
         wheel = version("torch")
         more = "" if wheel.endswith("+cpu") else f", which takes about {CUDA_MB} MB more than the CPU wheel"
