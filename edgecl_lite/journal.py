@@ -6,8 +6,6 @@ was cut short counts as never written; all before it is whole, and from there th
 training that was never cut. A saved `Run` is such a value too, taken at its last point.
 """
 
-import hashlib
-import json
 import os
 import time
 from dataclasses import dataclass, field, replace
@@ -15,18 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load, save
 
 from ._refuse.arguments import number
-from .lanes import thick, thin
+from ._refuse.journals import check_same, check_state
 from .learn import Moment, Observer, Point, beginning, carried
 from .machine import disk
+from .machine.records import framed, records
 from .machine.settled import settled
 from .plan import Dice
 from .run import Run
 
-MARK = b"edgecl:)"
-HEAD = len(MARK) + 8 + 32  # before each record: the mark, its length, its sha256
 OLDER = "It went on from a Run of an older version, without its dice: not as if it had never stopped."
 SHARE = 0.04  # of the time at most goes into writing
 LARGE = 64e6  # bytes of moments that have passed, before the file is written anew without them
@@ -128,7 +124,7 @@ class Journal:
         """Write the file anew: what is trained, all points, the moment."""
         told = {"settings": self.plan.settings, "digests": [task.digest for task in self.plan.stream]}
         self.last = {}
-        raw = _framed({}, told) + self._record(moment, observer, self.points)
+        raw = framed({}, told) + self._record(moment, observer, self.points)
         disk.write(self.path, raw)
         self.size = self.live = len(raw)
 
@@ -160,33 +156,7 @@ class Journal:
             tensors["losses"] = torch.stack(observer.losses)
         for name in ("accuracy", "predicted") if points else ():
             tensors[name] = torch.from_numpy(np.stack([getattr(p, name) for p in points]))
-        return _framed(tensors, told)
-
-
-def _framed(tensors, facts):
-    """A record: mark, length, digest, and the tensors as safetensors with the facts in their header."""
-    thinned = {name: thin(value) for name, value in tensors.items()}
-    facts["equal"] = {name: lanes for name, (_, lanes) in thinned.items()}  # in their order, too
-    whole = {name: value.detach().cpu().contiguous().clone() for name, (value, _) in thinned.items()}
-    raw = save(whole, {"facts": json.dumps(facts)})
-    return MARK + len(raw).to_bytes(8, "little") + hashlib.sha256(raw).digest() + raw
-
-
-def _records(path, raw):
-    """(facts, tensors) of every whole record. ValueError where one that others follow is damaged."""
-    at = 0
-    while at + HEAD <= len(raw):
-        size = int.from_bytes(raw[at + len(MARK) : at + len(MARK) + 8], "little")
-        begin, end = at + HEAD, at + HEAD + size
-        body = raw[begin:end]
-        if raw[at : at + len(MARK)] != MARK or hashlib.sha256(body).digest() != raw[begin - 32 : begin]:
-            if at and end >= len(raw):
-                return  # the last one, cut short
-            raise ValueError(f"{path} is damaged at byte {at:,} of {len(raw):,}, and was not used")
-        header = json.loads(body[8 : 8 + int.from_bytes(body[:8], "little")])
-        facts, tensors = json.loads(header["__metadata__"]["facts"]), load(body)
-        yield facts, {k: thick(tensors[k].clone(), lanes) for k, lanes in facts["equal"].items()}
-        at = end
+        return framed(tensors, told)
 
 
 def read(path):
@@ -194,7 +164,7 @@ def read(path):
     if not path.is_file():
         raise FileNotFoundError(f"there is no journal at {path}; train(…, journal=path) writes one")
     told, points, kept = None, [], {}
-    for told_now, tensors in _records(path, path.read_bytes()):
+    for told_now, tensors in records(path, path.read_bytes()):
         if told is None:
             told = told_now
             continue
@@ -228,20 +198,6 @@ def of_run(run):
     return Kept(run.settings, run.digests, points, int(run.step[-1]), *tensors, *facts)
 
 
-def new_path(path, resume=None):
-    """The path of a journal to write. Raises where there is one that `resume` does not go on with."""
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise TypeError(f"journal must be the path of a file, such as 'runs/night.journal', got {path!r}")
-    path = Path(os.path.expanduser(path))
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; add the name of a file, such as {path}/night.journal")
-    same = isinstance(resume, str | os.PathLike) and Path(os.path.expanduser(resume)) == path
-    if path.exists() and not same:
-        way = f"resume={str(path)!r} goes on with it; or take it away, or take another path"
-        raise FileExistsError(f"there is a journal at {path}: {way}")
-    return path
-
-
 @settled
 def resumed(source, plan):
     """What was kept of a plan's training, in a journal (its path) or in a Run (or its path).
@@ -258,24 +214,5 @@ def resumed(source, plan):
     else:
         raise TypeError(f"resume must be a Run or the path of a journal, got {type(source).__name__}")
     check_same(kept, plan, where)
+    check_state(kept, beginning(plan).state, where)
     return kept
-
-
-def check_same(kept, plan, where):
-    """Raises ValueError where what is kept is of another training than this plan's."""
-    for name, here in plan.settings.items():
-        there = kept.settings.get(name, here)
-        if there != here:
-            raise ValueError(f"{where} is of another training: its {name} is {there!r}, here it is {here!r}")
-    own = [task.digest for task in plan.stream]
-    for t, there in enumerate(kept.digests):
-        if own[t : t + 1] != [there]:
-            here = f"other data in task {t}" if t < len(own) else f"only {len(own)} tasks"
-            raise ValueError(f"{where} is of another training: here is {here}; give the whole stream")
-    want, got = (
-        {k: tuple(v.shape) for k, v in state.items()} for state in (beginning(plan).state, kept.state)
-    )
-    if unlike := [k for k in want | got if want.get(k) != got.get(k)]:
-        sizes = f"{got.get(unlike[0])}, here {want.get(unlike[0])}"
-        grown = "it was begun with a shorter stream; this method needs the whole one from its start"
-        raise ValueError(f"{where} is of another training: its state {unlike[0]!r} is {sizes}: {grown}")

@@ -14,14 +14,13 @@ from ._refuse.nets import check_fit
 from ._refuse.optimizers import check_device, check_kind, check_optimizer
 from ._refuse.verbs import Checked, moved
 from .lanes import Lanes, copied, lane, lanes_of, stack
-from .machine.pieces import Made
+from .machine.records import digest, plain
+from .machine.step import lanes_at_once
 from .method import Finetune, checks
-from .models import apply, initial, learns
-from .streams import Stream, digest
+from .models import initial, learns
+from .streams import Stream
 
 VERSION = "edgecl 1"
-STEP = 200e6  # bytes of activations that all lanes of a step may take together
-LITTLE = 2**16  # values in a batch of all lanes that are not worth a look
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
@@ -134,7 +133,7 @@ class Plan:
         self.axes = Lanes(self.grid, self.seeds)
         own = type(method).__module__.partition(".")[0] == __package__
         self.verbs = method if own else Checked(method, self.lanes)
-        self.parts, self.notes = self.some_lanes(), self.told_before()
+        self.parts, self.notes = lanes_at_once(self), self.told_before()
         if callable(self.options.optimizer):
             check_optimizer(self.options.optimizer, self.start()[0], self.options.lr)
 
@@ -174,19 +173,6 @@ class Plan:
         cells = [{**self.method.hyper, **cell} for cell in self.axes.cells]
         hyper = {k: [cell[k] for cell in cells] for k in self.method.hyper}
         return self.to(params), {k: torch.tensor(v, device=self.device) for k, v in hyper.items()}
-
-    def some_lanes(self):
-        """Slices of lanes that go through a step together: all, unless that takes over `STEP` bytes."""
-        if self.lanes * self.options.batch_size * self.stream.pixels < LITTLE:
-            return [slice(None)]
-        params = {k: p.detach().cpu()[None] for k, p in self.method.net.named_parameters()}
-        with torch.no_grad(), Made() as one:
-            apply(self.method.net, params, self.stream.tasks[0].train[0][None, :1])
-        each = (
-            3 * self.options.batch_size * one.total
-        )  # of a lane: what is new, what is rehearsed, and gradients
-        several = max(1, int(STEP / each))
-        return [slice(i, i + several) for i in range(0, self.lanes, several)]
 
     def to(self, tree):
         """The dict on the device asked for."""
@@ -297,18 +283,3 @@ def axes(method, grid):
         name: [checks(method)[name](f"each of {name}", v) for v in several(name, values)]
         for name, values in grid.items()
     }
-
-
-def plain(value):
-    """A value as JSON gives it back; of a function the name, for its address is new in every process."""
-    if torch.is_tensor(value):
-        return digest([value])
-    if isinstance(value, functools.partial):
-        return [plain(value.func), plain(value.args), plain(value.keywords)]
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return getattr(value, "__qualname__", str(value))

@@ -10,7 +10,6 @@ Lesson: 01_catastrophic_forgetting.
 
 import dataclasses
 import functools
-import hashlib
 import itertools
 import math
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ import torch
 from torch.nn import functional as F
 
 from ._refuse.arguments import LARGEST, choice, number, several, whole
-from ._refuse.samples import check_samples, text
-from .data.images import Dataset
+from ._refuse.samples import text
+from ._refuse.streams import SCENARIOS, check_dataset, check_stream, labelled, order_of, outputs_of, sizes_of
+from .machine.records import digest
 from .machine.settled import settled
-
-SCENARIOS = ("task", "domain", "class")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +40,11 @@ class Task:
 
     def __post_init__(self):
         text("the name of a task", self.name)
-        classes = _outputs(self.name, self.classes)
+        classes = outputs_of(self.name, self.classes)
         labels = tuple(map(str, several("labels", self.labels, least=0) or classes))
         if len(labels) != len(classes):
             raise ValueError(f"task {self.name!r} has {len(classes)} classes, got labels {labels}")
-        parts = {part: self._checked(part, classes) for part in ("train", "test")}
+        parts = {part: labelled(self, part, classes) for part in ("train", "test")}
         for field, value in {**parts, "classes": classes, "labels": labels}.items():
             object.__setattr__(self, field, value)
 
@@ -68,32 +66,8 @@ class Task:
         parts = {"train": (x[~aside], y[~aside]), "test": (x[aside], y[aside])}
         return dataclasses.replace(self, **parts)
 
-    def _checked(self, part, classes):
-        where = f"{part} of task {self.name!r}"
-        x, y = check_samples(where, getattr(self, part), training=part == "train")
-        known = set(y.unique().tolist())
-        if strange := sorted(known - set(classes)):
-            advice = f"Write classes={tuple(sorted(known | set(classes)))}, or leave those samples out"
-            if known == {c + 1 for c in classes}:
-                advice = "Write y = y - 1"
-            elif strange[0] < 0:
-                advice = "Leave those samples out: keep = y >= 0; x, y = x[keep], y[keep]"
-            raise ValueError(f"{where}: expected labels in {classes}, got also {strange}. {advice}")
-        return x, y
-
     def __repr__(self):
         return f"Task({self.name!r}, train {tuple(self.train[0].shape)}, test {tuple(self.test[0].shape)})"
-
-
-def _outputs(name, classes):
-    """The classes of a task as a tuple of int. Raises ValueError where there is none, or one twice."""
-    classes = [c.item() if hasattr(c, "item") else c for c in several("classes", classes, least=0)]
-    if not classes:
-        raise ValueError(f"task {name!r} must have at least one class, got none")
-    classes = tuple(whole("each of classes", c, least=0) for c in classes)
-    if len(set(classes)) < len(classes):
-        raise ValueError(f"classes of task {name!r} must be different outputs, got {classes}")
-    return classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +85,7 @@ class Stream:
 
     def __post_init__(self):
         object.__setattr__(self, "tasks", tuple(several("tasks", self.tasks, least=0)))
-        choice("scenario", self.scenario, SCENARIOS)
-        choice("active", self.rule, ("seen", "all"))
-        if not self.tasks or not all(isinstance(task, Task) for task in self):
-            kinds = sorted({type(task).__name__ for task in self.tasks}) or "none"
-            raise ValueError(f"a stream needs at least one task, and only Tasks, got {kinds}")
-        shapes = [(task.name, *part[0].shape[1:]) for task in self for part in (task.train, task.test)]
-        if len({tuple(shape) for _, *shape in shapes}) > 1:
-            raise ValueError(f"all tasks of a stream must have images of one shape, got {shapes}")
-        top = max(c for task in self for c in task.classes)
-        if top >= whole("outputs", self.outputs):
-            raise ValueError(f"outputs must exceed the largest class {top}, got {self.outputs}")
+        check_stream(self, Task)
 
     def __repr__(self):
         return f"Stream({self.scenario}-incremental: {', '.join(self.names)}; {self.outputs} outputs)"
@@ -201,8 +165,8 @@ def split(data, per_task=2, scenario="class", active="seen", order=None):
     """
     choice("scenario", scenario, SCENARIOS)
     n = len(check_dataset(data).classes)
-    sizes = _sizes(data, per_task)
-    order = _order(range(n) if order is None else order, n)
+    sizes = sizes_of(data, per_task)
+    order = order_of(range(n) if order is None else order, n)
     tasks, outputs = [], max(sizes) if scenario == "domain" else n
     for end, size in zip(itertools.accumulate(sizes), sizes):
         own = order[end - size : end]
@@ -213,30 +177,6 @@ def split(data, per_task=2, scenario="class", active="seen", order=None):
         parts = [(x[keep], answer[y[keep]]) for x, y in (data.train, data.test) for keep in [answer[y] >= 0]]
         tasks.append(Task(" & ".join(labels), *parts, tuple(classes), labels))
     return Stream(tasks, scenario, outputs, active)
-
-
-def _sizes(data, per_task):
-    """How many classes each task gets."""
-    n = len(data.classes)
-    if hasattr(per_task, "__iter__") and not isinstance(per_task, str):
-        sizes = [whole("each of per_task", size) for size in several("per_task", per_task)]
-        if sum(sizes) != n:
-            came = f"got {sizes}, which adds up to {sum(sizes)}"
-            raise ValueError(f"per_task must add up to the {n} classes of {data.name!r}, {came}")
-        return sizes
-    if n % (per_task := whole("per_task", per_task)):
-        sizes = [per_task] * (n // per_task) + [n % per_task]
-        advice = f"; or give a list, such as per_task={sizes}"
-        raise ValueError(f"per_task must divide the {n} classes of {data.name!r}, got {per_task}{advice}")
-    return [per_task] * (n // per_task)
-
-
-def _order(order, n):
-    """The order of n classes, as a list of int."""
-    order = [whole("each of order", c, least=0) for c in several("order", order)]
-    if sorted(order) != list(range(n)):
-        raise ValueError(f"order must hold each class 0..{n - 1} once, got {order}")
-    return order
 
 
 @settled
@@ -295,20 +235,3 @@ def _transformed(data, scenario, names, changes):
 
 def _dice(seed):
     return torch.Generator("cpu").manual_seed(whole("seed", seed, least=0, most=2**63 - 1))
-
-
-def digest(tensors, also=""):
-    """sha256 of tensors, their shapes, and what else counts."""
-    tensors = [t.detach().cpu().contiguous() for t in tensors]
-    found = hashlib.sha256(repr((also, [tuple(t.shape) for t in tensors])).encode())
-    for tensor in tensors:
-        found.update(tensor.numpy())
-    return found.hexdigest()
-
-
-def check_dataset(data):
-    if not isinstance(data, Dataset):
-        own = "one of your own is Dataset(name, (x, y), (x, y), classes)"
-        came = f"{type(data).__name__}{'; call it: …()' * callable(data)}"
-        raise TypeError(f"data must be a Dataset such as digits(), got {came}; {own}")
-    return data

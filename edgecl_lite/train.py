@@ -9,8 +9,9 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ._refuse.arguments import several
+from ._refuse.journals import new_path
 from ._refuse.verbs import WrongReturn
-from .journal import Journal, new_path, resumed
+from .journal import Journal, resumed
 from .learn import Diverged, checked, follow
 from .method import Exhausted
 from .plan import Options, axes
@@ -76,24 +77,9 @@ def _collect(
     kept = None if resume is None else resumed(resume, plan)
     book = None if journal is None else Journal(new_path(journal, resume), plan, journal_every, kept)
     plan.notes += kept.notes if kept else ()
-    points, stopped, begun, failure = kept.past(plan) if kept else [], False, time.perf_counter(), None
-    bar = _bar(plan, progress)
-    try:
-        for seen in filter(None, follow(plan, *(kept.go_on(plan) if kept else ()), journal=book)):
-            if points:  # only the last moment needs its weights
-                points[-1] = replace(points[-1], params=None, state=None, carried=None)
-            points.append(seen)
-            bar.update(seen.step - bar.n)
-    except KeyboardInterrupt:
-        if not points or points[-1].params is None:
-            raise
-        stopped = True
-    except (Diverged, Exhausted, WrongReturn) as error:
-        if not points:
-            raise
-        failure = error
-    finally:
-        bar.close()
+    points, begun = kept.past(plan) if kept else [], time.perf_counter()
+    seen = follow(plan, *(kept.go_on(plan) if kept else ()), journal=book)
+    stopped, failure = _fill(points, seen, _bar(plan, progress))
     seconds = time.perf_counter() - begun + (kept.seconds if kept else 0)
     run = Run.gather(points, plan, seconds, stopped)
     if failure is not None and not (isinstance(failure, Diverged) and grid):
@@ -103,6 +89,27 @@ def _collect(
         first = next(iter(run.lost.values()))
         warnings.warn(f"{len(run.lost)} of {run.lanes} lanes are lost. {first}", stacklevel=3)
     return run
+
+
+def _fill(points, seen, bar):
+    """Append to the points those that are seen, to the end: (was it interrupted, the error that ended it)."""
+    try:
+        for point in filter(None, seen):
+            if points:  # only the last moment needs its weights
+                points[-1] = replace(points[-1], params=None, state=None, carried=None)
+            points.append(point)
+            bar.update(point.step - bar.n)
+    except KeyboardInterrupt:
+        if not points or points[-1].params is None:
+            raise
+        return True, None
+    except (Diverged, Exhausted, WrongReturn) as error:
+        if not points:
+            raise
+        return False, error
+    finally:
+        bar.close()
+    return False, None
 
 
 def _bar(plan, progress):

@@ -254,12 +254,14 @@ def test_what_counts_as_a_line_of_code():
 
 # The order in which modules may build on each other; a module sees those on lines above it, and its own line.
 LAYERS = """
-    _refuse/arguments machine/settled machine/disk machine/pieces lanes metrics
-    _refuse/mend
+    _refuse/arguments _refuse/shares _refuse/journals machine/settled machine/disk machine/pieces lanes
+    metrics
+    _refuse/mend machine/records machine/run_file
     _refuse/samples
     data/images
+    _refuse/streams
     streams models
-    _refuse/nets _refuse/optimizers _refuse/verbs data/har
+    _refuse/nets _refuse/optimizers _refuse/verbs data/har machine/step
     method
     methods data/fewshot
     plan run

@@ -12,9 +12,9 @@ import math
 import torch
 
 from .._refuse.arguments import several, whole
+from .._refuse.streams import check_dataset
 from ..machine.settled import settled
 from ..method import cross_entropy
-from ..streams import check_dataset
 from .images import Dataset
 
 

@@ -16,6 +16,7 @@ import torch
 import edgecl_lite as cl
 from edgecl_lite import journal as journals
 from edgecl_lite.learn import checked, follow
+from edgecl_lite.machine import records
 
 ROOT = Path(__file__).resolve().parents[2]
 TURNED, PAIRS = cl.rotated(cl.digits(), (0, 60)), cl.split(cl.digits(), per_task=5)
@@ -204,7 +205,7 @@ def test_a_journal_of_another_training_is_refused_by_the_first_difference(name, 
 def test_a_cut_at_any_byte_is_a_shorter_training_or_refused(path, tmp_path):
     method, stream = methods()["EWC"]
     whole, raw, chance = cl.train(method, stream, **BRIEF), path.read_bytes(), random.Random(0)
-    ends = [i for i in range(len(raw)) if raw.startswith(journals.MARK, i)]  # where a record begins
+    ends = [i for i in range(len(raw)) if raw.startswith(records.MARK, i)]  # where a record begins
     short, refused = tmp_path / "short", 0
     for at in [0, 1, *ends[1:4], ends[2] - 1, ends[2] + 1, len(raw) - 1, *chance.sample(range(len(raw)), 6)]:
         short.write_bytes(raw[:at])
@@ -220,7 +221,7 @@ def test_a_cut_at_any_byte_is_a_shorter_training_or_refused(path, tmp_path):
 def test_a_flipped_bit_is_noticed(path, tmp_path):
     method, stream = methods()["EWC"]
     raw, bad, chance = bytearray(path.read_bytes()), tmp_path / "bad", random.Random(1)
-    last = bytes(raw).rindex(journals.MARK)
+    last = bytes(raw).rindex(records.MARK)
     for at in [0, 9, 40, *chance.sample(range(last), 20)]:
         raw[at] ^= 1 << chance.randrange(8)
         bad.write_bytes(raw)

@@ -321,7 +321,7 @@ def test_nothing_is_changed(onnx, digit_net, tmp_path):
 def test_export_is_quiet(onnx, tmp_path):
     code = f"""if True:
         from edgecl_lite import digits, mlp, split
-        from edgecl_lite.export import to_onnx_int8
+        from edgecl_lite.device.export import to_onnx_int8
         from edgecl_lite.models import initial
         stream = split(digits())
         net = mlp(stream)
@@ -396,7 +396,8 @@ def test_another_stream_or_number(tools, digit_net, tmp_path):
 
 
 def test_import_needs_no_extras():
-    code = "import sys, edgecl_lite.export; print(*{'onnx', 'onnxruntime', 'executorch'} & {*sys.modules})"
+    code = "import sys, edgecl_lite.device.export; "
+    code += "print(*{'onnx', 'onnxruntime', 'executorch'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == ""
 

@@ -826,8 +826,8 @@ def test_a_step_in_pieces_is_the_step(monkeypatch):
     run = lambda: cl.sweep(cl.Replay(cl.cnn(FEW)), FEW, seeds=2, capacity=[20, 40], batch_size=20, steps=4,
                            progress=False)  # fmt: skip
     whole = run()
-    monkeypatch.setattr("edgecl_lite.plan.STEP", 1.0)
-    monkeypatch.setattr("edgecl_lite.plan.LITTLE", 0)
+    monkeypatch.setattr("edgecl_lite.machine.step.STEP", 1.0)
+    monkeypatch.setattr("edgecl_lite.machine.step.LITTLE", 0)
     pieces = run()
     assert all(torch.allclose(whole.params[k], pieces.params[k], atol=1e-5) for k in whole.params)
     assert np.allclose(whole.curve, pieces.curve, atol=0.05)
