@@ -589,7 +589,7 @@ def test_the_front_stands_still_and_the_scale_is_the_known_one(own):
     net, known = har_net(stream, channels=(4, 8)), data.train[0][::3]
     start = stack([initial(net, 0)])
     options = dict(epochs=2, lr=1e-2, progress=False)
-    scaled = KnownScale(net, known, start)
+    scaled = KnownScale(net, cut=-1, frozen=True, weights=start, known=known)
     for method in (FrozenFront(net, 12, weights=start), scaled):
         run = train(method, stream, **options)
         moved = {name for name, p in run.params.items() if not torch.equal(p, start[name])}

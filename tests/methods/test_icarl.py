@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from small import FAST, NET, STREAM, same
 from torch.func import functional_call
 
 from edgecl_lite import (
@@ -27,14 +28,6 @@ from edgecl_lite import (
 from edgecl_lite.lanes import copied, lane
 from edgecl_lite.methods import icarl
 from edgecl_lite.models import apply
-
-STREAM = split(digits())
-NET = mlp(STREAM, hidden=(20,))
-FAST = dict(epochs=1, progress=False, every=10**6)
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
 class Spy(ICaRL):

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from small import DIGITS, FAST, NET, STREAM, adamw, same
 
 from edgecl_lite import (
     Dataset,
@@ -17,7 +18,6 @@ from edgecl_lite import (
     Task,
     apply,
     cnn,
-    digits,
     learn,
     mlp,
     nbytes,
@@ -29,15 +29,7 @@ from edgecl_lite import (
 from edgecl_lite.lanes import copied, lane, stack
 from edgecl_lite.models import initial
 
-DIGITS = digits()
-STREAM = split(DIGITS)
-NET = mlp(STREAM, hidden=(20,))
 KINDS = [NearestMean, StreamingLDA]
-FAST = dict(epochs=1, progress=False, every=10**6)
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
 def everything(stream):
@@ -223,10 +215,6 @@ def test_nearest_mean_is_the_nearest_mean():
 
 def sgd(tensors, lr):
     return torch.optim.SGD(tensors, lr=20 * lr, momentum=0.9, weight_decay=0.1)
-
-
-def adamw(tensors, lr):
-    return torch.optim.AdamW(tensors, lr=lr, weight_decay=0.1)
 
 
 OPTIMIZERS = ["adam", "sgd", sgd, adamw]
