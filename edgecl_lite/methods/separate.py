@@ -96,8 +96,7 @@ class Separate(Isolated):
 
     infer_task: `predict` answers as that task, of all begun, whose outputs have the lowest entropy, whatever
     task it is told; other tasks' outputs get -inf. Without it the method is told the task, which nobody would
-    do on a domain- or class-incremental device. For a task not begun every output gets
-    -inf: whoever asks for its logits finds no answer there.
+    do on a domain- or class-incremental device. For a task not begun every output gets -inf.
     """
 
     infer_task: bool = False
