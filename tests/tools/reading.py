@@ -30,6 +30,7 @@ HOLDS = {  # what a name holds wherever it stands
     "plan": "plan.py Plan", "self.plan": "plan.py Plan", "dice": "plan.py Dice", "rng": "plan.py Dice",
     "stream": "streams.py Stream", "self.stream": "streams.py Stream", "plan.stream": "streams.py Stream",
     "self.axes": "lanes.py Lanes", "plan.axes": "lanes.py Lanes", "self.memory": "methods/memory.py Memory",
+    "self.codec": "methods/codecs.py Pixels",
 }  # fmt: skip
 
 
