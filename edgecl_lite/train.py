@@ -43,6 +43,7 @@ def sweep(method, stream, seeds=1, **options):
     non-finite are NaN and told in `Run.lost`; the others go on as if alone. Raises TypeError for a name that
     is neither an option nor an argument, ValueError for an empty or missing list.
     """
+    axes(method, {})  # refuses what is no method
     own, turns = {field.name for field in fields(method)[1:]} - method.hyper.keys() - {"weights"}, {}
     lists = {name for name, value in options.items() if isinstance(value, list | tuple | np.ndarray)}
     for name in [name for name in options if name in own | (lists & {"lr", "optimizer"})]:
