@@ -148,6 +148,7 @@ class Plan:
 
     @property
     def total(self):
+        """Steps of the whole stream."""
         return sum(self.spans)
 
     @functools.cached_property
@@ -213,13 +214,14 @@ class Plan:
         """
         x, y, n, span = task["x"][0], task["y"][0], task["y"].shape[1], self.spans[task["number"]]
         told = {"task": task["number"], "answers": task["answers"]}
-        each = -(-n // self.options.batch_size)  # steps of an epoch
+        size = self.options.batch_size
+        each = -(-n // size)  # steps of an epoch
         for done in range(step - task["begins"], span):
             epoch, nth = divmod(done, each)
             if not nth or dice.order is None:  # None after `set`, which went back to where the epoch began
                 dice.shuffle(n)
-            pick = dice.order.split(self.options.batch_size, 1)[nth]  # (seeds, batch_size)
-            pick = pick[self.which].to(self.device)  # (lanes, batch_size)
+            pick = dice.order[:, nth * size : (nth + 1) * size]  # (seeds, batch_size)
+            pick = pick[dice.which].to(self.device)  # (lanes, batch_size)
             own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]], **told}
             if nth == each - 1 or done == span - 1:  # before the yield: a `Moment` is taken after this batch
                 dice.close()
