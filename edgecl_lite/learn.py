@@ -112,7 +112,7 @@ def learn(method, stream, seeds=1, grid=None, **options):
     bit for bit, on one machine and for as many lanes; beside others the last digits may differ. Raises
     ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
-    yield from filter(None, follow(checked(method, stream, seeds, grid, **options)))
+    yield from points(checked(method, stream, seeds, grid, **options))
 
 
 @settled
@@ -124,6 +124,11 @@ def checked(method, stream, seeds=1, grid=None, **options):
 
 
 @settled
+def points(plan, *going_on, journal=None):
+    """The `Point`s that are due; see `follow`."""
+    yield from filter(None, follow(plan, *going_on, journal=journal))
+
+
 def follow(plan, moment=None, observer=None, journal=None):
     """After every step the `Point` that is due, or None: what there is to see of a training.
 

@@ -12,7 +12,7 @@ from ._refuse.arguments import several
 from ._refuse.journals import new_path
 from ._refuse.verbs import WrongReturn
 from .journal import Journal, resumed
-from .learn import Diverged, checked, follow
+from .learn import Diverged, checked, points
 from .method import Exhausted
 from .plan import Options, axes
 from .run import Run, joined
@@ -78,11 +78,11 @@ def _collect(
     kept = None if resume is None else resumed(resume, plan)
     book = None if journal is None else Journal(new_path(journal, resume), plan, journal_every, kept)
     plan.notes += kept.notes if kept else ()
-    points, begun = kept.past(plan) if kept else [], time.perf_counter()
-    seen = follow(plan, *(kept.go_on(plan) if kept else ()), journal=book)
-    stopped, failure = _fill(points, seen, _bar(plan, progress))
+    found, begun = kept.past(plan) if kept else [], time.perf_counter()
+    seen = points(plan, *(kept.go_on(plan) if kept else ()), journal=book)
+    stopped, failure = _fill(found, seen, _bar(plan, progress))
     seconds = time.perf_counter() - begun + (kept.seconds if kept else 0)
-    run = Run.gather(points, plan, seconds, stopped)
+    run = Run.gather(found, plan, seconds, stopped)
     if failure is not None and not (isinstance(failure, Diverged) and grid):
         failure.run = run
         raise failure
@@ -92,20 +92,20 @@ def _collect(
     return run
 
 
-def _fill(points, seen, bar):
-    """Append to the points those that are seen, to the end: (was it interrupted, the error that ended it)."""
+def _fill(found, seen, bar):
+    """Append the points that are seen, to the end: (was it interrupted, the error that ended it)."""
     try:
-        for point in filter(None, seen):
-            if points:  # only the last moment needs its weights
-                points[-1] = replace(points[-1], params=None, state=None, carried=None)
-            points.append(point)
+        for point in seen:
+            if found:  # only the last moment needs its weights
+                found[-1] = replace(found[-1], params=None, state=None, carried=None)
+            found.append(point)
             bar.update(point.step - bar.n)
     except KeyboardInterrupt:
-        if not points or points[-1].params is None:
+        if not found or found[-1].params is None:
             raise
         return True, None
     except (Diverged, Exhausted, WrongReturn) as error:
-        if not points:
+        if not found:
             raise
         return False, error
     finally:

@@ -12,6 +12,7 @@ import numpy as np
 from .. import plots
 from ..lanes import nbytes
 from ..learn import beginning, checked, follow
+from ..machine.settled import settled
 from ..plan import Options
 from ..run import Run
 from .painter import chosen, say, stacked, value_slider
@@ -73,7 +74,7 @@ class Live(Training):
         """Train with the sliders' values."""
         grid = {name: [slider.value] for name, slider in self.sliders.items()}
         self.plan = checked(self.method, self.stream, self.seeds, grid, **self.options)
-        return follow(self.plan)
+        return settled(follow)(self.plan)
 
     def _where(self, point):
         return f"{super()._where(point)}, learning {self.names[point.task]}"
