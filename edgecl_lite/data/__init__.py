@@ -2,3 +2,5 @@
 
 Read images.py (lessons 01 to 04), fewshot.py (05_meta_learning), har.py (06_edge_budget).
 """
+
+from .images import Dataset, digits, fashion_mnist, mnist

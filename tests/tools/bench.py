@@ -66,8 +66,8 @@ PAGE = ROOT / "docs/speed.md"
 HEAD = """# How fast it is
 
 `make bench` writes this page: times as ratios to a bare, hand-written PyTorch loop in the same run, on one
-thread, the median of seven rounds; with the default points (the test sets after every epoch), and with those
-at the ends of tasks alone. It fails where a figure is beyond its limit; no test does.
+thread, the median of {rounds} rounds; with the default points (the test sets after every epoch), and with
+those at the ends of tasks alone. It fails where a figure is beyond its limit; no test does.
 """
 LAM16 = [10 ** (i * 6 / 15 - 1) for i in range(16)]  # 0.1 … 1e5
 
@@ -353,7 +353,10 @@ def main():
         return
     bare()
     yard = statistics.median(seconds(bare) for _ in range(options.rounds))
-    lines = [HEAD, f"Yardstick: a bare PyTorch loop, {yard:.2f} s for 2,200 steps there.\n"]
+    lines = [
+        HEAD.format(rounds=options.rounds),
+        f"Yardstick: a bare PyTorch loop, {yard:.2f} s for 2,200 steps there.\n",
+    ]
     lines += ["| what | measured | without points | at most |\n| --- | ---: | ---: | ---: |"]
     print("\n".join(lines))
     rows = []
