@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 os.environ["TQDM_DISABLE"] = "1"
 
@@ -155,13 +156,27 @@ def peak_mb(work):
 
 
 def grow(work):
-    """Do one of `PEAKS` and print what `peak_mb` reads; Linux counts in KB, macOS in bytes."""
-    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024
+    """Do one of `PEAKS` and print what `peak_mb` reads."""
     work = PEAKS[work]()  # makes ready, and hands back what is to be measured
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    whole, before = resident("Peak"), resident("now")
     work()
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    print(after, after - before)
+    after = resident("Peak")
+    print(max(whole, after), after - before)
+
+
+def resident(what):
+    """Megabytes of this process: "now", or at their "Peak" since this was last asked.
+
+    Where the system keeps no such mark that can be set back (not Linux), the peak since the begin.
+    """
+    unit = 1e6 if sys.platform == "darwin" else 1e6 / 1024  # Linux counts in KB, macOS in bytes
+    try:
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        if what == "Peak":
+            Path("/proc/self/clear_refs").write_text("5")
+        return int(status["VmHWM" if what == "Peak" else "VmRSS"].split()[0]) * 1024 / 1e6
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def wide_sweep():
