@@ -101,7 +101,8 @@ class Journal:
 
     def __init__(self, path, plan, every=1.0, kept=None):
         self.path, self.plan, self.every = path, plan, number("journal_every", every)
-        self.points, self.told = (list(kept.points), kept.seconds) if kept else ([], 0.0)
+        self.points, self.told = (kept.past(plan), kept.seconds) if kept else ([], 0.0)
+        self.points = [replace(p, params=None, state=None, carried=None) for p in self.points]
         self.begun, self.due, self.new = time.perf_counter(), 0.0, 0
         self.last, self.size, self.live = {}, 0, 0
 

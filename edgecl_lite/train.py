@@ -1,6 +1,10 @@
-"""`learn` run to its end: `train` for some seeds, `sweep` for every value of a grid, all in one pass."""
+"""`learn` run to its end: `train` for some seeds, `sweep` for every value of a grid, mostly in one pass.
+
+Lesson: 01_catastrophic_forgetting (`train`), 02_ewc (`sweep`).
+"""
 
 import itertools
+import math
 import os
 import time
 import warnings
@@ -9,7 +13,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ._refuse.arguments import several
-from ._refuse.journals import new_path
+from ._refuse.journals import check_parts, new_path
 from ._refuse.verbs import WrongReturn
 from .journal import Journal, resumed
 from .learn import Diverged, checked, points
@@ -56,10 +60,11 @@ def sweep(method, stream, seeds=1, **options):
     if not turns:
         return _collect(method, stream, seeds, grid, **options)
     runs = []
+    check_parts(options.get("resume"), math.prod(map(len, turns.values())))
     for i, cell in enumerate(itertools.product(*turns.values())):
         here = dict(zip(turns, cell, strict=True))
         files = {k: f"{options[k]}.{i}" for k in ("journal", "resume") if options.get(k) is not None}
-        if "resume" in files and not os.path.exists(files["resume"]):
+        if "resume" in files and not os.path.exists(os.path.expanduser(files["resume"])):
             files["resume"] = None  # it had not begun
         changed = replace(method, **{k: v for k, v in here.items() if k in own})
         settled_on = {**options, **files, **{k: v for k, v in here.items() if k not in own}}

@@ -18,6 +18,17 @@ def new_path(path, resume=None):
     return path
 
 
+def check_parts(source, many):
+    """Raises where what a sweep in turn goes on from is no path, or none of its parts is there."""
+    if source is None:
+        return
+    if not isinstance(source, str | os.PathLike):
+        kind = type(source).__name__
+        raise TypeError(f"resume of a sweep in turn must be the path that journal= had, got {kind}")
+    if not any(os.path.exists(f"{os.path.expanduser(source)}.{i}") for i in range(many)):
+        raise FileNotFoundError(f"there is no journal at {source}.0 … {source}.{many - 1}")
+
+
 def check_same(kept, plan, where):
     """Raises ValueError where what is kept is of another training than this plan's."""
     for name, here in plan.settings.items():

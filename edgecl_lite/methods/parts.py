@@ -1,4 +1,4 @@
-"""Parts of a network that methods treat unlike: its output layer, and the front before a cut."""
+"""A network cut in two: the front, which may stand still, and the head behind it. Lesson: 03_replay."""
 
 from functools import cached_property
 

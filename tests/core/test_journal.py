@@ -161,6 +161,15 @@ def test_tasks_that_came_later_are_learned_and_nothing_twice():
     assert np.isnan(grown.accuracy[:, :2, 2]).all()  # nobody looked at that task then
 
 
+def test_what_goes_on_with_later_tasks_is_kept_in_a_journal_too(tmp_path):
+    stream = cl.rotated(cl.digits(), (0, 60, 120))
+    method = cl.EWC(cl.mlp(stream, **SMALL), samples=20)
+    half = cl.train(method, replace(stream, tasks=stream.tasks[:2]), **BRIEF)
+    path = tmp_path / "grown"
+    grown = cl.train(method, stream, resume=half, journal=path, **BRIEF)
+    assert same(cl.train(method, stream, resume=path, **BRIEF), grown)
+
+
 def test_a_run_of_an_older_version_goes_on_with_a_note():
     method, stream = methods()["EWC"]
     run = replace(cl.train(method, stream, **BRIEF), carried={}, digests=[])

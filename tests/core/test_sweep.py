@@ -67,6 +67,15 @@ def test_parts_keep_their_own_journals_and_go_on(tmp_path):
     assert same(cl.sweep(method, STREAM, resume=path, **options), whole)
 
 
+def test_what_a_sweep_in_turn_cannot_go_on_from_is_refused(tmp_path):
+    options = dict(lr=[1e-3, 1e-2], **BRIEF)
+    run = cl.sweep(cl.Finetune(NET), STREAM, **options)
+    with pytest.raises(TypeError, match="must be the path that journal= had, got Run"):
+        cl.sweep(cl.Finetune(NET), STREAM, resume=run, **options)
+    with pytest.raises(FileNotFoundError, match="there is no journal at .*nowhere.0 … .*nowhere.1"):
+        cl.sweep(cl.Finetune(NET), STREAM, resume=tmp_path / "nowhere", **options)
+
+
 def test_nothing_to_sweep_is_refused():
     with pytest.raises(ValueError, match="lr must|lr needs|at least one"):
         cl.sweep(cl.Finetune(NET), STREAM, lr=[], **BRIEF)
