@@ -1,7 +1,7 @@
 """Continual learning on edge devices: the small module behind a course of notebooks.
 
-The files beside this one are the core: lanes, streams, models, method, plan, learn; then train, run, journal,
-metrics. Every folder is a room, and its first lines say which lesson it belongs to.
+The files beside this one are the core: lanes, streams, models, method, plan, learn; then train,
+run, journal, metrics. Every folder is a room, and its first lines say which lesson it belongs to.
 """
 
 from importlib import import_module

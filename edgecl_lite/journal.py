@@ -1,9 +1,10 @@
 """A training as a value: kept in a file while it goes on, and gone on with after a power cut.
 
-A journal is a chain of records, each with its length and its sha256: first what is trained, then, at the ends
-of tasks and at most once a second, the points since the last record and the `Moment` itself. A record that
-was cut short counts as never written; all before it is whole, and from there the end is bit for bit that of a
-training that was never cut. A saved `Run` is such a value too, taken at its last point.
+A journal is a chain of records, each with its length and its sha256: first what is trained, then,
+at the ends of tasks and at most once a second, the points since the last record and the `Moment`
+itself. A record that was cut short counts as never written; all before it is whole, and from there
+the end is bit for bit that of a training that was never cut. A saved `Run` is such a value too,
+taken at its last point.
 """
 
 import os
@@ -23,7 +24,9 @@ from .machine.settled import settled
 from .plan import Dice
 from .run import Run
 
-OLDER = "It went on from a Run of an older version, without its dice: not as if it had never stopped."
+OLDER = (
+    "It went on from a Run of an older version, without its dice: not as if it had never stopped."
+)
 SHARE = 0.04  # of the time at most goes into writing
 LARGE = 64e6  # bytes of moments that have passed, before the file is written anew without them
 
@@ -32,9 +35,9 @@ LARGE = 64e6  # bytes of moments that have passed, before the file is written an
 class Kept:
     """What a journal or a Run keeps of a training.
 
-    settings, digests: of the plan and its tasks; points: without their tensors; step, params, state, carried:
-    of the last `Moment`; losses, lost: what its `Observer` had seen; seconds: what it took so far; notes: for
-    whoever goes on.
+    settings, digests: of the plan and its tasks; points: without their tensors; step, params,
+    state, carried: of the last `Moment`; losses, lost: what its `Observer` had seen; seconds: what
+    it took so far; notes: for whoever goes on.
     """
 
     settings: dict
@@ -123,7 +126,10 @@ class Journal:
 
     def _begin(self, moment, observer):
         """Write the file anew: what is trained, all points, the moment."""
-        told = {"settings": self.plan.settings, "digests": [task.digest for task in self.plan.stream]}
+        told = {
+            "settings": self.plan.settings,
+            "digests": [task.digest for task in self.plan.stream],
+        }
         self.last = {}
         raw = framed({}, told) + self._record(moment, observer, self.points)
         disk.write(self.path, raw)
@@ -136,7 +142,9 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise type(error)(error.errno, f"{self.path} could not be written: {error.strerror}") from None
+            raise type(error)(
+                error.errno, f"{self.path} could not be written: {error.strerror}"
+            ) from None
         self.size += len(raw)
 
     def _record(self, moment, observer, points):
@@ -203,8 +211,8 @@ def of_run(run):
 def resumed(source, plan):
     """What was kept of a plan's training, in a journal (its path) or in a Run (or its path).
 
-    Raises ValueError that names the first difference where it is one of another training; TypeError where
-    source is neither.
+    Raises ValueError that names the first difference where it is one of another training; TypeError
+    where source is neither.
     """
     if isinstance(source, Run):
         kept, where = of_run(source), "the Run"
@@ -213,7 +221,9 @@ def resumed(source, plan):
         run = path.suffix == ".safetensors"
         kept, where = of_run(Run.load(path)) if run else read(path), str(path)
     else:
-        raise TypeError(f"resume must be a Run or the path of a journal, got {type(source).__name__}")
+        raise TypeError(
+            f"resume must be a Run or the path of a journal, got {type(source).__name__}"
+        )
     check_same(kept, plan, where)
     check_state(kept, beginning(plan).state, where)
     return kept

@@ -1,8 +1,8 @@
 """Dicts of tensors, and the one idea that carries the rest: the LANE.
 
-Axis 0 of every tensor in `params`, `state` and `batch` is the lane, one copy of the network. A λ sweep is
-lanes, seeds are lanes, the tasks of a meta-batch are lanes, the clients of a federation are lanes. Code
-written for one network broadcasts over all of them; lanes never touch each other.
+Axis 0 of every tensor in `params`, `state` and `batch` is the lane, one copy of the network. A λ
+sweep is lanes, seeds are lanes, the tasks of a meta-batch are lanes, the clients of a federation
+are lanes. Code written for one network broadcasts over all of them; lanes never touch each other.
 Lesson: 02_ewc, where a whole slider of λ is one training.
 """
 
@@ -15,8 +15,8 @@ import torch
 class Lanes:
     """Which lane is which: the axes of a grid, {name: values}, and the seeds as the last and innermost one.
 
-    No other place knows the order of lanes. axes: {name: [values]}; seed: the name of the last one, "seed"
-    unless a hyper-parameter is called so.
+    No other place knows the order of lanes. axes: {name: [values]}; seed: the name of the last one,
+    "seed" unless a hyper-parameter is called so.
     """
 
     def __init__(self, grid, seeds):
@@ -34,7 +34,10 @@ class Lanes:
     @property
     def cells(self):
         """{name: value} of each lane, in order."""
-        return [dict(zip(self.axes, cell, strict=True)) for cell in itertools.product(*self.axes.values())]
+        return [
+            dict(zip(self.axes, cell, strict=True))
+            for cell in itertools.product(*self.axes.values())
+        ]
 
     def of(self, name):
         """For each lane the number of its value on one axis, (lanes,)."""
@@ -96,7 +99,9 @@ def some(tree, part):
 def part(tree, first):
     """What is called `first` and a dot, without them: part(state, "fisher") has the names of params."""
     prefix = f"{first}."
-    return {name.removeprefix(prefix): value for name, value in tree.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value for name, value in tree.items() if name.startswith(prefix)
+    }
 
 
 def named(first, tree):
@@ -147,4 +152,6 @@ def thick(value, lanes):
 
 def nbytes(tree):
     """Bytes of all tensors in a (nested) dict, as a device would store them."""
-    return sum(nbytes(v) if isinstance(v, dict) else v.numel() * v.element_size() for v in tree.values())
+    return sum(
+        nbytes(v) if isinstance(v, dict) else v.numel() * v.element_size() for v in tree.values()
+    )

@@ -1,12 +1,13 @@
 """The one training loop: for every batch, draw → loss → backward → optimiser → after_step.
 
-The path of one step, for EWC: `Plan.batches` deals every lane its samples, `EWC.loss` adds the springs to the
-cross entropy, `descend` sums over lanes and goes backward, `opt.step` moves. After the last step of a task,
-`EWC.end_task` takes new springs from `fisher`.
+The path of one step, for EWC: `Plan.batches` deals every lane its samples, `EWC.loss` adds the
+springs to the cross entropy, `descend` sums over lanes and goes backward, `opt.step` moves. After
+the last step of a task, `EWC.end_task` takes new springs from `fisher`.
 
-`steps` is the loop and holds nothing that is not in its `Moment`, so that a training can be left and gone on
-with between any two steps (`journal.py` writes moments down); `follow` looks at each of them, `learn` gives
-the Points that are due. Lesson: 01_catastrophic_forgetting writes this loop for one network.
+`steps` is the loop and holds nothing that is not in its `Moment`, so that a training can be left
+and gone on with between any two steps (`journal.py` writes moments down); `follow` looks at each of
+them, `learn` gives the Points that are due. Lesson: 01_catastrophic_forgetting writes this loop for
+one network.
 """
 
 from dataclasses import dataclass, field
@@ -29,9 +30,9 @@ class Diverged(FloatingPointError):
 class Moment:
     """A training between two steps: all that the next ones hang on.
 
-    It is alive: the next step changes params, opt and dice in place; `carried` and `Journal` make copies.
-    step: how many were made; opt: the optimiser, None before the first; dice: all that is random, a method's
-    `rng`; loss (lanes,): of the last step, None before the first.
+    It is alive: the next step changes params, opt and dice in place; `carried` and `Journal` make
+    copies. step: how many were made; opt: the optimiser, None before the first; dice: all that is
+    random, a method's `rng`; loss (lanes,): of the last step, None before the first.
     """
 
     step: int
@@ -76,11 +77,12 @@ def beginning(plan):
 class Point:
     """What `learn` saw at one moment.
 
-    step: steps so far; total: steps of the whole stream; task: number of the task being learned; ended: this
-    is the moment after its end. accuracy (lanes, on): share of right answers on each task's test set, NaN in
-    lost lanes. predicted (lanes, on, n) uint8: the answers, padded with 255. params, state: copies at this
-    moment. lost: {lane: what happened}. notes: sentences that whoever reads the run should know. carried:
-    what else the next steps hang on, the dice and the optimiser's moments.
+    step: steps so far; total: steps of the whole stream; task: number of the task being learned;
+    ended: this is the moment after its end. accuracy (lanes, on): share of right answers on each
+    task's test set, NaN in lost lanes. predicted (lanes, on, n) uint8: the answers, padded with
+    255. params, state: copies at this moment. lost: {lane: what happened}. notes: sentences that
+    whoever reads the run should know. carried: what else the next steps hang on, the dice and the
+    optimiser's moments.
     """
 
     step: int
@@ -104,13 +106,14 @@ class Point:
 def learn(method, stream, seeds=1, grid=None, **options):
     """Train on the tasks in turn; yield a `Point` at the start, every `every` steps and after each task.
 
-    seeds: a count or a list. grid: {hyper-parameter: values}; lanes are its cells × seeds, seeds innermost.
-    Options: epochs=10, or steps= per task instead; batch_size=32; lr=1e-3; optimizer="adam", "sgd" or a
-    callable taking (tensors, lr=…), which moves each lane by itself; fresh=True, a new optimiser for every
-    task; every= steps between two points, once an epoch by default; device="cpu"; room= bytes that it may add
-    to the process, 2e9 for 2 GB: where it needs more it is refused before it begins. Same seed, same result,
-    bit for bit, on one machine and for as many lanes; beside others the last digits may differ. Raises
-    ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
+    seeds: a count or a list. grid: {hyper-parameter: values}; lanes are its cells × seeds, seeds
+    innermost. Options: epochs=10, or steps= per task instead; batch_size=32; lr=1e-3;
+    optimizer="adam", "sgd" or a callable taking (tensors, lr=…), which moves each lane by itself;
+    fresh=True, a new optimiser for every task; every= steps between two points, once an epoch by
+    default; device="cpu"; room= bytes that it may add to the process, 2e9 for 2 GB: where it needs
+    more it is refused before it begins. Same seed, same result, bit for bit, on one machine and for
+    as many lanes; beside others the last digits may differ. Raises ValueError or TypeError on
+    arguments out of range, `Diverged` once every lane is lost.
     """
     yield from points(checked(method, stream, seeds, grid, **options))
 
@@ -197,7 +200,9 @@ def descend(method, params, state, batch, parts):
 def backward(loss):
     """Loss (lanes,): the gradient of the sum is each lane's own, for none knows another's weights."""
     if not loss.requires_grad:
-        raise ValueError("there is nothing to learn: all parameters of the net have requires_grad=False")
+        raise ValueError(
+            "there is nothing to learn: all parameters of the net have requires_grad=False"
+        )
     loss.sum().backward()
     return loss.detach()
 
@@ -225,7 +230,9 @@ def evaluate(method, params, state, stream, now):
 
 def gone(losses, params, step):
     """{lane: first step whose loss, or else weights, are not finite} of the steps since the last point."""
-    sound = torch.stack([p.isfinite().flatten(1).all(1) for p in params.values()]).all(0)  # (lanes,)
+    sound = torch.stack([p.isfinite().flatten(1).all(1) for p in params.values()]).all(
+        0
+    )  # (lanes,)
     table = torch.stack([*(loss.isfinite() for loss in losses), sound])  # (steps + 1, lanes)
     first = step - len(losses) + 1 + table.int().argmin(0)
     return {i: min(first[i].item(), step) for i in (~table.all(0)).nonzero().flatten().tolist()}

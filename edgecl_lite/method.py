@@ -1,9 +1,9 @@
 """What every method differs from, plain finetuning; and its opposite, joint training on all that was seen.
 
-A method object holds the network's structure and its hyper-parameters, and never changes. `params`, `state`
-and `batch` are plain dicts of tensors with a lane axis in front, passed in and handed back. Six verbs, each
-doing nothing here, say where a method may differ from   loss = cross entropy of the new data.
-Lesson: 01_catastrophic_forgetting.
+A method object holds the network's structure and its hyper-parameters, and never changes. `params`,
+`state` and `batch` are plain dicts of tensors with a lane axis in front, passed in and handed back.
+Six verbs, each doing nothing here, say where a method may differ from   loss = cross entropy of the
+new data. Lesson: 01_catastrophic_forgetting.
 """
 
 import math
@@ -78,7 +78,9 @@ def masked(logits, active):
 
 def cross_entropy(logits, y):
     """Mean over the samples of each lane: logits (lanes, n, outputs), y (lanes, n) -> (lanes,)."""
-    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape).mean(1)
+    return (
+        F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape).mean(1)
+    )
 
 
 class Exhausted(RuntimeError):
@@ -89,12 +91,13 @@ class Exhausted(RuntimeError):
 class Finetune(Named):
     """Plain finetuning, and the base of every method: it forgets.
 
-    net: a `torch.nn.Module`, used as a structure: its weights are drawn anew for every seed, unless they are
-    given. A parameter with `requires_grad=False` never moves. weights: what to begin with, a lane for each
-    seed or one for all: params such as a meta-learned `point.params`, a `Run` (its weights only), or a net
-    whose own weights are meant, for pre-trained ones `weights=net`. A subclass is a dataclass as this one;
-    its arguments are its fields: `swept(default)` where a sweep may vary it, else `fixed(default, check)` or
-    a plain default. `dataclasses.replace(method, lam=3)` gives the method with another value.
+    net: a `torch.nn.Module`, used as a structure: its weights are drawn anew for every seed, unless
+    they are given. A parameter with `requires_grad=False` never moves. weights: what to begin with,
+    a lane for each seed or one for all: params such as a meta-learned `point.params`, a `Run` (its
+    weights only), or a net whose own weights are meant, for pre-trained ones `weights=net`. A
+    subclass is a dataclass as this one; its arguments are its fields: `swept(default)` where a
+    sweep may vary it, else `fixed(default, check)` or a plain default. `dataclasses.replace(method,
+    lam=3)` gives the method with another value.
     """
 
     net: nn.Module
@@ -109,9 +112,15 @@ class Finetune(Named):
         vars(self).update(settled_on)  # in their plain types; from here on frozen
 
     def __repr__(self):
-        told = {f.name: getattr(self, f.name) for f in fields(self)[1:] if getattr(self, f.name) != f.default}
+        told = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)[1:]
+            if getattr(self, f.name) != f.default
+        }
         net = f"<{type(self.net).__name__} of {sum(p.numel() for p in self.net.parameters()):,} weights>"
-        return f"{type(self).__name__}({', '.join([net, *(f'{k}={v!r}' for k, v in told.items())])})"
+        return (
+            f"{type(self).__name__}({', '.join([net, *(f'{k}={v!r}' for k, v in told.items())])})"
+        )
 
     @property
     def hyper(self):
@@ -133,8 +142,9 @@ class Finetune(Named):
     def loss(self, params, state, batch):
         """What do I minimise? Pure: batch -> (lanes,).
 
-        batch: x (lanes, n, …), y (lanes, n), active (lanes, n, outputs), which may answer for each sample;
-        task, its number; answers (lanes, tasks, outputs), active for samples of each task; epoch, step, left.
+        batch: x (lanes, n, …), y (lanes, n), active (lanes, n, outputs), which may answer for each
+        sample; task, its number; answers (lanes, tasks, outputs), active for samples of each task;
+        epoch, step, left.
         """
         logits = apply(self.net, params, batch["x"])  # (lanes, n, outputs)
         return cross_entropy(masked(logits, batch["active"]), batch["y"])
@@ -186,8 +196,8 @@ def checks(method):
 class Joint(Finetune):
     """The upper bound: every batch is drawn from all samples of all tasks so far. No device keeps them.
 
-    Each sample is as likely as any other, so a large task weighs more than a small one. A task takes as many
-    steps as the largest so far.
+    Each sample is as likely as any other, so a large task weighs more than a small one. A task
+    takes as many steps as the largest so far.
     """
 
     def epoch(self, sizes):
@@ -196,13 +206,22 @@ class Joint(Finetune):
     def start(self, params, stream, hyper):
         n = lanes_of(params)
         tables = {
-            "x": torch.cat([task.train[0] for task in stream]),  # (all samples, channels, height, width)
+            "x": torch.cat(
+                [task.train[0] for task in stream]
+            ),  # (all samples, channels, height, width)
             "y": torch.cat([task.train[1] for task in stream]),
-            "on": torch.cat([torch.full((len(task.train[1]),), t) for t, task in enumerate(stream)]),
-            "end": torch.tensor([len(task.train[1]) for task in stream]).cumsum(0),  # samples up to task t
+            "on": torch.cat(
+                [torch.full((len(task.train[1]),), t) for t, task in enumerate(stream)]
+            ),
+            "end": torch.tensor([len(task.train[1]) for task in stream]).cumsum(
+                0
+            ),  # samples up to task t
         }
         device = next(iter(params.values())).device
-        return {**hyper, **{name: table.to(device).expand(n, *table.shape) for name, table in tables.items()}}
+        return {
+            **hyper,
+            **{name: table.to(device).expand(n, *table.shape) for name, table in tables.items()},
+        }
 
     def draw(self, state, batch, rng):
         seen = state["end"][:, batch["task"], None]  # (lanes, 1), how many samples

@@ -1,11 +1,12 @@
 """Metrics of continual learning: each a short function of one matrix, R[after, on].
 
-R (…, T, T): accuracy in 0..1 on task `on` after learning task `after`; leading axes (grid, seeds) are carried
-along, so a metric takes one run or a whole sweep. Each reads only some cells of R, and only those must be
-there: the others may be NaN, as in a stopped run or where tasks to come were not measured. ValueError where
-such a cell is NaN in every lane; a lane that was lost in a sweep keeps its NaN, and so does its metric.
-Lopez-Paz & Ranzato 2017 (transfer), Chaudhry et al. 2018 (forgetting, intransigence).
-Lesson: 01_catastrophic_forgetting lights up the cells that each one uses.
+R (…, T, T): accuracy in 0..1 on task `on` after learning task `after`; leading axes (grid, seeds)
+are carried along, so a metric takes one run or a whole sweep. Each reads only some cells of R, and
+only those must be there: the others may be NaN, as in a stopped run or where tasks to come were not
+measured. ValueError where such a cell is NaN in every lane; a lane that was lost in a sweep keeps
+its NaN, and so does its metric. Lopez-Paz & Ranzato 2017 (transfer), Chaudhry et al. 2018
+(forgetting, intransigence). Lesson: 01_catastrophic_forgetting lights up the cells that each one
+uses.
 """
 
 import numpy as np
@@ -21,13 +22,15 @@ def average_accuracy(R):
 def forgetting(R):
     """Mean over all tasks but the last of (best accuracy ever had before the end − accuracy at the end), (…).
 
-    Chaudhry et al. 2018, sec. 3: max minus last, over T − 1 tasks. Accuracy on tasks still to come counts
-    where it was measured. One task alone forgets nothing: 0.
+    Chaudhry et al. 2018, sec. 3: max minus last, over T − 1 tasks. Accuracy on tasks still to come
+    counts where it was measured. One task alone forgets nothing: 0.
     """
     R = matrix(R, lambda after, on, last: (on < last) & (on <= after))
     if R.shape[-1] == 1:
         return 0 * R[..., 0, 0]
-    best = np.where(np.isnan(R) & ~np.tri(R.shape[-1], dtype=bool), -np.inf, R)[..., :-1, :-1].max(-2)
+    best = np.where(np.isnan(R) & ~np.tri(R.shape[-1], dtype=bool), -np.inf, R)[..., :-1, :-1].max(
+        -2
+    )
     return (best - R[..., -1, :-1]).mean(-1)
 
 
@@ -65,7 +68,9 @@ def intransigence(R, joint):
     R, joint = (matrix(each, lambda after, on, last: after == on, name) for each, name in
                 ((R, "R"), (joint, "joint")))  # fmt: skip
     if R.shape[-1] != joint.shape[-1]:
-        raise ValueError(f"R and joint must have the same tasks, got shapes {R.shape} and {joint.shape}")
+        raise ValueError(
+            f"R and joint must have the same tasks, got shapes {R.shape} and {joint.shape}"
+        )
     return difference(_diagonal(joint), _diagonal(R), "joint and R").mean(-1)
 
 

@@ -1,8 +1,9 @@
 """Networks, and how to run many copies of one at once.
 
-A network here is only a structure: a plain `torch.nn.Module` whose weights live outside, in a dict `params`
-with a lane axis. `layers` walks it for all lanes; a linear layer y = x Wᵀ + b is one batched product.
-No BatchNorm, no Dropout: their hidden state would tie the lanes together. Lesson: 01_catastrophic_forgetting.
+A network here is only a structure: a plain `torch.nn.Module` whose weights live outside, in a dict
+`params` with a lane axis. `layers` walks it for all lanes; a linear layer y = x Wᵀ + b is one
+batched product. No BatchNorm, no Dropout: their hidden state would tie the lanes together. Lesson:
+01_catastrophic_forgetting.
 """
 
 import copy
@@ -23,7 +24,11 @@ def mlp(stream, hidden=(100,)):
     check_stream(stream)
     hidden = [whole("each of hidden", width) for width in several("hidden", hidden, least=0)]
     widths = [stream.pixels, *hidden, stream.outputs]
-    body = [part for i, o in zip(widths, widths[1:], strict=False) for part in (nn.Linear(i, o), nn.ReLU())]
+    body = [
+        part
+        for i, o in zip(widths, widths[1:], strict=False)
+        for part in (nn.Linear(i, o), nn.ReLU())
+    ]
     return nn.Sequential(nn.Flatten(), *body[:-1])
 
 
@@ -31,7 +36,10 @@ def mlp(stream, hidden=(100,)):
 def cnn(stream, channels=(16, 32)):
     """Small convolutional net: for each of channels a 3×3 convolution, ReLU, 2×2 max-pooling; then linear."""
     check_stream(stream)
-    widths = [stream.shape[0], *(whole("each of channels", width) for width in several("channels", channels))]
+    widths = [
+        stream.shape[0],
+        *(whole("each of channels", width) for width in several("channels", channels)),
+    ]
     body = []
     for i, o in zip(widths, widths[1:], strict=False):
         body += [nn.Conv2d(i, o, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
@@ -73,8 +81,9 @@ def learns(net):
 def layers(net, params, x):
     """Walk the network: yield (prefix of its names, layer, its params, input, output); x (lanes, n, …).
 
-    Linear layers broadcast over the lanes, layers without weights do not see them, and any other layer
-    (Conv2d, GroupNorm, a module with a `forward` of its own) goes through `vmap`. None changes its input.
+    Linear layers broadcast over the lanes, layers without weights do not see them, and any other
+    layer (Conv2d, GroupNorm, a module with a `forward` of its own) goes through `vmap`. None
+    changes its input.
     """
     for name, layer in net._modules.items() if type(net) is nn.Sequential else [("", net)]:
         prefix = f"{name}." if name else ""
@@ -108,7 +117,9 @@ def through(layer, own, x):
 
 def writes(layer):
     """Whether a layer may change its input: it says so, or it is not torch's own, so that nobody knows."""
-    return getattr(layer, "inplace", False) or not type(layer).__module__.startswith("torch.nn.modules.")
+    return getattr(layer, "inplace", False) or not type(layer).__module__.startswith(
+        "torch.nn.modules."
+    )
 
 
 def is_linear(layer, own, x):
@@ -121,12 +132,14 @@ def is_linear(layer, own, x):
 def apply(net, params, x):
     """Logits (lanes, n, outputs) of x (lanes, n, channels, height, width).
 
-    Where no gradient waits for them, a few lanes and samples at a time: tables stay under 50 MB. Raises
-    ValueError where params and x have not as many lanes.
+    Where no gradient waits for them, a few lanes and samples at a time: tables stay under 50 MB.
+    Raises ValueError where params and x have not as many lanes.
     """
     if len(x) != lanes_of(params):
         got = f"params have {lanes_of(params)}, x {tuple(x.shape)} has {len(x)}"
-        raise ValueError(f"params and x must have as many lanes, the first axis; {got}: x[None] for one lane")
+        raise ValueError(
+            f"params and x must have as many lanes, the first axis; {got}: x[None] for one lane"
+        )
 
     def logits(params, x):
         for *_, out in layers(net, params, x):  # noqa: B007

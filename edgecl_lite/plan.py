@@ -1,7 +1,8 @@
 """What a training is going to do, checked before its first step: the lanes, the batches, the optimiser.
 
-Lanes are the cells of the grid × the seeds, seeds innermost. All that is random is drawn per seed, never per
-lane: a lane of a sweep sees just what the same training alone would see. Plumbing; no lesson derives it.
+Lanes are the cells of the grid × the seeds, seeds innermost. All that is random is drawn per seed,
+never per lane: a lane of a sweep sees just what the same training alone would see. Plumbing; no
+lesson derives it.
 """
 
 import functools
@@ -28,9 +29,10 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 class Options:
     """How `learn`, `train`, `sweep` and `live` train. TypeError or ValueError where one is out of range.
 
-    epochs, or steps per task instead. lr. optimizer: "adam", "sgd" or a callable taking (tensors, lr=…),
-    which moves each lane by itself. fresh: a new optimiser for every task. every: steps between two points,
-    once an epoch by default. device: default the CPU. room: bytes that the training may add to the process.
+    epochs, or steps per task instead. lr. optimizer: "adam", "sgd" or a callable taking (tensors,
+    lr=…), which moves each lane by itself. fresh: a new optimiser for every task. every: steps
+    between two points, once an epoch by default. device: default the CPU. room: bytes that the
+    training may add to the process.
     """
 
     epochs: int = 10
@@ -68,8 +70,8 @@ class Options:
 class Dice:
     """All that is random in a training: two generators for each seed, one of them only for shuffling.
 
-    dice(n) gives n uniform numbers in [0, 1) for each lane, equal in lanes of one seed: (lanes, n). which
-    (lanes,): the number of a lane's seed.
+    dice(n) gives n uniform numbers in [0, 1) for each lane, equal in lanes of one seed: (lanes, n).
+    which (lanes,): the number of a lane's seed.
     """
 
     def __init__(self, seeds, which, device):
@@ -79,7 +81,9 @@ class Dice:
         self.begun = self._now()
 
     def __call__(self, n):
-        return torch.stack([torch.rand(n, generator=g) for g in self.chances])[self.which].to(self.device)
+        return torch.stack([torch.rand(n, generator=g) for g in self.chances])[self.which].to(
+            self.device
+        )
 
     def shuffle(self, n):
         """Begin an epoch: a new `order` (seeds, n) of n samples for each seed."""
@@ -112,8 +116,8 @@ class Dice:
 class Plan:
     """Arguments of `learn`, checked. TypeError or ValueError says what was expected and what came.
 
-    options: an `Options`; axes: the `Lanes`; spans: steps of each task, total: of all; each_epoch: steps
-    of an epoch of each task.
+    options: an `Options`; axes: the `Lanes`; spans: steps of each task, total: of all; each_epoch:
+    steps of an epoch of each task.
     """
 
     def __init__(self, method, stream, seeds=1, grid=None, **options):
@@ -155,7 +159,9 @@ class Plan:
     def settings(self):
         """What the training hangs on beside the data, {name: plain value}: alike, it ends alike."""
         method, stream, given = self.method, self.stream, self.method.weights
-        own = {f.name: getattr(method, f.name) for f in fields(method)[1:] if f.name not in self.grid}
+        own = {
+            f.name: getattr(method, f.name) for f in fields(method)[1:] if f.name not in self.grid
+        }
         told = {"version": VERSION, "method": type(method).__qualname__, **own}
         told |= {"weights": "drawn" if given is None else "given", "net": str(method.net)}
         told |= {"scenario": stream.scenario, "outputs": stream.outputs, "active": stream.rule}
@@ -195,8 +201,8 @@ class Plan:
     def task(self, step, dice):
         """The task of the next step, as begin_task and end_task get it, its training set with a lane axis.
 
-        begins: the number of steps before it; answers (lanes, tasks, outputs): which outputs may answer for
-        samples of each task, while at this one. No copies: lanes are views.
+        begins: the number of steps before it; answers (lanes, tasks, outputs): which outputs may
+        answer for samples of each task, while at this one. No copies: lanes are views.
         """
         t, done = self.place(step)
         x, y = (part.to(self.device) for part in self.stream.tasks[t].train)
@@ -209,8 +215,8 @@ class Plan:
     def batches(self, task, step, dice):
         """Mini-batches of a task from step on, each epoch shuffled by each seed: x, y, active (lanes, n, …).
 
-        task: its number; answers: see `task`; epoch: its number; step: how many came before; left: the share
-        of the task's steps that come after this one, in [0, 1).
+        task: its number; answers: see `task`; epoch: its number; step: how many came before; left:
+        the share of the task's steps that come after this one, in [0, 1).
         """
         x, y, n, span = task["x"][0], task["y"][0], task["y"].shape[1], self.spans[task["number"]]
         told = {"task": task["number"], "answers": task["answers"]}
@@ -218,12 +224,16 @@ class Plan:
         each = -(-n // size)  # steps of an epoch
         for done in range(step - task["begins"], span):
             epoch, nth = divmod(done, each)
-            if not nth or dice.order is None:  # None after `set`, which went back to where the epoch began
+            if (
+                not nth or dice.order is None
+            ):  # None after `set`, which went back to where the epoch began
                 dice.shuffle(n)
             pick = dice.order[:, nth * size : (nth + 1) * size]  # (seeds, batch_size)
             pick = pick[dice.which].to(self.device)  # (lanes, batch_size)
             own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]], **told}
-            if nth == each - 1 or done == span - 1:  # before the yield: a `Moment` is taken after this batch
+            if (
+                nth == each - 1 or done == span - 1
+            ):  # before the yield: a `Moment` is taken after this batch
                 dice.close()
             at = {"epoch": epoch, "step": task["begins"] + done, "left": (span - 1 - done) / span}
             yield {**own, **at}
@@ -267,7 +277,9 @@ class Plan:
         cell = {**self.method.hyper, **self.axes.cells[i]}
         who = f"{type(self.method).__name__} ({', '.join(f'{k}={v:g}' for k, v in cell.items())})"
         kind = self.options.optimizer
-        advice = self.method.advice(state, i, self.options.lr, "sgd" if kind is torch.optim.SGD else kind)
+        advice = self.method.advice(
+            state, i, self.options.lr, "sgd" if kind is torch.optim.SGD else kind
+        )
         name = self.stream.names[self.place(max(0, step - 1))[0]]
         return f"{who} became non-finite at step {step}, in task {name!r}. {advice}"
 
@@ -275,7 +287,9 @@ class Plan:
 def axes(method, grid):
     """The grid checked: {hyper-parameter: [plain numbers]}. TypeError where the method has no such name."""
     if not isinstance(method, Finetune):
-        raise TypeError(f"method must be a method such as Finetune(net), got {type(method).__name__}")
+        raise TypeError(
+            f"method must be a method such as Finetune(net), got {type(method).__name__}"
+        )
     kind = type(method).__name__
     for name in grid:
         if name not in method.hyper:

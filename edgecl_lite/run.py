@@ -1,7 +1,8 @@
 """What a training leaves behind: curves, the accuracy matrix R, answers, weights and state of every lane.
 
-R[after, on] is the accuracy on task `on` after learning task `after`, the one matrix from which every metric
-of continual learning is computed (Lopez-Paz & Ranzato 2017). Lesson: 01_catastrophic_forgetting.
+R[after, on] is the accuracy on task `on` after learning task `after`, the one matrix from which
+every metric of continual learning is computed (Lopez-Paz & Ranzato 2017). Lesson:
+01_catastrophic_forgetting.
 """
 
 import itertools
@@ -22,12 +23,11 @@ TREES = "params", "state", "carried"
 class Run:
     """A finished, stopped or loaded training. Lanes are the cells of `grid` × `seeds`, seeds innermost.
 
-    step, task, ended (points,): when each point was taken, in which task, whether at its end. curve (*grid,
-    seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (*grid, seeds, points, on,
-    n). params, state: of the last point, with lane axis. lost: {lane: what happened}. settings: of all that
-    it hangs on.
-    carried: the dice and the optimiser's moments of the last point, digests: of the tasks' data: with them
-    `train(…, resume=run)` goes on.
+    step, task, ended (points,): when each point was taken, in which task, whether at its end. curve
+    (*grid, seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (*grid, seeds,
+    points, on, n). params, state: of the last point, with lane axis. lost: {lane: what happened}.
+    settings: of all that it hangs on. carried: the dice and the optimiser's moments of the last
+    point, digests: of the tasks' data: with them `train(…, resume=run)` goes on.
     """
 
     method: str
@@ -57,7 +57,13 @@ class Run:
         fold = lambda name: plan.axes.fold(np.stack([getattr(p, name) for p in points], 1))
         when = [np.array([getattr(p, name) for p in points]) for name in ("step", "task", "ended")]
         seen = *when, fold("accuracy"), fold("predicted"), last.params, last.state
-        told = seconds, stopped, dict(last.lost), [*last.notes, *method.notes(last.state)], plan.settings
+        told = (
+            seconds,
+            stopped,
+            dict(last.lost),
+            [*last.notes, *method.notes(last.state)],
+            plan.settings,
+        )
         whose = type(method).__name__, stream.scenario, stream.names, plan.grid, plan.seeds
         return cls(*whose, *seen, *told, last.carried, [task.digest for task in stream])
 
@@ -79,8 +85,8 @@ class Run:
     def at(self, **where):
         """The part of a Run at these coordinates, itself a Run: run.at(lam=10), run.at(lam=10, seed=[0, 1]).
 
-        A value takes its axis away, a list keeps it; the seeds stay an axis. Raises ValueError where there is
-        no such axis or value.
+        A value takes its axis away, a list keeps it; the seeds stay an axis. Raises ValueError
+        where there is no such axis or value.
         """
         lanes = self.axes.where(**where)
         grid = {k: list(where.get(k, v)) for k, v in self.grid.items() if _several(where.get(k, v))}
@@ -92,10 +98,14 @@ class Run:
         which = [self.seeds.index(seed) for seed in seeds]
         pick = lambda k, v: v[which] if k.startswith("dice.") else v[lanes] if v.dim() else v
         trees = {tree: {k: pick(k, v) for k, v in getattr(self, tree).items()} for tree in TREES}
-        arrays = {k: part.fold(self.axes.flat(getattr(self, k))[lanes]) for k in ("curve", "predicted")}
+        arrays = {
+            k: part.fold(self.axes.flat(getattr(self, k))[lanes]) for k in ("curve", "predicted")
+        }
         lost = {i: self.lost[lane] for i, lane in enumerate(lanes) if lane in self.lost}
         settings = self.settings | gone | {"grid": grid, "seeds": seeds}
-        return replace(self, grid=grid, seeds=seeds, lost=lost, settings=settings, **trees, **arrays)
+        return replace(
+            self, grid=grid, seeds=seeds, lost=lost, settings=settings, **trees, **arrays
+        )
 
     @property
     def accuracy(self):
@@ -123,9 +133,9 @@ class Run:
     def save(self, path):
         """Write one safetensors file, the facts as JSON in its header: no pickle. Returns the path.
 
-        .safetensors is added where it lacks, folders that do not exist are made. Where the save is cut short,
-        the old file stays as it was. Raises TypeError for what such a file cannot hold, ValueError or OSError
-        for a path that cannot be written.
+        .safetensors is added where it lacks, folders that do not exist are made. Where the save is
+        cut short, the old file stays as it was. Raises TypeError for what such a file cannot hold,
+        ValueError or OSError for a path that cannot be written.
         """
         return run_file.write(self, path)
 
@@ -133,8 +143,8 @@ class Run:
     def load(cls, path):
         """Read what `save` wrote: predictions are bit-equal. All tensors are copies, on the CPU.
 
-        Raises ValueError where a bit of the file has changed, or it is no such file. What older versions
-        wrote, without a digest, is read with a note in `notes`.
+        Raises ValueError where a bit of the file has changed, or it is no such file. What older
+        versions wrote, without a digest, is read with a note in `notes`.
         """
         return cls(**run_file.read(path))
 
@@ -150,7 +160,9 @@ def joined(runs, grid):
     state = {k: torch.cat([run.state[k] for run in runs]) for k in first.state if same(k)}
     notes = [note for run in runs for note in run.notes]
     if unlike := [k for k in first.state if k not in state]:
-        notes.append(f"What differs in size between the values was left out of the state: {unlike[0]} …")
+        notes.append(
+            f"What differs in size between the values was left out of the state: {unlike[0]} …"
+        )
 
     fold = lambda name, nothing: axes.fold(_padded(runs, name, len(first.step), nothing))
     return replace(
@@ -163,7 +175,9 @@ def joined(runs, grid):
         carried={},
         seconds=sum(run.seconds for run in runs),
         stopped=any(run.stopped for run in runs),
-        lost={i * part + lane: text for i, run in enumerate(runs) for lane, text in run.lost.items()},
+        lost={
+            i * part + lane: text for i, run in enumerate(runs) for lane, text in run.lost.items()
+        },
         notes=list(dict.fromkeys(notes)),
         settings={k: v for k, v in first.settings.items() if k not in grid} | {"grid": grid},
     )
@@ -180,14 +194,19 @@ def _padded(runs, name, points, nothing):
 def best(run, over, metric=metrics.average_accuracy):
     """The value of an axis of a sweep that is best in the mean over seeds: best(run, over="lr").
 
-    Where there are other axes, that of the best of all cells. The first of equals; a cell with a lost lane is
-    never the best. Choose on data set aside: sweep(method, stream.set_aside(0.2), lr=[…]). Raises ValueError
-    where there is no such axis, the run was stopped, or every cell is lost.
+    Where there are other axes, that of the best of all cells. The first of equals; a cell with a
+    lost lane is never the best. Choose on data set aside: sweep(method, stream.set_aside(0.2),
+    lr=[…]). Raises ValueError where there is no such axis, the run was stopped, or every cell is
+    lost.
     """
     if over not in run.grid:
-        raise ValueError(f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}")
+        raise ValueError(
+            f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}"
+        )
     if run.stopped:
-        raise ValueError(f"expected a finished sweep, got one stopped at step {run.step[-1]}: run it again")
+        raise ValueError(
+            f"expected a finished sweep, got one stopped at step {run.step[-1]}: run it again"
+        )
     sound = np.isfinite(run.accuracy).all((-1, -2, -3))  # (*grid,)
     if not sound.any():
         raise ValueError(

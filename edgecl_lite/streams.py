@@ -19,7 +19,15 @@ from torch.nn import functional as F
 
 from ._refuse.arguments import LARGEST, choice, number, several, whole
 from ._refuse.samples import text
-from ._refuse.streams import SCENARIOS, check_dataset, check_stream, labelled, order_of, outputs_of, sizes_of
+from ._refuse.streams import (
+    SCENARIOS,
+    check_dataset,
+    check_stream,
+    labelled,
+    order_of,
+    outputs_of,
+    sizes_of,
+)
 from .machine.records import digest
 from .machine.settled import settled
 
@@ -28,8 +36,9 @@ from .machine.settled import settled
 class Task:
     """One task. train, test: (x (n, channels, height, width) float32 in 0..1, y (n,) int64 output indices).
 
-    classes: the outputs this task uses; labels: what each of them is called. Samples are shared, not copied.
-    Raises TypeError or ValueError as `check_samples`, and on labels of samples that are not in `classes`.
+    classes: the outputs this task uses; labels: what each of them is called. Samples are shared,
+    not copied. Raises TypeError or ValueError as `check_samples`, and on labels of samples that are
+    not in `classes`.
     """
 
     name: str
@@ -61,7 +70,9 @@ class Task:
         for c in y.unique():
             own = order[y[order] == c]
             if len(own) < 2:
-                raise ValueError(f"task {self.name!r} has one sample of class {c}: none to set aside")
+                raise ValueError(
+                    f"task {self.name!r} has one sample of class {c}: none to set aside"
+                )
             aside[own[: min(len(own) - 1, max(1, round(share * len(own))))]] = True
         parts = {"train": (x[~aside], y[~aside]), "test": (x[aside], y[aside])}
         return dataclasses.replace(self, **parts)
@@ -74,8 +85,9 @@ class Task:
 class Stream:
     """Tasks in order of arrival. scenario: "task", "domain" or "class"; outputs: width of the output layer.
 
-    rule (class-incremental only): "seen" lets the classes seen so far answer, "all" lets every class from the
-    start. Raises ValueError where there is no task or the tasks' images differ in shape.
+    rule (class-incremental only): "seen" lets the classes seen so far answer, "all" lets every
+    class from the start. Raises ValueError where there is no task or the tasks' images differ in
+    shape.
     """
 
     tasks: tuple
@@ -88,7 +100,9 @@ class Stream:
         check_stream(self, Task)
 
     def __repr__(self):
-        return f"Stream({self.scenario}-incremental: {', '.join(self.names)}; {self.outputs} outputs)"
+        return (
+            f"Stream({self.scenario}-incremental: {', '.join(self.names)}; {self.outputs} outputs)"
+        )
 
     def __iter__(self):
         return iter(self.tasks)
@@ -113,8 +127,9 @@ class Stream:
 
     @property
     def trivial(self):
-        """Names of tasks that ask nothing: whoever is told the task (task-incremental), or only the stream
-        (domain-incremental), knows the answer without looking, for all of its samples have one label."""
+        """Names of tasks that ask nothing: whoever is told the task (task-incremental), or only the
+        stream (domain-incremental), knows the answer without looking, for all of its samples have
+        one label."""
         known = [set(torch.cat([task.train[1], task.test[1]]).tolist()) for task in self]
         if self.scenario == "domain":
             known = [set.union(*known)] * len(self)
@@ -140,8 +155,8 @@ class Stream:
     def set_aside(self, share=0.2):
         """The stream to choose on: of every class of a task this share of its training samples is the test.
 
-        The same samples each time; the test sets are never seen. share in (0, 1). Raises ValueError where it
-        is not, or where a class of a task has one sample only.
+        The same samples each time; the test sets are never seen. share in (0, 1). Raises ValueError
+        where it is not, or where a class of a task has one sample only.
         """
         number("share", share, most=0.999, strictly=True)
         return dataclasses.replace(self, tasks=[task.parted(share) for task in self])
@@ -157,11 +172,12 @@ class Stream:
 def split(data, per_task=2, scenario="class", active="seen", order=None):
     """Cut the classes of `data` into tasks of `per_task` each: digits 0, 1 then 2, 3 then …
 
-    per_task: one number for all tasks, or a list with one for each, such as [5, 2, 2, 1]. scenario "task" and
-    "class" keep the class's own output; "domain" shares outputs between all tasks, as many as the largest has
-    (is it the first or the second of its pair?); a smaller task uses the first of them, and all may answer.
-    order: another order of the classes, e.g. shuffled per seed. Raises ValueError where `per_task` does not
-    add up to the number of classes or the scenario is unknown.
+    per_task: one number for all tasks, or a list with one for each, such as [5, 2, 2, 1]. scenario
+    "task" and "class" keep the class's own output; "domain" shares outputs between all tasks, as
+    many as the largest has (is it the first or the second of its pair?); a smaller task uses the
+    first of them, and all may answer. order: another order of the classes, e.g. shuffled per seed.
+    Raises ValueError where `per_task` does not add up to the number of classes or the scenario is
+    unknown.
     """
     choice("scenario", scenario, SCENARIOS)
     n = len(check_dataset(data).classes)
@@ -174,7 +190,11 @@ def split(data, per_task=2, scenario="class", active="seen", order=None):
         answer = torch.full((n,), -1)
         answer[own] = torch.tensor(list(classes))
         labels = tuple(data.classes[c] for c in own)
-        parts = [(x[keep], answer[y[keep]]) for x, y in (data.train, data.test) for keep in [answer[y] >= 0]]
+        parts = [
+            (x[keep], answer[y[keep]])
+            for x, y in (data.train, data.test)
+            for keep in [answer[y] >= 0]
+        ]
         tasks.append(Task(" & ".join(labels), *parts, tuple(classes), labels))
     return Stream(tasks, scenario, outputs, active)
 
@@ -197,8 +217,9 @@ def permuted(data, tasks=5, scenario="domain", seed=0):
 def rotated(data, degrees=(0, 30, 60, 90, 120), scenario="domain"):
     """Every task turns the images by so many degrees, counter-clockwise: a camera that slips in its mount.
 
-    Angles are as seen, also where images are not square; what leaves the picture is lost, what enters it is
-    black. Raises ValueError for sensor windows, whose height (or width) is 1: they have nothing to turn.
+    Angles are as seen, also where images are not square; what leaves the picture is lost, what
+    enters it is black. Raises ValueError for sensor windows, whose height (or width) is 1: they
+    have nothing to turn.
     """
     shape = tuple(check_dataset(data).train[0].shape[1:])
     if 1 in shape[1:]:
@@ -216,7 +237,10 @@ def _turn(x, degrees):
     if degrees == 0:
         return x
     a, (height, width) = math.radians(degrees), x.shape[2:]
-    sin, cos = math.sin(a), math.cos(a)  # the grid counts in half heights and half widths, not in pixels
+    sin, cos = (
+        math.sin(a),
+        math.cos(a),
+    )  # the grid counts in half heights and half widths, not in pixels
     turn = torch.tensor([[cos, -sin * (height / width), 0.0], [sin * (width / height), cos, 0.0]])
     grid = F.affine_grid(turn.expand(len(x), 2, 3), x.shape, align_corners=False)
     return F.grid_sample(x, grid, align_corners=False).clamp(0, 1)

@@ -27,13 +27,14 @@ OWN = {"progress", "journal", "journal_every", "resume"}  # options that do not 
 def train(method, stream, seeds=1, **options):
     """Run `learn` (see there for its options) to its end: a `Run` with a lane for each seed.
 
-    progress=True: show a bar once it takes more than a second. journal: the path of a file in which the
-    training is kept, at the ends of tasks and every journal_every=1.0 seconds at most. resume: such a file,
-    or a Run (or its path), that the training goes on from, to the same end bit for bit; the stream is the
-    whole one, tasks that ended are not learned again. An interrupt gives the Run as far as it came, with
-    `.stopped`. Raises `Diverged`, where every seed became non-finite, or `Exhausted`, where the method has no
-    room for a task: both carry that Run. Raises ValueError where resume is of another training,
-    FileExistsError where there is a journal already, OSError where it cannot be written.
+    progress=True: show a bar once it takes more than a second. journal: the path of a file in which
+    the training is kept, at the ends of tasks and every journal_every=1.0 seconds at most. resume:
+    such a file, or a Run (or its path), that the training goes on from, to the same end bit for
+    bit; the stream is the whole one, tasks that ended are not learned again. An interrupt gives the
+    Run as far as it came, with `.stopped`. Raises `Diverged`, where every seed became non-finite,
+    or `Exhausted`, where the method has no room for a task: both carry that Run. Raises ValueError
+    where resume is of another training, FileExistsError where there is a journal already, OSError
+    where it cannot be written.
     """
     return _collect(method, stream, seeds, {}, **options)
 
@@ -41,15 +42,21 @@ def train(method, stream, seeds=1, **options):
 def sweep(method, stream, seeds=1, **options):
     """`train` over a grid: arguments of the method, lr or optimizer as lists of values, each an axis.
 
-    sweep(EWC(net), stream, seeds=3, lam=[0, 1, 10]) -> a Run whose arrays begin with axes (lam, seeds). The
-    values of a hyper-parameter are lanes of one pass; those of another argument (bits, lr, …) are trained in
-    turn, and their axes come first: part i keeps its journal in the file journal.i. Lanes that become
-    non-finite are NaN and told in `Run.lost`; the others go on as if alone. Raises TypeError for a name that
-    is neither an option nor an argument, ValueError for an empty or missing list.
+    sweep(EWC(net), stream, seeds=3, lam=[0, 1, 10]) -> a Run whose arrays begin with axes (lam,
+    seeds). The values of a hyper-parameter are lanes of one pass; those of another argument (bits,
+    lr, …) are trained in turn, and their axes come first: part i keeps its journal in the file
+    journal.i. Lanes that become non-finite are NaN and told in `Run.lost`; the others go on as if
+    alone. Raises TypeError for a name that is neither an option nor an argument, ValueError for an
+    empty or missing list.
     """
     axes(method, {})  # refuses what is no method
-    own, turns = {field.name for field in fields(method)[1:]} - method.hyper.keys() - {"weights"}, {}
-    lists = {name for name, value in options.items() if isinstance(value, list | tuple | np.ndarray)}
+    own, turns = (
+        {field.name for field in fields(method)[1:]} - method.hyper.keys() - {"weights"},
+        {},
+    )
+    lists = {
+        name for name, value in options.items() if isinstance(value, list | tuple | np.ndarray)
+    }
     for name in [name for name in options if name in own | (lists & {"lr", "optimizer"})]:
         turns[name] = several(name, options.pop(name))
     known = {field.name for field in fields(Options)} | OWN
@@ -63,7 +70,9 @@ def sweep(method, stream, seeds=1, **options):
     check_parts(options.get("resume"), math.prod(map(len, turns.values())))
     for i, cell in enumerate(itertools.product(*turns.values())):
         here = dict(zip(turns, cell, strict=True))
-        files = {k: f"{options[k]}.{i}" for k in ("journal", "resume") if options.get(k) is not None}
+        files = {
+            k: f"{options[k]}.{i}" for k in ("journal", "resume") if options.get(k) is not None
+        }
         if "resume" in files and not os.path.exists(os.path.expanduser(files["resume"])):
             files["resume"] = None  # it had not begun
         changed = replace(method, **{k: v for k, v in here.items() if k in own})
@@ -72,16 +81,28 @@ def sweep(method, stream, seeds=1, **options):
             runs.append(_collect(changed, stream, seeds, grid, **settled_on))
         except Diverged as error:  # the other parts go on
             runs.append(error.run)
-            warnings.warn(f"{error.run.lanes} of {error.run.lanes} lanes are lost. {error}", stacklevel=2)
+            warnings.warn(
+                f"{error.run.lanes} of {error.run.lanes} lanes are lost. {error}", stacklevel=2
+            )
     return joined(runs, turns)
 
 
 def _collect(
-    method, stream, seeds, grid, progress=True, journal=None, journal_every=1.0, resume=None, **options
+    method,
+    stream,
+    seeds,
+    grid,
+    progress=True,
+    journal=None,
+    journal_every=1.0,
+    resume=None,
+    **options,
 ):
     plan = checked(method, stream, seeds, grid, **options)
     kept = None if resume is None else resumed(resume, plan)
-    book = None if journal is None else Journal(new_path(journal, resume), plan, journal_every, kept)
+    book = (
+        None if journal is None else Journal(new_path(journal, resume), plan, journal_every, kept)
+    )
     plan.notes += kept.notes if kept else ()
     found, begun = kept.past(plan) if kept else [], time.perf_counter()
     seen = points(plan, *(kept.go_on(plan) if kept else ()), journal=book)

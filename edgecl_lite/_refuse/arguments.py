@@ -7,7 +7,9 @@ Plumbing; no lesson derives it.
 import math
 from numbers import Real
 
-SEEDS = 2**31  # as many as there are: torch's generators look at 32 bits, one of which says what is drawn
+SEEDS = (
+    2**31
+)  # as many as there are: torch's generators look at 32 bits, one of which says what is drawn
 LARGEST = 3.4e38  # of float32, in which all tensors are
 
 
@@ -62,5 +64,7 @@ def seeds_list(seeds):
         return list(range(whole("seeds", seeds)))
     seeds = [whole("each of seeds", seed, least=0) for seed in several("seeds", seeds)]
     if len(set(seeds)) < len(seeds) or max(seeds) >= SEEDS:
-        raise ValueError(f"seeds must be a count or a list of different whole numbers < 2³¹, got {seeds!r}")
+        raise ValueError(
+            f"seeds must be a count or a list of different whole numbers < 2³¹, got {seeds!r}"
+        )
     return seeds

@@ -1,8 +1,8 @@
 """What is wrong with samples (x, y), and the code that mends it.
 
-Each thing that is wrong says what came and adds to the code; what it would give is looked at in turn, so that
-whoever obeys the message meets no second one. Only walked where `check_samples` refuses. Left out of the
-reading paths; no lesson derives it.
+Each thing that is wrong says what came and adds to the code; what it would give is looked at in
+turn, so that whoever obeys the message meets no second one. Only walked where `check_samples`
+refuses. Left out of the reading paths; no lesson derives it.
 """
 
 import math
@@ -20,7 +20,10 @@ class Search:
     def __init__(self, name, value, training):
         self.name, self.value, self.training, self.kind = name, value, training, ValueError
         self.faults, self.code, self.lines = [], name, []
-        self.bytes, self.hair = False, None  # of x: values are of 255; (lowest, highest), to be clipped
+        self.bytes, self.hair = (
+            False,
+            None,
+        )  # of x: values are of 255; (lowest, highest), to be clipped
 
     def found(self, fault, code=None, value=None):
         """code: what mends it, where {} stands for the code so far; None: no line does."""
@@ -93,7 +96,11 @@ def _read_tensor(given):
     """As `_read`."""
     came = str(given.dtype)
     if given.is_meta:  # so are tensors made under a default device of meta
-        return None, f"{came} on the device meta, which has no values; make it with device='cpu'", None
+        return (
+            None,
+            f"{came} on the device meta, which has no values; make it with device='cpu'",
+            None,
+        )
     if given.layout != torch.strided:
         return given.to_dense().cpu(), f"a sparse tensor of {came}", "{}.to_dense().cpu()"
     if given.device.type != "cpu":
@@ -113,7 +120,10 @@ def _read(given):
         came += f" of {type(given[0]).__name__}" * (not isinstance(given[0], int | float))
     elif hasattr(given, "dtype"):
         came += f" of {given.dtype}"
-    ways = [("{}", np.asarray), ("numpy.array({}).astype(float)", lambda each: np.array(each).astype(float))]
+    ways = [
+        ("{}", np.asarray),
+        ("numpy.array({}).astype(float)", lambda each: np.array(each).astype(float)),
+    ]
     if isinstance(given, list | tuple) and len(given) and hasattr(given[0], "__array_interface__"):
         ways = [("numpy.stack({})", np.stack)]
     elif isinstance(given, list | tuple) and len(given) and isinstance(given[0], torch.Tensor):
@@ -174,7 +184,11 @@ def _axes(shape):
         side = math.isqrt(shape[1])
         if side**2 == shape[1] and side >= 8:
             hint = f"; flat pictures of {side} × {side}, or else features: x[:, None, None]"
-            return hint, f"{{}}.reshape(-1, 1, {side}, {side})", lambda x: x.reshape(-1, 1, side, side)
+            return (
+                hint,
+                f"{{}}.reshape(-1, 1, {side}, {side})",
+                lambda x: x.reshape(-1, 1, side, side),
+            )
         return "; features are one row of pixels", "{}[:, None, None]", lambda x: x[:, None, None]
     if len(shape) == 1:
         return "", "{}[:, None, None, None]", lambda x: x[:, None, None, None]
@@ -188,7 +202,12 @@ def _one_column(y, want):
     value = y.value.float()
     if value.dim() == 2 and value.shape[1] == 1:
         return y.found(f"{want}y has one axis", "{}[:, 0]", y.value[:, 0])
-    if value.dim() == 2 and len(value) and (value >= 0).all() and (value.sum(1) - 1).abs().max() < 1e-3:
+    if (
+        value.dim() == 2
+        and len(value)
+        and (value >= 0).all()
+        and (value.sum(1) - 1).abs().max() < 1e-3
+    ):
         code = "{}.int().argmax(1)" if y.value.dtype == torch.bool else "{}.argmax(1)"
         return y.found(f"{want}y is the class's number, not one-hot", code, value.argmax(1))
     y.found(f"{want}y is one class number a sample, shape {tuple(value.shape)} is something else")
@@ -231,7 +250,9 @@ def _dropped(x):
     faults = [f"{int(nan.sum()):,} NaN pixels of {total}"] * bool(nan.any())
     if inf := int((~sound & ~nan).sum()):
         low, high = (value.item() for value in x.value[~nan].aminmax())
-        faults.append(f"pixels must lie in 0..1, got {low:.9g}..{high:.9g}, {inf:,} infinite of {total}")
+        faults.append(
+            f"pixels must lie in 0..1, got {low:.9g}..{high:.9g}, {inf:,} infinite of {total}"
+        )
     keep = sound.flatten(1).all(1)
     if keep.any():
         x.found(f"{' and '.join(faults)}; drop those samples", "{}", x.value[keep])
@@ -262,4 +283,6 @@ def _numbered(y, classes):
     elif low >= 0 and len(known) <= classes and y.training:
         y.found(f"{fault}; number them from 0", "{}.unique(return_inverse=True)[1]")
     else:
-        y.found(f"{fault}; name every class in `classes`, and number them from 0 as in the training part")
+        y.found(
+            f"{fault}; name every class in `classes`, and number them from 0 as in the training part"
+        )

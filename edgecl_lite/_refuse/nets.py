@@ -25,7 +25,9 @@ def check_params(net, params, called="params"):
         unlike = {k: v for k, v in got.items() if want.get(k) != v}
         unlike |= dict.fromkeys(want.keys() - got.keys(), "none")
         way = "for one lane {k: v[None] for k, v in params.items()}; weights=net takes a net's own"
-        raise ValueError(f"{called} must hold a lane axis and then {want}, got {unlike} there: {way}")
+        raise ValueError(
+            f"{called} must hold a lane axis and then {want}, got {unlike} there: {way}"
+        )
 
 
 HIDDEN_STATE = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
@@ -40,16 +42,24 @@ def check_net(net, given=False):
     given: its weights are given, so that nothing has to be drawn.
     """
     if not isinstance(net, nn.Module):
-        raise TypeError(f"net must be a torch.nn.Module such as mlp(stream), got {type(net).__name__}")
+        raise TypeError(
+            f"net must be a torch.nn.Module such as mlp(stream), got {type(net).__name__}"
+        )
     if not any(True for _ in net.parameters()):
         raise TypeError(f"net must have weights to learn, got {net} with none")
     if len([*net.parameters()]) < len([*net.named_parameters(remove_duplicate=False)]):
-        raise TypeError("net must use each layer with weights once, got one that stands in two places")
+        raise TypeError(
+            "net must use each layer with weights once, got one that stands in two places"
+        )
     for name, p in net.named_parameters():
         if isinstance(p, nn.parameter.UninitializedParameter):
-            raise TypeError(f"net must know its sizes, {name!r} has none yet: call net(x) once before")
+            raise TypeError(
+                f"net must know its sizes, {name!r} has none yet: call net(x) once before"
+            )
         if p.dtype != torch.float32:
-            raise TypeError(f"net must have weights of torch.float32, got {name!r} of {p.dtype}: net.float()")
+            raise TypeError(
+                f"net must have weights of torch.float32, got {name!r} of {p.dtype}: net.float()"
+            )
     for name, part in net.named_modules():
         what = f"got {type(part).__name__} as layer {name!r}"
         if isinstance(part, HIDDEN_STATE) and getattr(part, "p", 1):  # a Dropout of 0 does nothing
@@ -57,9 +67,13 @@ def check_net(net, given=False):
             raise TypeError(f"net must keep no state between samples, {what}: {hint}")
         if isinstance(part, nn.RNNBase | nn.LSTMCell):
             hint = "take nn.GRUCell in a loop over time, or convolutions along time as in har_net(stream)"
-            raise TypeError(f"net must run as many copies at once, torch cannot do so here, {what}: {hint}")
+            raise TypeError(
+                f"net must run as many copies at once, torch cannot do so here, {what}: {hint}"
+            )
         if not given and [*part.parameters(recurse=False)] and not draws_start(part):
-            hint = f"{what} without reset_parameters(). Write one, or give the net's own: weights=net"
+            hint = (
+                f"{what} without reset_parameters(). Write one, or give the net's own: weights=net"
+            )
             raise TypeError(f"net must draw its start anew for every seed, {hint}")
 
 
@@ -67,8 +81,12 @@ def check_weights(weights):
     """Raises ValueError where given weights {name: (lanes, …)} are no finite float32."""
     for name, p in (weights or {}).items():
         if p.dtype != torch.float32 or not p.isfinite().all():
-            lost = "" if p.isfinite().all() else f", {(~p.isfinite()).sum()} of {p.numel()} not finite"
-            raise ValueError(f"weights must be finite, of torch.float32, got {name!r} of {p.dtype}{lost}")
+            lost = (
+                "" if p.isfinite().all() else f", {(~p.isfinite()).sum()} of {p.numel()} not finite"
+            )
+            raise ValueError(
+                f"weights must be finite, of torch.float32, got {name!r} of {p.dtype}{lost}"
+            )
 
 
 def check_head(net, outputs):
@@ -83,9 +101,9 @@ def check_head(net, outputs):
 def check_fit(net, stream):
     """Try the net on four made-up samples of the stream's shape: it fits, and answers each alone and alike.
 
-    Raises ValueError where it does not take the inputs or give the outputs; TypeError where a layer draws
-    random numbers, keeps something from call to call, answers otherwise in training than at test, or mixes
-    the samples of a batch. Torch's global generator stays as it was.
+    Raises ValueError where it does not take the inputs or give the outputs; TypeError where a layer
+    draws random numbers, keeps something from call to call, answers otherwise in training than at
+    test, or mixes the samples of a batch. Torch's global generator stays as it was.
     """
     x = torch.linspace(0, 1, 4 * stream.pixels).view(4, *stream.shape)
     want = f"a net for inputs {stream.shape} and {stream.outputs} outputs, such as mlp(stream)"
@@ -129,7 +147,9 @@ def refuse_strange(net, x):
         )
     if names := [k for k, v in versions(twin).items() if held.get(k) != v]:
         layer = names[0].rpartition(".")[0]
-        who = f"layer {layer!r} ({type(twin.get_submodule(layer)).__name__}) changes its {names[0]!r}"
+        who = (
+            f"layer {layer!r} ({type(twin.get_submodule(layer)).__name__}) changes its {names[0]!r}"
+        )
         way = "no running statistics (GroupNorm, track_running_stats=False), no weights written in forward"
         raise TypeError(f"net must keep nothing from batch to batch, but {who}: {way}")
     if not alike(whole, learn(twin)):
@@ -141,7 +161,9 @@ def refuse_strange(net, x):
     if not alike(whole[:1], twin(x[:1].clone())):
         who = culprit(fresh(), test, lambda net: net.eval()(x[:1].clone()))
         way = "its output may hang on one sample only, as that of GroupNorm does"
-        raise TypeError(f"net must answer a sample alone as beside others, but {who} mixes them: {way}")
+        raise TypeError(
+            f"net must answer a sample alone as beside others, but {who} mixes them: {way}"
+        )
     return whole
 
 
@@ -165,7 +187,9 @@ def culprit(net, one, two):
     for seen, call in zip(calls, (one, two)):
         with ExitStack() as hooks:
             for name, part in net.named_modules():
-                look = lambda part, _, out, name=name, seen=seen: seen.append((name, part, tree_leaves(out)))
+                look = lambda part, _, out, name=name, seen=seen: seen.append(
+                    (name, part, tree_leaves(out))
+                )
                 hooks.callback(part.register_forward_hook(look).remove)
             call(net)
     for (name, part, a), (_, _, b) in zip(*calls):
@@ -181,10 +205,16 @@ def drawer(net, call):
         for name, part in net.named_modules():
             begin = lambda part, _: before.update({part: torch.get_rng_state()})
             end = lambda part, _, out, name=name: (
-                None if torch.equal(before[part], torch.get_rng_state()) else found.append((name, part))
+                None
+                if torch.equal(before[part], torch.get_rng_state())
+                else found.append((name, part))
             )
             hooks.callback(part.register_forward_pre_hook(begin).remove)
             hooks.callback(part.register_forward_hook(end).remove)
         call(net)
     name, part = found[0] if found else ("", net)
-    return f"layer {name!r} ({type(part).__name__})" if name else f"its own forward ({type(net).__name__})"
+    return (
+        f"layer {name!r} ({type(part).__name__})"
+        if name
+        else f"its own forward ({type(net).__name__})"
+    )

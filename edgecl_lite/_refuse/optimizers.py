@@ -31,15 +31,18 @@ def check_device(device):
 def check_optimizer(make, params, lr):
     """Try an optimiser of the reader's own for two steps, one lane alone and beside a second, far larger one.
 
-    Raises TypeError where it is no optimiser, draws random numbers, or needs more than gradients; ValueError
-    where the first lane goes another way beside the second. Torch's global generator stays as it was.
+    Raises TypeError where it is no optimiser, draws random numbers, or needs more than gradients;
+    ValueError where the first lane goes another way beside the second. Torch's global generator
+    stays as it was.
     """
     one = {k: p[:1] for k, p in params.items()}
     with torch.random.fork_rng(devices=[]):
         dice = torch.get_rng_state()
         alone = two_steps(make, one, lr)
         if not torch.equal(dice, torch.get_rng_state()):
-            raise TypeError("optimizer must draw no random numbers, or no seed could be trained again")
+            raise TypeError(
+                "optimizer must draw no random numbers, or no seed could be trained again"
+            )
     if lanes_of(params) == 1:
         return
     two = {k: torch.cat([p[:1], 1e3 * p[:1] + 1]) for k, p in params.items()}
@@ -68,6 +71,8 @@ def two_steps(make, params, lr):
                 p.grad = torch.stack([scale * slope for scale in pull[: len(p)]])
             opt.step()
     except Exception as error:
-        want = "a callable(tensors, lr=…) that gives a torch optimiser whose step() needs nothing else"
+        want = (
+            "a callable(tensors, lr=…) that gives a torch optimiser whose step() needs nothing else"
+        )
         raise TypeError(f"optimizer must be {want}, this one fails: {error!r}") from error
     return copied(params)

@@ -21,9 +21,10 @@ PACKAGE = __package__.partition(".")[0] + "."
 def check_samples(where, pair, classes=None, training=True):
     """(x, y) of the pair, checked: plain tensors in the CPU's memory, without a graph, else not copied.
 
-    `where` opens the message, e.g. "digits, train"; labels must be smaller than `classes`. Values of x less
-    than 0.0001 beyond 0..1 are clipped in a copy, with a warning. training: the part whose range and labels
-    give the measure for the other. TypeError: wrong type or dtype; ValueError: wrong shape or values.
+    `where` opens the message, e.g. "digits, train"; labels must be smaller than `classes`. Values
+    of x less than 0.0001 beyond 0..1 are clipped in a copy, with a warning. training: the part
+    whose range and labels give the measure for the other. TypeError: wrong type or dtype;
+    ValueError: wrong shape or values.
     """
     x, y = map(_plain, _two(where, pair, classes))
     both = searches(x, y, classes, training)
@@ -31,7 +32,9 @@ def check_samples(where, pair, classes=None, training=True):
     if faults:
         lines = [line for each in both if each.code for line in each.lines + each.assigned()]
         advice = f" Write {'; '.join(lines)}." * bool(lines)
-        wanted = "x float32 (n, channels, height, width) in 0..1, y int64 (n,), class numbers from 0"
+        wanted = (
+            "x float32 (n, channels, height, width) in 0..1, y int64 (n,), class numbers from 0"
+        )
         kind = TypeError if TypeError in [each.kind for each in both] else ValueError
         raise kind(f"{where}: {'; '.join(faults)}.{advice} Wanted: {wanted}")
     return (_clipped(where, x, *both[0].hair) if both[0].hair else x), y
@@ -51,10 +54,14 @@ def _two(where, pair, classes):
         raise TypeError(f"{where} must be a tuple (x, y), got {came}{_from_items(pair, classes)}")
     x, y = (tuple(getattr(part, "shape", ())) for part in pair)
     if len(x) == 1 and (len(y) > 2 or (len(y) == 2 and y[1] > 1 and _whole(pair[0]))):
-        raise ValueError(f"{where}: x and y seem to be swapped, got shapes {x} and {y}. Write (y, x)")
+        raise ValueError(
+            f"{where}: x and y seem to be swapped, got shapes {x} and {y}. Write (y, x)"
+        )
     if x[1:] == y[1:] and (len(x) > 2 or (len(x) == 2 and len({1, x[0], y[0], *x[1:]}) == 4)):
         both = "train=(x_train, y_train), test=(x_test, y_test)"
-        raise ValueError(f"{where}: got two sets of samples, {x} and {y}, and no labels. Write {both}")
+        raise ValueError(
+            f"{where}: got two sets of samples, {x} and {y}, and no labels. Write {both}"
+        )
     return pair
 
 

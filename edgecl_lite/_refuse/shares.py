@@ -8,8 +8,8 @@ ROUNDING = 1e-6  # of a mean of float32 numbers
 def matrix(R, needs=lambda after, on, last: True, name="R"):
     """R as a float array, not changed. needs: of the numbers of rows and columns, which cells must be there.
 
-    Raises TypeError where R is no array of numbers, ValueError where it is not square, leaves 0..1, or one of
-    those cells is NaN in every lane.
+    Raises TypeError where R is no array of numbers, ValueError where it is not square, leaves 0..1,
+    or one of those cells is NaN in every lane.
     """
     R = shares(name, R)
     if R.ndim < 2 or R.shape[-1] != R.shape[-2] or not R.size:
@@ -22,9 +22,13 @@ def matrix(R, needs=lambda after, on, last: True, name="R"):
         cells = ", ".join(missing[:6]) + f" and {len(missing) - 6} more" * (len(missing) > 6)
         advice = "Train to the end, then measure"
         if (there == np.tri(tasks, dtype=bool).T).all():
-            advice = f"Rows are `after`, columns are `on`; give {name}.T where it is the other way round"
+            advice = (
+                f"Rows are `after`, columns are `on`; give {name}.T where it is the other way round"
+            )
         rows = f"{there.all(-1).sum()} of {tasks} rows are there"
-        raise ValueError(f"{name} is unfinished: {rows}, this metric also needs {name}{cells}. {advice}")
+        raise ValueError(
+            f"{name} is unfinished: {rows}, this metric also needs {name}{cells}. {advice}"
+        )
     return R
 
 
@@ -44,7 +48,9 @@ def shares(name, values):
     known = table[~np.isnan(table)]
     if known.size and (known.min() < -ROUNDING or known.max() > 1 + ROUNDING):
         percent = "; divide percentages by 100" * bool(1 < known.max() <= 100 and known.min() >= 0)
-        raise ValueError(f"{name} must hold shares in 0..1, got {known.min():g}..{known.max():g}{percent}")
+        raise ValueError(
+            f"{name} must hold shares in 0..1, got {known.min():g}..{known.max():g}{percent}"
+        )
     return table
 
 
@@ -54,4 +60,6 @@ def difference(ours, theirs, names):
         return ours - theirs
     except ValueError:
         lanes = f"{ours.shape[:-1]} and {theirs.shape[:-1]}"
-        raise ValueError(f"{names} must have the same lanes, or one of them none, got {lanes}") from None
+        raise ValueError(
+            f"{names} must have the same lanes, or one of them none, got {lanes}"
+        ) from None

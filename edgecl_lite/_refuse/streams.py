@@ -14,7 +14,9 @@ def check_stream(stream, kind):
     if not stream.tasks or not all(isinstance(task, kind) for task in stream):
         kinds = sorted({type(task).__name__ for task in stream.tasks}) or "none"
         raise ValueError(f"a stream needs at least one task, and only Tasks, got {kinds}")
-    shapes = [(task.name, *part[0].shape[1:]) for task in stream for part in (task.train, task.test)]
+    shapes = [
+        (task.name, *part[0].shape[1:]) for task in stream for part in (task.train, task.test)
+    ]
     if len({tuple(shape) for _, *shape in shapes}) > 1:
         raise ValueError(f"all tasks of a stream must have images of one shape, got {shapes}")
     top = max(c for task in stream for c in task.classes)
@@ -60,7 +62,9 @@ def sizes_of(data, per_task):
     if n % (per_task := whole("per_task", per_task)):
         sizes = [per_task] * (n // per_task) + [n % per_task]
         advice = f"; or give a list, such as per_task={sizes}"
-        raise ValueError(f"per_task must divide the {n} classes of {data.name!r}, got {per_task}{advice}")
+        raise ValueError(
+            f"per_task must divide the {n} classes of {data.name!r}, got {per_task}{advice}"
+        )
     return [per_task] * (n // per_task)
 
 

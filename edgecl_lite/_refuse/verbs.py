@@ -42,7 +42,9 @@ def check_fisher(params, moving, labels, x, y, rng):
     """ValueError where a Fisher of these arguments makes no sense."""
     if len(x) != lanes_of(params):
         got = f"{tuple(x.shape)} for {lanes_of(params)} lanes"
-        raise ValueError(f"x must be (lanes, n, channels, height, width), got {got}: x[None] for one lane")
+        raise ValueError(
+            f"x must be (lanes, n, channels, height, width), got {got}: x[None] for one lane"
+        )
     if not moving:
         raise ValueError("fisher needs a parameter that may move, all have requires_grad=False")
     if not x.shape[1]:
@@ -89,20 +91,30 @@ class Checked:
     def loss(self, params, state, batch):
         loss, lanes = self.method.loss(params, state, batch), lanes_of(params)
         if not torch.is_tensor(loss) or loss.shape != (lanes,):
-            self._wrong("loss", f"one value per lane, ({lanes},)", loss, "mean over samples, not over lanes")
+            self._wrong(
+                "loss", f"one value per lane, ({lanes},)", loss, "mean over samples, not over lanes"
+            )
         if not loss.requires_grad:
-            self._wrong("loss", "a tensor with a gradient", loss, "no .item(), .detach() or torch.no_grad()")
+            self._wrong(
+                "loss", "a tensor with a gradient", loss, "no .item(), .detach() or torch.no_grad()"
+            )
         return loss
 
     def after_step(self, params, state, batch):
-        return self._dict("after_step", "state", self.method.after_step(params, state, batch), state)
+        return self._dict(
+            "after_step", "state", self.method.after_step(params, state, batch), state
+        )
 
     def end_task(self, params, state, task):
         return self._dict("end_task", "state", self.method.end_task(params, state, task), state)
 
     def predict(self, params, state, x, task=None):
         logits = self.method.predict(params, state, x, task)
-        if not torch.is_tensor(logits) or logits.dim() != 3 or logits.shape[:2] != (lanes_of(params), len(x)):
+        if (
+            not torch.is_tensor(logits)
+            or logits.dim() != 3
+            or logits.shape[:2] != (lanes_of(params), len(x))
+        ):
             self._wrong("predict", f"logits ({lanes_of(params)}, {len(x)}, outputs)", logits)
         return logits
 

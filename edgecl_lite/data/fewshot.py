@@ -3,8 +3,8 @@
     sinusoids    y = a sin(x − φ), an amplitude a and a phase φ for each task       Finn et al. 2017, sec. 5.1
     episodes     which of `ways` symbols? `shots` images of each, labels shuffled    Vinyals et al. 2016
 
-Every digit in each of its four quarter turns is a symbol, as Omniglot is augmented (Santoro et al. 2016).
-Lesson: 05_meta_learning.
+Every digit in each of its four quarter turns is a symbol, as Omniglot is augmented (Santoro et al.
+2016). Lesson: 05_meta_learning.
 """
 
 import math
@@ -43,35 +43,56 @@ class Sinusoids:
 class Episodes:
     """Few-shot classification: a task is `ways` classes of a `Dataset`, drawn anew, with shuffled labels.
 
-    No image stands twice in a task. The support set brings class after class, a correlated trajectory for
-    OML; since labels are shuffled, the place in time says nothing about them. All images of data are used.
-    Raises ValueError where data has fewer classes, or one of them fewer images, than a task asks for.
+    No image stands twice in a task. The support set brings class after class, a correlated
+    trajectory for OML; since labels are shuffled, the place in time says nothing about them. All
+    images of data are used. Raises ValueError where data has fewer classes, or one of them fewer
+    images, than a task asks for.
     """
 
     measure = "accuracy"
 
     def __init__(self, data, ways=5, shots=5, queries=15):
         self.shots, self.queries = whole("shots", shots), whole("queries", queries)
-        self.data, self.ways, each = check_dataset(data), whole("ways", ways), self.shots + self.queries
-        self.x, y = (torch.cat(parts) for parts in zip(data.train, data.test))  # (n, channels, height, width)
+        self.data, self.ways, each = (
+            check_dataset(data),
+            whole("ways", ways),
+            self.shots + self.queries,
+        )
+        self.x, y = (
+            torch.cat(parts) for parts in zip(data.train, data.test)
+        )  # (n, channels, height, width)
         rows = [(y == c).nonzero().flatten() for c in range(len(data.classes))]
         if self.ways > len(rows):
-            raise ValueError(f"episodes ask for {ways} ways, but {data.name} has {len(rows)} classes")
+            raise ValueError(
+                f"episodes ask for {ways} ways, but {data.name} has {len(rows)} classes"
+            )
         fewest, name = min((len(row), name) for row, name in zip(rows, data.classes))
         if each > fewest:
             asked = f"{shots} shots + {queries} queries = {each} images of each class"
             raise ValueError(f"episodes ask for {asked}, but {name!r} has {fewest}")
-        self.table = torch.nn.utils.rnn.pad_sequence(rows, True, -1)  # (classes, largest class) rows of x
-        self.shape, self.pixels, self.outputs = tuple(self.x.shape[1:]), self.x[0].numel(), self.ways
+        self.table = torch.nn.utils.rnn.pad_sequence(
+            rows, True, -1
+        )  # (classes, largest class) rows of x
+        self.shape, self.pixels, self.outputs = (
+            tuple(self.x.shape[1:]),
+            self.x[0].numel(),
+            self.ways,
+        )
 
     @settled
     def draw(self, tasks, generator):
         """(support, query) of new tasks, a lane each: x (tasks, ways · shots, …), y; the query likewise."""
         chance = lambda *shape: torch.rand(tasks, *shape, generator=generator)
-        own = self.table[chance(len(self.table)).argsort(1)[:, : self.ways]]  # (tasks, ways, largest class)
+        own = self.table[
+            chance(len(self.table)).argsort(1)[:, : self.ways]
+        ]  # (tasks, ways, largest class)
         labels = chance(self.ways).argsort(1)  # (tasks, ways)
-        some = chance(*own.shape[1:]).masked_fill(own < 0, -1).topk(self.shots + self.queries).indices
-        return _parted(self.x[own.gather(2, some)], labels[..., None].expand(some.shape), self.shots, 2)
+        some = (
+            chance(*own.shape[1:]).masked_fill(own < 0, -1).topk(self.shots + self.queries).indices
+        )
+        return _parted(
+            self.x[own.gather(2, some)], labels[..., None].expand(some.shape), self.shots, 2
+        )
 
     def loss(self, outputs, y):
         """Cross entropy of each lane: outputs (lanes, n, ways), y (lanes, n) -> (lanes,)."""
@@ -90,19 +111,26 @@ sinusoids, episodes = Sinusoids, Episodes
 def symbols(data, held_out=(3, 4, 7)):
     """(to meta-train on, held out): two Datasets of the classes of `data` in four quarter turns each.
 
-    The split is by class, so no held-out symbol nor a turned copy of one is ever trained on. A 6 turned by
-    180° is a 9: both are on one side. A class is called "3 turned 90°", counter-clockwise. Raises ValueError
-    where held_out names no class, all or an unknown one, parts 6 from 9, or the images are not square.
+    The split is by class, so no held-out symbol nor a turned copy of one is ever trained on. A 6
+    turned by 180° is a 9: both are on one side. A class is called "3 turned 90°",
+    counter-clockwise. Raises ValueError where held_out names no class, all or an unknown one, parts
+    6 from 9, or the images are not square.
     """
     names, held_out = check_dataset(data).classes, several("held_out", held_out)
     if not set(held_out) < set(range(len(names))):
-        raise ValueError(f"held_out must name some, not all, of classes 0..{len(names) - 1}, got {held_out}")
+        raise ValueError(
+            f"held_out must name some, not all, of classes 0..{len(names) - 1}, got {held_out}"
+        )
     if len({names.index(name) in held_out for name in ("6", "9") if name in names}) > 1:
-        raise ValueError(f"6 and 9 must be on one side, a 6 turned by 180° is a 9; got held_out={held_out}")
+        raise ValueError(
+            f"6 and 9 must be on one side, a 6 turned by 180° is a 9; got held_out={held_out}"
+        )
     height, width = data.train[0].shape[2:]
     if height != width:
         raise ValueError(f"only square images can be turned by 90°, got {height} × {width}")
-    return tuple(_turned(data, [c for c in range(len(names)) if (c in held_out) == side]) for side in (0, 1))
+    return tuple(
+        _turned(data, [c for c in range(len(names)) if (c in held_out) == side]) for side in (0, 1)
+    )
 
 
 def _turned(data, classes):
@@ -112,7 +140,9 @@ def _turned(data, classes):
     for x, y in (data.train, data.test):
         keep = place[y] >= 0
         turns = [x[keep].rot90(turn, (2, 3)) for turn in range(4)]
-        parts.append((torch.cat(turns), torch.cat([4 * place[y[keep]] + turn for turn in range(4)])))
+        parts.append(
+            (torch.cat(turns), torch.cat([4 * place[y[keep]] + turn for turn in range(4)]))
+        )
     names = tuple(f"{data.classes[c]} turned {90 * turn}°" for c in classes for turn in range(4))
     return Dataset(f"{data.name} in quarter turns", *parts, names)
 

@@ -2,9 +2,9 @@
 
     x = (signal / span + 1) / 2        signals in g and rad/s, 128 readings at 50 Hz; span covers them all
 
-A stream of real sensors, in two forms: `split(har())` brings activity after activity, `har_people()` person
-after person. Windows of a recording overlap by half, so a split never goes through one.
-Anguita et al. 2013. Lesson: 06_edge_budget.
+A stream of real sensors, in two forms: `split(har())` brings activity after activity,
+`har_people()` person after person. Windows of a recording overlap by half, so a split never goes
+through one. Anguita et al. 2013. Lesson: 06_edge_budget.
 """
 
 import hashlib
@@ -26,13 +26,20 @@ from .images import Dataset
 
 ACTIVITIES = "walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying"
 CHANNELS = [f"{kind}_{axis}" for kind in ("total_acc", "body_acc", "body_gyro") for axis in "xyz"]
-SPAN = np.float32([2.5] * 3 + [1.5] * 3 + [6.0] * 3)[:, None]  # g, g, rad/s; the largest: 2.20, 1.37, 5.97
+SPAN = np.float32([2.5] * 3 + [1.5] * 3 + [6.0] * 3)[
+    :, None
+]  # g, g, rad/s; the largest: 2.20, 1.37, 5.97
 PEOPLE = range(1, 31)
 TEST_PEOPLE = 2, 4, 9, 10, 12, 13, 18, 20, 24  # the original split
 ROWS = {"train": 7352, "test": 2947}
-LABELS = "8cc9ff8ec0d76c4a30e8881bb842d9df6f8e2f3ca7b04a2b5fa7ac597023f068"  # sha256, see `har_windows`
+LABELS = (
+    "8cc9ff8ec0d76c4a30e8881bb842d9df6f8e2f3ca7b04a2b5fa7ac597023f068"  # sha256, see `har_windows`
+)
 FOLDER, ARCHIVE = "UCI HAR Dataset", "human+activity+recognition+using+smartphones.zip"
-PAGE, ADDRESS = "https://archive.ics.uci.edu/dataset/240", "https://archive.ics.uci.edu/static/public/240/"
+PAGE, ADDRESS = (
+    "https://archive.ics.uci.edu/dataset/240",
+    "https://archive.ics.uci.edu/static/public/240/",
+)
 INNER = 2**27  # bytes, of the archive in the archive: the original has 61 million
 LEAKS = RuntimeError, struct.error  # what zipfile says of headers that make no sense
 SHA256 = "c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031"  # of the archive at this address
@@ -42,20 +49,23 @@ SHA256 = "c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031"  # o
 def har(people=None, test_people=TEST_PEOPLE):
     """UCI HAR, 10,299 windows of 2.56 s, 6 activities: a `Dataset` split by person, x (n, 9, 1, 128) in 0..1.
 
-    people: 1 … 30, whose windows are to train on; by default all but `test_people`. Nobody is in both parts.
-    Channels: total and body acceleration, ±2.5 g and ±1.5 g, angular velocity, ±6 rad/s, each x, y, z; half
-    stands for zero, and no reading is cut off. Read from `$EDGECL_DATA/uci_har`, where `uci_har_signals.npz`,
-    a folder `UCI HAR Dataset` or the archive as it came may stand, else from the cache, else downloaded once
-    (61 MB). What is downloaded must have the published sha256; what you put there is accepted by its content,
-    for copies were packed anew: the number and width of the rows, the range of the readings, the checksum of
-    all labels and people, and in an archive zip's own checksums; a folder's readings have none.
-    Licence: "Any commercial use is prohibited" says the archive; the repository's page says CC BY 4.0.
-    Source: D. Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz, "A Public Domain Dataset for Human
-    Activity Recognition Using Smartphones", ESANN 2013; doi:10.24432/C54S4K. Errors: ValueError for people
-    unknown or in both parts, and for a damaged file, OSError if it cannot be downloaded.
+    people: 1 … 30, whose windows are to train on; by default all but `test_people`. Nobody is in
+    both parts. Channels: total and body acceleration, ±2.5 g and ±1.5 g, angular velocity, ±6
+    rad/s, each x, y, z; half stands for zero, and no reading is cut off. Read from
+    `$EDGECL_DATA/uci_har`, where `uci_har_signals.npz`, a folder `UCI HAR Dataset` or the archive
+    as it came may stand, else from the cache, else downloaded once (61 MB). What is downloaded must
+    have the published sha256; what you put there is accepted by its content, for copies were packed
+    anew: the number and width of the rows, the range of the readings, the checksum of all labels
+    and people, and in an archive zip's own checksums; a folder's readings have none. Licence: "Any
+    commercial use is prohibited" says the archive; the repository's page says CC BY 4.0. Source: D.
+    Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz, "A Public Domain Dataset for Human
+    Activity Recognition Using Smartphones", ESANN 2013; doi:10.24432/C54S4K. Errors: ValueError for
+    people unknown or in both parts, and for a damaged file, OSError if it cannot be downloaded.
     """
     test_people = _people("test_people", test_people)
-    people = _people("people", [p for p in PEOPLE if p not in test_people] if people is None else people)
+    people = _people(
+        "people", [p for p in PEOPLE if p not in test_people] if people is None else people
+    )
     if both := set(people) & set(test_people):
         raise ValueError(f"nobody may be in people and in test_people, got {sorted(both)} in both")
     x, y, person, _ = har_windows()
@@ -69,7 +79,11 @@ def har_people(people=(1, 3, 5, 6, 7), test=0.25):
 
     test: share of a person's recordings of an activity, whole ones, the last, that are tested on.
     """
-    people, share, tasks = _people("people", people), number("test", test, strictly=True, most=0.75), []
+    people, share, tasks = (
+        _people("people", people),
+        number("test", test, strictly=True, most=0.75),
+        [],
+    )
     x, y, person, recording = har_windows()
     for who in people:
         held = torch.zeros_like(y, dtype=torch.bool)
@@ -85,8 +99,9 @@ def har_people(people=(1, 3, 5, 6, 7), test=0.25):
 def har_windows():
     """All windows, in the archive's order: x (n, 9, 1, 128) as in `har`; activity, person, recording (n,).
 
-    recording: the number of the unbroken recording a window is from; each of its windows shares its second
-    half with the next. Activities count from 0, people from 1; all three are int64. Errors as `har`.
+    recording: the number of the unbroken recording a window is from; each of its windows shares its
+    second half with the next. Activities count from 0, people from 1; all three are int64. Errors
+    as `har`.
     """
     path = _found()
     try:
@@ -109,8 +124,9 @@ def har_windows():
 
 @settled
 def har_net(stream, channels=(16, 32)):
-    """Small convolutional net along time: for each of channels a 1×5 convolution with stride 2, GroupNorm,
-    ReLU; then the largest value of every channel, flat, and a linear head. `net[:-1]` is the front."""
+    """Small convolutional net along time: for each of channels a 1×5 convolution with stride 2,
+    GroupNorm, ReLU; then the largest value of every channel, flat, and a linear head. `net[:-1]` is
+    the front."""
     (last, height, width), body = stream.shape, []
     for each in several("channels", channels):
         each, width = whole("each of channels", each), -(-width // 2)
@@ -126,7 +142,10 @@ def _people(name, people):
 
 def _found():
     """Path of the data: in EDGECL_DATA, else in the cache, else downloaded there."""
-    own = os.environ.get("EDGECL_DATA") and Path(os.environ["EDGECL_DATA"]).expanduser().resolve() / "uci_har"
+    own = (
+        os.environ.get("EDGECL_DATA")
+        and Path(os.environ["EDGECL_DATA"]).expanduser().resolve() / "uci_har"
+    )
     for name in ("uci_har_signals.npz", FOLDER, f"{FOLDER}.zip", ARCHIVE) if own else ():
         if (own / name).exists():
             return own / name
@@ -137,10 +156,14 @@ def _found():
     cache = Path(os.environ.get("EDGECL_CACHE") or pooch.os_cache("edgecl")).expanduser().resolve()
     get = pooch.HTTPDownloader(progressbar=True, chunk_size=2**15, timeout=(5, 30))  # seconds
     try:  # downloads only if the cache has no intact copy, puts only an intact one there
-        return Path(pooch.retrieve(ADDRESS + ARCHIVE, SHA256, ARCHIVE, cache / "uci_har", downloader=get))
+        return Path(
+            pooch.retrieve(ADDRESS + ARCHIVE, SHA256, ARCHIVE, cache / "uci_har", downloader=get)
+        )
     except (requests.RequestException, ValueError) as error:
         advice = f"To use it, put {ARCHIVE} from {PAGE} into {own or '$EDGECL_DATA/uci_har'}"
-        raise OSError(f"UCI HAR could not be downloaded; no lesson needs it. {advice}. {error}") from None
+        raise OSError(
+            f"UCI HAR could not be downloaded; no lesson needs it. {advice}. {error}"
+        ) from None
 
 
 def _parsed(path):
@@ -163,7 +186,9 @@ def _member(archive, name, most):
     if info.flag_bits & 1:
         raise ValueError(f"expected no password on {name}, found it encrypted")
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # only of these can a part be unpacked
-        raise ValueError(f"expected {name} stored or deflated, found compression {info.compress_type}")
+        raise ValueError(
+            f"expected {name} stored or deflated, found compression {info.compress_type}"
+        )
     if info.file_size > most:
         raise ValueError(f"expected at most {most:,} bytes in {name}, found {info.file_size:,}")
     with archive.open(info) as file:
@@ -178,7 +203,9 @@ def _file(path, most):
     with path.open("rb") as file:
         raw = file.read(most + 1)
     if len(raw) > most:
-        raise ValueError(f"expected at most {most:,} bytes in {path.name}, found {path.stat().st_size:,}")
+        raise ValueError(
+            f"expected at most {most:,} bytes in {path.name}, found {path.stat().st_size:,}"
+        )
     return raw
 
 
@@ -200,7 +227,9 @@ def _tables(read):
         raw = read(name, ROWS[part] * (32 * columns + 2))  # the original takes 16 bytes a number
         numbers = np.loadtxt(BytesIO(raw), np.float32, ndmin=2)
         if numbers.shape != (ROWS[part], columns):
-            raise ValueError(f"expected {ROWS[part]} rows of {columns} in {name}, found {numbers.shape}")
+            raise ValueError(
+                f"expected {ROWS[part]} rows of {columns} in {name}, found {numbers.shape}"
+            )
         return numbers
 
     parts = []

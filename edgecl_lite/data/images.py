@@ -1,8 +1,9 @@
 """Images to learn from: `digits` inside the package; `mnist` and `fashion_mnist` on request, never needed.
 
-Each is a `Dataset` of tensors: x float32 `(n, channels, height, width)` in 0..1, y int64 `(n,)`. The sha256
-of every file is checked, and only the bytes that passed are parsed: a damaged file never reaches a training.
-Papers: Kaynak (1995); LeCun et al. (1998); Xiao, Rasul & Vollgraf (2017). Lesson 00 shows the digits.
+Each is a `Dataset` of tensors: x float32 `(n, channels, height, width)` in 0..1, y int64 `(n,)`.
+The sha256 of every file is checked, and only the bytes that passed are parsed: a damaged file never
+reaches a training. Papers: Kaynak (1995); LeCun et al. (1998); Xiao, Rasul & Vollgraf (2017).
+Lesson 00 shows the digits.
 """
 
 import gzip
@@ -27,7 +28,10 @@ SHA256 = dict(map(str.split, Path(__file__).with_name("checksums.txt").read_text
 MIRRORS = (  # tried in this order; plain http does no harm, the checksum decides
     ("mnist", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
     ("mnist", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
-    ("fashion_mnist", "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"),
+    (
+        "fashion_mnist",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
     ("fashion_mnist", "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"),
     ("fashion_mnist", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
 )
@@ -37,9 +41,10 @@ MIRRORS = (  # tried in this order; plain http does no harm, the checksum decide
 class Dataset:
     """Labelled images, checked on construction and not copied.
 
-    `train` and `test` are pairs (x, y): float32 `(n, channels, height, width)` in 0..1 and int64 `(n,)`.
-    `classes` says in words what the labels 0, 1, … mean. Values a hair beyond 0..1 are clipped in a copy,
-    with a warning; tensors with a graph are detached. TypeError or ValueError as `samples.check_samples`.
+    `train` and `test` are pairs (x, y): float32 `(n, channels, height, width)` in 0..1 and int64
+    `(n,)`. `classes` says in words what the labels 0, 1, … mean. Values a hair beyond 0..1 are
+    clipped in a copy, with a warning; tensors with a graph are detached. TypeError or ValueError as
+    `samples.check_samples`.
     """
 
     name: str
@@ -50,20 +55,26 @@ class Dataset:
     def __post_init__(self):
         text("the name of a data set", self.name)
         names = self.classes
-        if not (isinstance(names, tuple) and names and all(isinstance(name, str) for name in names)):
+        if not (
+            isinstance(names, tuple) and names and all(isinstance(name, str) for name in names)
+        ):
             some = hasattr(names, "__len__") and len(names) > 0 and not isinstance(names, str)
             advice = "; write classes=tuple(map(str, classes))" * some
             raise TypeError(
                 f"{self.name}: classes must be a tuple of at least one str, got {names!r}{advice}"
             )
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"{self.name}: classes must have different names, got {twice} more than once")
+            raise ValueError(
+                f"{self.name}: classes must have different names, got {twice} more than once"
+            )
         for part, pair in (("train", self.train), ("test", self.test)):
             pair = check_samples(f"{self.name}, {part}", pair, len(names), part == "train")
             object.__setattr__(self, part, pair)
         ours, theirs = (tuple(x.shape[1:]) for x, _ in (self.train, self.test))
         if ours != theirs:
-            raise ValueError(f"{self.name}: train and test images differ in shape, got {ours} and {theirs}")
+            raise ValueError(
+                f"{self.name}: train and test images differ in shape, got {ours} and {theirs}"
+            )
 
     def __repr__(self):
         train, test = (tuple(x.shape) for x, _ in (self.train, self.test))
@@ -74,15 +85,18 @@ class Dataset:
 def digits():
     """1,797 real handwritten digits, 8x8 pixels of 17 grey levels: a `Dataset`, 1,400 to train, 397 to test.
 
-    Inside the package (48 kB), equal to scikit-learn's `load_digits`. One fixed shuffled split: the same 13
-    people write in both parts. Licence: CC BY 4.0; here re-encoded as bytes. Source: E. Alpaydin, C. Kaynak,
-    "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998, doi:10.24432/C50P49
-    (its test part); C. Kaynak, MSc thesis, Bogazici University, 1995. Errors: ValueError if damaged.
+    Inside the package (48 kB), equal to scikit-learn's `load_digits`. One fixed shuffled split: the
+    same 13 people write in both parts. Licence: CC BY 4.0; here re-encoded as bytes. Source: E.
+    Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+    Repository, 1998, doi:10.24432/C50P49 (its test part); C. Kaynak, MSc thesis, Bogazici
+    University, 1995. Errors: ValueError if damaged.
     """
     path = Path(__file__).with_name("digits.npz")
     file = np.load(BytesIO(_intact(path, SHA256[path.name], "Install the package again.")))
     order = file["order"]  # stored, so that the split never depends on a random generator
-    x = torch.from_numpy(file["images"][order].astype(np.float32)).div_(16).unsqueeze(1)  # (1797, 1, 8, 8)
+    x = (
+        torch.from_numpy(file["images"][order].astype(np.float32)).div_(16).unsqueeze(1)
+    )  # (1797, 1, 8, 8)
     y = torch.from_numpy(file["labels"][order].astype(np.int64))
     return Dataset("digits", (x[:1400], y[:1400]), (x[1400:], y[1400:]), DIGITS)
 
@@ -90,11 +104,12 @@ def digits():
 def mnist(train=60_000, test=10_000):
     """MNIST, handwritten digits, 28x28 pixels: a `Dataset` of the first `train` and the first `test` images.
 
-    Read from `$EDGECL_DATA/mnist`, else from the cache (`$EDGECL_CACHE`, or the usual place of the operating
-    system), else downloaded once (11.6 MB). All 70,000 images take 220 MB of memory. Licence: none is known
-    from the original page; Keras names CC BY-SA 3.0, copyright Y. LeCun and C. Cortes. Source: Y. LeCun,
-    L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE
-    86(11), 2278-2324, 1998. Errors: ValueError for a damaged file, OSError if no mirror delivers.
+    Read from `$EDGECL_DATA/mnist`, else from the cache (`$EDGECL_CACHE`, or the usual place of the
+    operating system), else downloaded once (11.6 MB). All 70,000 images take 220 MB of memory.
+    Licence: none is known from the original page; Keras names CC BY-SA 3.0, copyright Y. LeCun and
+    C. Cortes. Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied
+    to document recognition", Proc. IEEE 86(11), 2278-2324, 1998. Errors: ValueError for a damaged
+    file, OSError if no mirror delivers.
     """
     return _load("mnist", train, test, DIGITS)
 
@@ -102,8 +117,9 @@ def mnist(train=60_000, test=10_000):
 def fashion_mnist(train=60_000, test=10_000):
     """Fashion-MNIST, ten kinds of clothes, 28x28 pixels: else as `mnist` (30.9 MB, folder `fashion_mnist`).
 
-    Source: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
-    Learning Algorithms", arXiv:1708.07747, 2017. Licence: MIT, copyright (c) 2017 Zalando SE.
+    Source: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
+    Machine Learning Algorithms", arXiv:1708.07747, 2017. Licence: MIT, copyright (c) 2017 Zalando
+    SE.
     """
     return _load("fashion_mnist", train, test, GARMENTS)
 
@@ -114,7 +130,9 @@ def parse_idx(raw, axes):
     The format of the MNIST files. Errors: ValueError for another magic number or another number of bytes.
     """
     if raw[:4] != bytes((0, 0, 8, axes)):
-        raise ValueError(f"expected IDX magic 00 00 08 {axes:02x}, found {raw[:4].hex(' ') or 'nothing'}")
+        raise ValueError(
+            f"expected IDX magic 00 00 08 {axes:02x}, found {raw[:4].hex(' ') or 'nothing'}"
+        )
     start = 4 + 4 * axes
     shape = tuple(int.from_bytes(raw[i : i + 4], "big") for i in range(4, start, 4))
     size = start + math.prod(shape)
@@ -130,8 +148,12 @@ def _load(name, train, test, classes):
             raise ValueError(f"{part} must be a whole number of images in 1..{most}, got {count!r}")
     pairs = []
     for part, count in (("train", train), ("t10k", test)):
-        images = parse_idx(gzip.decompress(_fetch(f"{name}/{part}-images-idx3-ubyte.gz")), 3)[:count]
-        labels = parse_idx(gzip.decompress(_fetch(f"{name}/{part}-labels-idx1-ubyte.gz")), 1)[:count]
+        images = parse_idx(gzip.decompress(_fetch(f"{name}/{part}-images-idx3-ubyte.gz")), 3)[
+            :count
+        ]
+        labels = parse_idx(gzip.decompress(_fetch(f"{name}/{part}-labels-idx1-ubyte.gz")), 1)[
+            :count
+        ]
         x = torch.from_numpy(images.astype(np.float32)).div_(255).unsqueeze(1)  # (n, 1, 28, 28)
         pairs.append((x, torch.from_numpy(labels.astype(np.int64))))
     return Dataset(name, *pairs, classes)
@@ -148,14 +170,20 @@ def _intact(path, sha256, advice):
 def _fetch(file):
     """Intact bytes of "folder/name": from EDGECL_DATA if it is there, else the cache, else a mirror."""
     folder, name = file.split("/")
-    own = os.environ.get("EDGECL_DATA") and Path(os.environ["EDGECL_DATA"]).expanduser().resolve() / folder
+    own = (
+        os.environ.get("EDGECL_DATA")
+        and Path(os.environ["EDGECL_DATA"]).expanduser().resolve() / folder
+    )
     if own and (own / name).exists():
         return _intact(own / name, SHA256[file], "Replace it, or remove it to have it downloaded.")
 
     import pooch  # here, so that importing this module costs neither of the two
     import requests
 
-    cache = Path(os.environ.get("EDGECL_CACHE") or pooch.os_cache("edgecl")).expanduser().resolve() / folder
+    cache = (
+        Path(os.environ.get("EDGECL_CACHE") or pooch.os_cache("edgecl")).expanduser().resolve()
+        / folder
+    )
     reasons = ""
     for mirror in (url for of, url in MIRRORS if of == folder):
         get = pooch.HTTPDownloader(progressbar=True, chunk_size=2**15, timeout=(5, 30))  # seconds
@@ -163,9 +191,17 @@ def _fetch(file):
             pooch.retrieve(mirror + name, SHA256[file], name, cache, downloader=get)
             return _intact(cache / name, SHA256[file], "Try again.")
         except (requests.RequestException, ValueError) as error:
-            if type(error) not in (requests.ConnectionError, requests.ConnectTimeout, requests.ReadTimeout):
+            if type(error) not in (
+                requests.ConnectionError,
+                requests.ConnectTimeout,
+                requests.ReadTimeout,
+            ):
                 reasons += f"\n{mirror}{name}: {error}"
-    what = f"{file} could not be downloaded" if reasons else f"No network: no mirror of {folder} answered"
+    what = (
+        f"{file} could not be downloaded"
+        if reasons
+        else f"No network: no mirror of {folder} answered"
+    )
     names = ", ".join(path.name for path in map(Path, SHA256) if path.parent.name == folder)
     where = f"{own or f'$EDGECL_DATA/{folder}'} or {cache}, neither has an intact {name}"
     advice = f"{what}; no lesson needs it. To use it, try again later or put {names} into {where}.{reasons}"

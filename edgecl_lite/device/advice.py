@@ -25,8 +25,8 @@ class DoesNotFit(MemoryError):
 class Verdict:
     """Whether a budget fits a board; true or false by itself, a sentence as text.
 
-    short: bytes missing, {"RAM": n} or {"flash": n}, empty where it fits; largest: (what, bytes) of the
-    tightest memory; changes: two ways to make it fit, each a sentence, fewer where fewer exist.
+    short: bytes missing, {"RAM": n} or {"flash": n}, empty where it fits; largest: (what, bytes) of
+    the tightest memory; changes: two ways to make it fit, each a sentence, fewer where fewer exist.
     """
 
     board: Board
@@ -64,13 +64,19 @@ class Verdict:
 def fits(budget, on):
     """Whether a `Budget` fits a board (its name, or a `Board`): a `Verdict`."""
     if not isinstance(budget, Budget):
-        raise TypeError(f"fits needs a Budget, as of budget(method, stream), got {type(budget).__name__}")
+        raise TypeError(
+            f"fits needs a Budget, as of budget(method, stream), got {type(budget).__name__}"
+        )
     has = board(on)
     short = _short(budget, has)
     if not short:
         return Verdict(has, budget, {}, (), ())
-    where = max(short, key=lambda where: short[where] / max(1, {"RAM": has.ram, "flash": has.flash}[where]))
-    largest = max(((what, n) for what, n, place in budget.lines if place == where), key=lambda line: line[1])
+    where = max(
+        short, key=lambda where: short[where] / max(1, {"RAM": has.ram, "flash": has.flash}[where])
+    )
+    largest = max(
+        ((what, n) for what, n, place in budget.lines if place == where), key=lambda line: line[1]
+    )
     return Verdict(has, budget, short, largest, tuple(itertools.islice(_helps(budget, has), 2)))
 
 
@@ -98,9 +104,13 @@ def _helps(budget, has):
            "weight_bytes": budget.weight_bytes, **budget.hyper}  # fmt: skip
     ways = {name: told for name, told in ways.items() if name in least and least[name] != now[name]}
     for many in range(1, len(ways) + 1):
-        found = [_mildest(budget, has, names, least, now) for names in itertools.combinations(ways, many)]
+        found = [
+            _mildest(budget, has, names, least, now) for names in itertools.combinations(ways, many)
+        ]
         if any(found):
-            yield from (" and ".join(ways[k](v) for k, v in changes.items()) for changes in found if changes)
+            yield from (
+                " and ".join(ways[k](v) for k, v in changes.items()) for changes in found if changes
+            )
             break
     yield from _heads(budget, has)
     yield from _networks(budget, has)
@@ -128,7 +138,9 @@ def _networks(budget, has):
         if ram > 0 and not any(cheap.need.trained):
             ram **= 2  # class means go with the width, the weights with its square
         share, P = min(ram, (has.flash - kept) / max(1, cheap.flash - kept)), cheap.net.weights
-        if cheap.stream.pixels + 1 + 2 * cheap.outputs <= share * P < P:  # not below the smallest mlp
+        if (
+            cheap.stream.pixels + 1 + 2 * cheap.outputs <= share * P < P
+        ):  # not below the smallest mlp
             yield f"a network of at most about {int(share * P):,} weights instead of {P:,}{with_what}"
             return
 
@@ -140,6 +152,8 @@ def _mildest(budget, has, names, least, now):
         return None
     for name in [name for name in names if name in ("batch_size", "capacity")]:
         sizes = range(changes[name], now[name])
-        over = bisect_left(sizes, 1, key=lambda n: bool(_short(budget.change(**{**changes, name: n}), has)))
+        over = bisect_left(
+            sizes, 1, key=lambda n: bool(_short(budget.change(**{**changes, name: n}), has))
+        )
         changes[name] = sizes[over - 1]
     return changes

@@ -16,8 +16,9 @@ from ..data.images import SHA256, _intact
 class Board:
     """A device. ram, flash, reserved: bytes, of which the system and a radio stack take `reserved` of RAM.
 
-    hertz, cores, flop_per_cycle (of a core): their product is the peak; watts: while it computes, radio off.
-    verified: which of these were read in `source`; all others are from memory or second hand, to be edited.
+    hertz, cores, flop_per_cycle (of a core): their product is the peak; watts: while it computes,
+    radio off. verified: which of these were read in `source`; all others are from memory or second
+    hand, to be edited.
     """
 
     name: str
@@ -33,13 +34,26 @@ class Board:
     source: str = ""
 
     def __post_init__(self):
-        least = {"ram": 1, "flash": 0, "reserved": 0, "hertz": 0, "cores": 0, "flop_per_cycle": 0, "watts": 0}
+        least = {
+            "ram": 1,
+            "flash": 0,
+            "reserved": 0,
+            "hertz": 0,
+            "cores": 0,
+            "flop_per_cycle": 0,
+            "watts": 0,
+        }
         for name, low in least.items():
             number(
-                name, getattr(self, name), least=low, strictly=name in ("hertz", "cores", "flop_per_cycle")
+                name,
+                getattr(self, name),
+                least=low,
+                strictly=name in ("hertz", "cores", "flop_per_cycle"),
             )
         if self.reserved > self.ram:
-            raise ValueError(f"reserved must leave some of the {self.ram:,} bytes, got {self.reserved:,}")
+            raise ValueError(
+                f"reserved must leave some of the {self.ram:,} bytes, got {self.reserved:,}"
+            )
 
     @property
     def usable(self):
@@ -71,7 +85,9 @@ def board(name):
         return name
     known = boards()
     if not isinstance(name, str) or name not in known:
-        raise ValueError(f"board must be one of {', '.join(known)}, or a Board of your own, got {name!r}")
+        raise ValueError(
+            f"board must be one of {', '.join(known)}, or a Board of your own, got {name!r}"
+        )
     return known[name]
 
 

@@ -3,8 +3,8 @@
     RAM = P w + 4 Pₜ + optimiser + A(b) + what the method holds       P weights of w bytes, Pₜ of them trained
     A(b): activations that wait for the backward pass, each distinct tensor once
 
-A(b) and the FLOPs are measured (`measure.py`); the rest is counted, one rule a method (`rules.py`), and held
-by tests against the tensors that `method.keeps` hands over. Lesson: 06_edge_budget.
+A(b) and the FLOPs are measured (`measure.py`); the rest is counted, one rule a method (`rules.py`),
+and held by tests against the tensors that `method.keeps` hands over. Lesson: 06_edge_budget.
 """
 
 import math
@@ -33,9 +33,9 @@ OPTIMIZER = {"sgd": (0, 0, 2), "momentum": (4, 0, 4), "adam": (8, 4, 12)}
 class Budget:
     """What a method needs to learn a stream, when it keeps most, mostly at the end. Made by `budget`.
 
-    parts: the network, its front and its head, as `Part`s, cut where the method cuts it, or else before the
-    last layer (None where that is impossible). need: what the method's rule says. In `lines` and `table()`
-    every byte stands once, in RAM or in flash; `ram`, `flash`: the sums.
+    parts: the network, its front and its head, as `Part`s, cut where the method cuts it, or else
+    before the last layer (None where that is impossible). need: what the method's rule says. In
+    `lines` and `table()` every byte stands once, in RAM or in flash; `ram`, `flash`: the sums.
     """
 
     method: Finetune
@@ -90,8 +90,9 @@ class Budget:
     def waiting(self):
         """Bytes of the samples of the largest task, which stand neither in `ram` nor in `flash`.
 
-        Every method that goes over a task more than once, or looks back at its end, needs them at hand; a
-        front that stands still and a head without a backward pass see a sample once and let it go.
+        Every method that goes over a task more than once, or looks back at its end, needs them at
+        hand; a front that stands still and a head without a backward pass see a sample once and let
+        it go.
         """
         each = math.ceil(self.stream.pixels * self.bits / 8) + 1
         return self.largest * each if any(self.need.trained) else 0
@@ -99,7 +100,10 @@ class Budget:
     @property
     def step(self):
         """FLOPs of a training step: {"forward", "backward", "method", "optimiser"}."""
-        need, moved = self.need, self.need.trained[0] if self.need.moved is None else self.need.moved
+        need, moved = (
+            self.need,
+            self.need.trained[0] if self.need.moved is None else self.need.moved,
+        )
         work = {"forward": need.forward, "backward": need.backward, "method": need.extra}
         return {**work, "optimiser": OPTIMIZER[self.optimizer][2] * moved}
 
@@ -126,9 +130,13 @@ class Budget:
     def change(self, **changes):
         """The `Budget` for other arguments of `budget`, at once: the network is not measured again."""
         known = {
-            k: changes.pop(k) for k in ("batch_size", "optimizer", "weight_bytes", "bits") if k in changes
+            k: changes.pop(k)
+            for k in ("batch_size", "optimizer", "weight_bytes", "bits")
+            if k in changes
         }
-        hyper = {k: v for k, (v,) in axes(self.method, {k: [v] for k, v in changes.items()}).items()}
+        hyper = {
+            k: v for k, (v,) in axes(self.method, {k: [v] for k, v in changes.items()}).items()
+        }
         return replace(self, **known, hyper={**self.hyper, **hyper})._checked()
 
     def _checked(self):
@@ -195,7 +203,9 @@ class Budget:
 
     def memory(self, values):
         """{what: bytes} of a full memory, for samples of so many values."""
-        tags = 1 if self.stream.scenario == "class" else 2  # the class, and unless that tells it the task
+        tags = (
+            1 if self.stream.scenario == "class" else 2
+        )  # the class, and unless that tells it the task
         each = math.ceil(values * self.bits / 8)
         return {"samples": self.kept_rows * each, "their labels": self.kept_rows * tags}
 
@@ -214,27 +224,35 @@ class Budget:
     def masked(self):
         """Weights of the hidden layers that a mask can switch: all but biases."""
         named = dict(self.method.net.named_parameters())
-        return sum(p.numel() for k, p in named.items() if p.dim() > 1 and k not in head_names(named))
+        return sum(
+            p.numel() for k, p in named.items() if p.dim() > 1 and k not in head_names(named)
+        )
 
 
 @settled
 def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits=None, **hyper):
     """What a method needs to learn a stream: a `Budget`.
 
-    optimizer: "sgd", "momentum", "adam", or a callable that keeps as much as one of them; weight_bytes: 4, 2
-    or 1 (int8) for the network and the copies of it that a method keeps; gradients, scores and Fishers stay
-    floats; bits: 2 to 8 for a kept value; hyper: values for the method's hyper-parameters, such as capacity.
-    All of a step stands in RAM at once, as in PyTorch; an engine made for a board may do with less. The
-    samples of the task at hand are counted apart, in `waiting`.
-    Raises TypeError for a method without a rule, an unknown hyper-parameter or a layer that counts as 0,
-    ValueError for other values, and where the method cannot cut its net.
+    optimizer: "sgd", "momentum", "adam", or a callable that keeps as much as one of them;
+    weight_bytes: 4, 2 or 1 (int8) for the network and the copies of it that a method keeps;
+    gradients, scores and Fishers stay floats; bits: 2 to 8 for a kept value; hyper: values for the
+    method's hyper-parameters, such as capacity. All of a step stands in RAM at once, as in PyTorch;
+    an engine made for a board may do with less. The samples of the task at hand are counted apart,
+    in `waiting`. Raises TypeError for a method without a rule, an unknown hyper-parameter or a
+    layer that counts as 0, ValueError for other values, and where the method cannot cut its net.
     """
     if type(method) not in RULES:
         known = ", ".join(kind.__name__ for kind in RULES)
-        advice = "for your own: edgecl_lite.device.rules.RULES[YourMethod] = function(budget) -> Need"
-        raise TypeError(f"method must have a rule, as {known}, got {type(method).__name__}; {advice}")
+        advice = (
+            "for your own: edgecl_lite.device.rules.RULES[YourMethod] = function(budget) -> Need"
+        )
+        raise TypeError(
+            f"method must have a rule, as {known}, got {type(method).__name__}; {advice}"
+        )
     if not isinstance(stream, Stream):
-        raise TypeError(f"stream must be a Stream such as split(digits()), got {type(stream).__name__}")
+        raise TypeError(
+            f"stream must be a Stream such as split(digits()), got {type(stream).__name__}"
+        )
     check_fit(method.net, stream)
     net, front, head = measure(method.net, stream.shape), None, None
     if halves := _halves(method, stream):
@@ -242,7 +260,9 @@ def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits
         head = measure(halves[1], (front.outputs,))
     bits = (method.bits if isinstance(method, Rehearsal) else 8) if bits is None else bits
     parts = net, front, head
-    made = Budget(method, stream, batch_size, _kind(optimizer), weight_bytes, bits, method.hyper, parts)
+    made = Budget(
+        method, stream, batch_size, _kind(optimizer), weight_bytes, bits, method.hyper, parts
+    )
     return made.change(**hyper)
 
 

@@ -31,12 +31,14 @@ def estimate(
 ):
     """Time and energy of FLOPs, of bytes sent by radio and written to flash, on a board: an `Estimate`.
 
-    efficiency: the share of the board's peak that a program reaches, in (0, 1]. All constants are from memory
-    and differ between parts by more than a factor of 3: put in those of your own. Raises ValueError for
-    negative amounts.
+    efficiency: the share of the board's peak that a program reaches, in (0, 1]. All constants are
+    from memory and differ between parts by more than a factor of 3: put in those of your own.
+    Raises ValueError for negative amounts.
     """
     has = board(on)
-    flops, sent, written = (number(k, v) for k, v in (("flops", flops), ("sent", sent), ("written", written)))
+    flops, sent, written = (
+        number(k, v) for k, v in (("flops", flops), ("sent", sent), ("written", written))
+    )
     seconds = flops / (number("efficiency", efficiency, most=1, strictly=True) * has.peak)
     radio, flash = (
         number("radio_nj_per_bit", radio_nj_per_bit),
@@ -48,8 +50,9 @@ def estimate(
 def flash_years(bytes_a_day, on, cycles=10_000):
     """Years until every page of the board's flash was written `cycles` times, if writes spread evenly.
 
-    bytes_a_day: in whole pages, for a page is erased as a whole; that all of the flash shares the wear, the
-    program's place too, is the best case. Raises ValueError where bytes_a_day is not above 0.
+    bytes_a_day: in whole pages, for a page is erased as a whole; that all of the flash shares the
+    wear, the program's place too, is the best case. Raises ValueError where bytes_a_day is not
+    above 0.
     """
     writes = board(on).flash * number("cycles", cycles)
     return writes / number("bytes_a_day", bytes_a_day, strictly=True) / 365

@@ -2,8 +2,9 @@
 
     A(b) = bytes of all distinct tensors that autograd saves for b samples       FLOPs: 2 for a multiply-add
 
-Both by running it once and watching: the hooks of `torch.autograd.graph`, and `torch.utils.flop_counter`.
-Chen et al. 2016 and Cai et al. 2020 (TinyTL) on why what waits weighs most. Lesson: 06_edge_budget.
+Both by running it once and watching: the hooks of `torch.autograd.graph`, and
+`torch.utils.flop_counter`. Chen et al. 2016 and Cai et al. 2020 (TinyTL) on why what waits weighs
+most. Lesson: 06_edge_budget.
 """
 
 import math
@@ -25,10 +26,11 @@ GROUP_NORM = torch.ops.aten.native_group_norm, torch.ops.aten.native_group_norm_
 class Part:
     """A network, or the front or the head of one, as `measure` found it.
 
-    weights, tensors: how many; learns: (weights, tensors) of them that `requires_grad` lets move; forward,
-    backward: FLOPs a sample, 2 for each multiply-add, none for gradients of the data; kept: bytes a sample,
-    and once: bytes a batch, that wait for the backward pass; widest: bytes of the largest input and output of
-    one layer, what an answer takes beside the weights; outputs: values a sample comes out with.
+    weights, tensors: how many; learns: (weights, tensors) of them that `requires_grad` lets move;
+    forward, backward: FLOPs a sample, 2 for each multiply-add, none for gradients of the data;
+    kept: bytes a sample, and once: bytes a batch, that wait for the backward pass; widest: bytes of
+    the largest input and output of one layer, what an answer takes beside the weights; outputs:
+    values a sample comes out with.
     """
 
     weights: int
@@ -50,9 +52,10 @@ class Part:
 def measure(net, shape):
     """The `Part` that net is for samples of this shape, with the cross entropy behind it.
 
-    Products are counted as `torch.utils.flop_counter` does, and GroupNorm as 5 FLOPs a value forward and 7
-    backward; ReLU, pooling, softmax and biases are left out. Raises TypeError for a layer with weights whose
-    work cannot be counted, such as a fused LSTM or BatchNorm: never 0 in silence.
+    Products are counted as `torch.utils.flop_counter` does, and GroupNorm as 5 FLOPs a value
+    forward and 7 backward; ReLU, pooling, softmax and biases are left out. Raises TypeError for a
+    layer with weights whose work cannot be counted, such as a fused LSTM or BatchNorm: never 0 in
+    silence.
     """
     (one, *flops, widest, outputs), (two, *_) = _walk(net, shape, 1), _walk(net, shape, 2)
     sizes = [p.numel() for p in net.parameters()]
@@ -65,9 +68,14 @@ def _walk(net, shape, n):
     """(bytes kept, FLOPs forward and backward, widest, values that come out) for n samples."""
     for name, part in net.named_modules():
         if isinstance(part, HIDDEN_STATE) and getattr(part, "p", 1):
-            raise TypeError(f"cannot count layer {name!r}, {type(part).__name__}: take GroupNorm, no Dropout")
+            raise TypeError(
+                f"cannot count layer {name!r}, {type(part).__name__}: take GroupNorm, no Dropout"
+            )
     x, y = torch.zeros(n, *shape), torch.zeros(n, dtype=torch.long)
-    theta = {k: p.detach().cpu().clone().requires_grad_(p.requires_grad) for k, p in net.named_parameters()}
+    theta = {
+        k: p.detach().cpu().clone().requires_grad_(p.requires_grad)
+        for k, p in net.named_parameters()
+    }
     held = {k: b.detach().cpu() for k, b in net.named_buffers()}
     moving = [p for p in theta.values() if p.requires_grad]
     own, saved, widest = {p.untyped_storage().data_ptr() for p in theta.values()}, {}, [0]
@@ -89,7 +97,9 @@ def _walk(net, shape, n):
             FlopCounterMode(display=False, custom_mapping=counts) as counter,
             torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
         ):
-            logits = functional_call(net, held | theta, (x,)).flatten(1)  # of a front: what its head gets
+            logits = functional_call(net, held | theta, (x,)).flatten(
+                1
+            )  # of a front: what its head gets
             loss = F.cross_entropy(logits, y)
             forward = counter.get_total_flops()
             if moving:  # the front may be an nn.Flatten alone
@@ -97,9 +107,13 @@ def _walk(net, shape, n):
     finally:
         for hook in hooks:
             hook.remove()
-    counts = {name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
+    counts = {
+        name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()
+    }
     for name, part in net.named_modules():
-        inside = sum(counts.get(f"{name}.{child}".lstrip("."), 0) for child, _ in part.named_children())
+        inside = sum(
+            counts.get(f"{name}.{child}".lstrip("."), 0) for child, _ in part.named_children()
+        )
         if [*part.parameters(recurse=False)] and counts.get(name, 0) == inside:
             what = f"cannot count the work of layer {name!r}, {type(part).__name__}: the counter says 0 FLOPs"
             raise TypeError(f"{what}. Take layers of products, such as nn.Linear or nn.Conv2d")

@@ -3,9 +3,10 @@
     Replay    M (⌈s q / 8⌉ + 1) bytes     M samples of s values, q bits each       DER++ adds 4 K, K outputs
     EWC       8 P bytes                   F and θ*, a float a weight               Piggyback ⌈P / 8⌉ a task
 
-Every rule is tested against what the method really keeps, and against the FLOPs that its loss really takes.
-Two take more here than a device needs: A-GEM forms both gradients twice, GDumb also passes the new batch.
-A method of your own: RULES[YourMethod] = function(budget) -> Need. Lesson: 06_edge_budget.
+Every rule is tested against what the method really keeps, and against the FLOPs that its loss
+really takes. Two take more here than a device needs: A-GEM forms both gradients twice, GDumb also
+passes the new batch. A method of your own: RULES[YourMethod] = function(budget) -> Need. Lesson:
+06_edge_budget.
 """
 
 import math
@@ -35,11 +36,12 @@ RAM, FLASH = "RAM", "flash"
 class Need:
     """What a rule says of a method.
 
-    trained: (weights, tensors) that get a gradient; stored: weights that flash must hold, of w bytes each;
-    activations: bytes; forward, backward, extra: FLOPs of a step; task, sample: FLOPs once a task, and once
-    for every new sample; moved: how many weights a step moves, if not all that are trained; first: FLOPs of a
-    step of the first task, where that trains a front which then stands still. keeps: {what: bytes} from task
-    to task, in flash unless every sample changes it; works: {what: bytes} of RAM while training.
+    trained: (weights, tensors) that get a gradient; stored: weights that flash must hold, of w
+    bytes each; activations: bytes; forward, backward, extra: FLOPs of a step; task, sample: FLOPs
+    once a task, and once for every new sample; moved: how many weights a step moves, if not all
+    that are trained; first: FLOPs of a step of the first task, where that trains a front which then
+    stands still. keeps: {what: bytes} from task to task, in flash unless every sample changes it;
+    works: {what: bytes} of RAM while training.
     """
 
     trained: tuple
@@ -93,7 +95,9 @@ def _derpp(c):
 def _agem(c):  # one gradient after the other: only one set of activations at a time
     P = c.net.learns[0]
     works = {"gradient of the kept": 4 * P}
-    return replace(_replay(c), activations=c.net.activations(c.batch_size), works=works, extra=6 * P)
+    return replace(
+        _replay(c), activations=c.net.activations(c.batch_size), works=works, extra=6 * P
+    )
 
 
 def _gdumb(c):
@@ -107,7 +111,10 @@ def _icarl(c):
         need,
         forward=2 * need.forward,  # what the network of before answers is distilled
         task=c.largest * (c.net.forward + 2 * share * d),
-        works={"network of before": c.weight_bytes * P, "means of the exemplars": 4 * c.outputs * d},
+        works={
+            "network of before": c.weight_bytes * P,
+            "means of the exemplars": 4 * c.outputs * d,
+        },
     )
 
 
@@ -144,7 +151,9 @@ def _mean(c):
 def _lda(c):
     need, d = _mean(c), c.front.outputs
     works = dict(need.works)
-    if c.method.frozen:  # else it has the room in which the front was trained; solving for it is not counted
+    if (
+        c.method.frozen
+    ):  # else it has the room in which the front was trained; solving for it is not counted
         works["Λ, to answer"] = 4 * d * d
     keeps = {**need.keeps, "scatter Σ": 4 * d * d}
     return replace(need, keeps=keeps, works=works, sample=need.sample + 2 * d * d)
@@ -157,7 +166,10 @@ def _separate(c):
 
 def _piggyback(c):
     masks, hidden = len(c.stream) * math.ceil(c.masked / 8), c.net.weights - c.head_weights
-    trained = c.net.weights, c.net.tensors  # the first task trains the backbone, unless one was given
+    trained = (
+        c.net.weights,
+        c.net.tensors,
+    )  # the first task trains the backbone, unless one was given
     if c.method.backbone:
         trained = c.masked + c.head_weights, sum(p.dim() > 1 for p in c.method.net.parameters()) + 1
     return replace(
@@ -171,7 +183,10 @@ def _piggyback(c):
 
 def _packnet(c):
     owner = math.ceil(c.masked * (len(c.stream).bit_length() or 1) / 8)
-    keeps = {"owner of each weight": owner, "an output layer for each task": c.weight_bytes * c.heads}
+    keeps = {
+        "owner of each weight": owner,
+        "an output layer for each task": c.weight_bytes * c.heads,
+    }
     return replace(_finetune(c), stored=c.net.weights - c.head_weights, keeps=keeps)
 
 

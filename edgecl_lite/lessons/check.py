@@ -1,11 +1,12 @@
 """Checks of a learner's answer: right, not attempted yet, or *which* misconception it is, with a hint.
 
-An exercise holds a right answer and known wrong ones, all code or values that a test runs. A probe turns an
-answer into something comparable, such as what a function gives on a small input; an answer whose probed value
-equals that of a known wrong answer has that misconception. `check` never raises, whatever an answer does.
+An exercise holds a right answer and known wrong ones, all code or values that a test runs. A probe
+turns an answer into something comparable, such as what a function gives on a small input; an answer
+whose probed value equals that of a known wrong answer has that misconception. `check` never raises,
+whatever an answer does.
 
-One file a lesson in this folder, found by itself. A probe makes its inputs anew, so that no answer spoils
-them:
+One file a lesson in this folder, found by itself. A probe makes its inputs anew, so that no answer
+spoils them:
 
     hint = "That is backward transfer. Which accuracy was the best so far?"
     exercise("01 forgetting", metrics.forgetting, probe=lambda f: f(np.array([[0.9, 0], [0.5, 0.8]])),
@@ -26,7 +27,12 @@ from pathlib import Path
 import numpy as np
 
 exercises = {}  # name -> Exercise, filled when the lessons' files are loaded
-COLOURS = {"right": "#009E73", "not attempted": "#999999", "misconception": "#E69F00", "wrong": "#D55E00"}
+COLOURS = {
+    "right": "#009E73",
+    "not attempted": "#999999",
+    "misconception": "#E69F00",
+    "wrong": "#D55E00",
+}
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,9 @@ class Wrong:
 class Exercise:
     """right, and `answer` of each `Wrong`, are what a learner could hand in.
 
-    probe: answer -> numbers, tensors, words, or tuples, lists, dicts of them (default: the answer itself).
-    tolerance: how far numbers may be off, as a share of the largest. expects: said in place of the value.
+    probe: answer -> numbers, tensors, words, or tuples, lists, dicts of them (default: the answer
+    itself). tolerance: how far numbers may be off, as a share of the largest. expects: said in
+    place of the value.
     """
 
     name: str
@@ -129,18 +136,24 @@ def judge(name, answer=...):
             known = ", ".join(map(repr, sorted(exercises))) or "none yet"
             return _not_yet(f"there is no exercise named {_short(name)}. The names are: {known}.")
         return _judge(exercises[name], answer)
-    except BaseException as problem:  # also an answer that interrupts, exits or misbehaves when looked at
+    except (
+        BaseException
+    ) as problem:  # also an answer that interrupts, exits or misbehaves when looked at
         return _not_yet(f"looking at the answer gave {type(problem).__name__}.")
 
 
 def _judge(task, answer):
     if _empty(answer):
-        return Verdict("not attempted", "Not attempted yet: the answer is still empty. Take your time.")
+        return Verdict(
+            "not attempted", "Not attempted yet: the answer is still empty. Take your time."
+        )
     probe = task.probe or (lambda answer: answer)
     try:
         got = probe(_watched(answer))
     except NotImplementedError:
-        text = "Not attempted yet: it gives back nothing. If you have written it, is there a `return`?"
+        text = (
+            "Not attempted yet: it gives back nothing. If you have written it, is there a `return`?"
+        )
         return Verdict("not attempted", text)
     except BaseException as problem:
         return _not_yet(f"your answer stopped with {_quoted(problem, answer)}.")
@@ -160,7 +173,11 @@ def _not_yet(text):
 
 def _empty(value):
     """None, ..., or a tuple of nothing else: what stands in an exercise before it is attempted."""
-    return value is None or value is ... or (isinstance(value, tuple) and value and all(map(_empty, value)))
+    return (
+        value is None
+        or value is ...
+        or (isinstance(value, tuple) and value and all(map(_empty, value)))
+    )
 
 
 def _watched(answer):
@@ -185,7 +202,11 @@ def same(a, b, tolerance=1e-4):
         equal = x is not None and x.shape == y.shape
         return equal and bool(np.allclose(x, y, rtol=0, atol=tolerance * scale))
     if isinstance(b, dict):
-        return isinstance(a, dict) and a.keys() == b.keys() and all(same(a[k], b[k], tolerance) for k in b)
+        return (
+            isinstance(a, dict)
+            and a.keys() == b.keys()
+            and all(same(a[k], b[k], tolerance) for k in b)
+        )
     if isinstance(b, tuple | list):
         lists = isinstance(a, tuple | list) and len(a) == len(b)
         return lists and all(same(v, w, tolerance) for v, w in zip(a, b))
@@ -214,6 +235,8 @@ def _quoted(problem, answer):
     """The exception and the line of the learner's own code where it came from: the answer's, or a cell's."""
     own = getattr(getattr(answer, "__code__", None), "co_filename", "ipykernel_")
     frames = traceback.extract_tb(problem.__traceback__)
-    lines = [frame.line for frame in frames if frame.filename == own or "ipykernel_" in frame.filename]
+    lines = [
+        frame.line for frame in frames if frame.filename == own or "ipykernel_" in frame.filename
+    ]
     where = f", in the line `{lines[-1]}`" if lines else ""
     return f"{type(problem).__name__}: {problem}"[:200].rstrip(".") + where

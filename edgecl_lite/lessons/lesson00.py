@@ -1,7 +1,7 @@
 """The one exercise of lesson 00: average accuracy after the last task, to learn how `check` works.
 
-A = (1/T) Σₖ R[T, k], the mean of the last row of R[after, on] (Lopez-Paz & Ranzato 2017, ACC; Chaudhry et al.
-2018, sec. 3).
+A = (1/T) Σₖ R[T, k], the mean of the last row of R[after, on] (Lopez-Paz & Ranzato 2017, ACC;
+Chaudhry et al. 2018, sec. 3).
 """
 
 import numpy as np
@@ -17,7 +17,9 @@ DIAGONAL = (
     "Where does R keep what is still known at the very end?"
 )
 EVERYTHING = "You averaged over all moments. Only one of them is the end."
-NEWEST = "You asked about the newest month only, and that one is never forgotten. What about the others?"
+NEWEST = (
+    "You asked about the newest month only, and that one is never forgotten. What about the others?"
+)
 OLD = "You left out the newest month. Forgetting is measured like that; this average counts every month."
 COLUMN = (
     "You followed a single month through time: a column. We want a single moment, on all months. "
@@ -25,7 +27,9 @@ COLUMN = (
 )
 FIRST = "You took the first row, what was known when only the first month had been learned."
 SUM = "You have the right numbers. An average also divides."
-FIXED = "You divided by five whatever came. How many months are in the R that your function is given?"
+FIXED = (
+    "You divided by five whatever came. How many months are in the R that your function is given?"
+)
 PERCENT = "You have the right numbers, in per cent. Accuracies in this course go from 0 to 1."
 
 exercise(

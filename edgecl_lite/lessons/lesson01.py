@@ -1,7 +1,7 @@
 """Exercises of lesson 01_catastrophic_forgetting: the plain loop, metrics of R, choose the scenario.
 
-Each wrong answer is one that is met in the wild; backward transfer over T instead of T − 1 tasks, and a
-metric that changes its argument, were both once released.
+Each wrong answer is one that is met in the wild; backward transfer over T instead of T − 1 tasks,
+and a metric that changes its argument, were both once released.
 """
 
 from functools import partial
@@ -33,7 +33,9 @@ def finetune(net, stream, shuffle, epochs=10, batch_size=32, lr=1e-3, *, mistake
                     optimiser.zero_grad()
                 optimiser.step()
         with torch.no_grad():
-            R.append([(net(t.test[0]).argmax(1) == t.test[1]).float().mean().item() for t in stream])
+            R.append(
+                [(net(t.test[0]).argmax(1) == t.test[1]).float().mean().item() for t in stream]
+            )
     return R
 
 
@@ -67,7 +69,9 @@ exercise(
 
 def _of_R(function):
     """Results, and how far R was changed: column 0 has an early peak, column 2 is best in the last row."""
-    R = np.array([[0.8, 0.3, 0.1, 0.0], [0.9, 0.7, 0.2, 0.1], [0.5, 0.6, 0.6, 0.3], [0.4, 0.2, 0.65, 0.95]])
+    R = np.array(
+        [[0.8, 0.3, 0.1, 0.0], [0.9, 0.7, 0.2, 0.1], [0.5, 0.6, 0.6, 0.3], [0.4, 0.2, 0.65, 0.95]]
+    )
     kept = R.copy()
     return [*np.atleast_1d(function(R)), np.abs(R - kept).max()]
 

@@ -1,5 +1,5 @@
-"""Exercises of lesson 02: the penalty, the Fisher of softmax regression, one spring for two, the largest
-learning rate.
+"""Exercises of lesson 02: the penalty, the Fisher of softmax regression, one spring for two, the
+largest learning rate.
 """
 
 import torch
@@ -9,7 +9,9 @@ from .check import Wrong, exercise
 THETA, STIFF, ANCHOR = torch.tensor([[1.0, -2.0, 0.5], [0.5, 2.0, 3.0], [0.0, 1.0, 2.0]])
 P = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4], [0.05, 0.05, 0.9]])
 X, Y = torch.tensor([[1.0, -2.0], [0.5, 1.0], [3.0, 0.2], [-1.0, 2.0]]), torch.tensor([0, 2, 1, 2])
-CANCEL = "Gradients of different samples cancel in a sum. Which comes first: the square, or the sum?"
+CANCEL = (
+    "Gradients of different samples cancel in a sum. Which comes first: the square, or the sum?"
+)
 
 
 def delta(p, y):

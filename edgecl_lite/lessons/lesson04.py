@@ -1,5 +1,5 @@
-"""Exercises of lesson 04: the straight-through mask, packed bits, PackNet's pruning, freezing, and which ways
-of freezing leak.
+"""Exercises of lesson 04: the straight-through mask, packed bits, PackNet's pruning, freezing, and
+which ways of freezing leak.
 """
 
 from itertools import combinations
@@ -32,7 +32,9 @@ def _value_and_gradient(function, start):
 
 def _packed(function):
     """The bytes of 21 bits and of 16, as plain numbers."""
-    return [torch.as_tensor(function(bits)).long() for bits in (BITS.clone().byte(), BITS[:16].byte())]
+    return [
+        torch.as_tensor(function(bits)).long() for bits in (BITS.clone().byte(), BITS[:16].byte())
+    ]
 
 
 def columns(bits):

@@ -21,11 +21,19 @@ def _stepped(function):
     new = function(_loss, theta, {k: v.clone() for k, v in BATCH.items()}, 0.7)
     new = dict(zip(theta, new)) if isinstance(new, tuple | list) else dict(new)
     there = _loss(new, {"x": X.flip(0), "y": BATCH["y"]})
-    grads = torch.autograd.grad(there, list(theta.values()), materialize_grads=True, allow_unused=True)
-    return [{k: v.detach() for k, v in new.items()}, list(grads), {k: v.detach() for k, v in theta.items()}]
+    grads = torch.autograd.grad(
+        there, list(theta.values()), materialize_grads=True, allow_unused=True
+    )
+    return [
+        {k: v.detach() for k, v in new.items()},
+        list(grads),
+        {k: v.detach() for k, v in theta.items()},
+    ]
 
 
-def step(loss, theta, support, lr, *, sign=-1, graph=True, start=lambda p: p, rate=True, only=False):
+def step(
+    loss, theta, support, lr, *, sign=-1, graph=True, start=lambda p: p, rate=True, only=False
+):
     """One inner step, with room for mistakes."""
     grads = torch.autograd.grad(loss(theta, support), list(theta.values()), create_graph=graph)
     grads = [g * lr for g in grads] if rate else grads
@@ -33,7 +41,9 @@ def step(loss, theta, support, lr, *, sign=-1, graph=True, start=lambda p: p, ra
 
 
 def in_place(loss, theta, support, lr):
-    for p, g in zip(theta.values(), torch.autograd.grad(loss(theta, support), list(theta.values()))):
+    for p, g in zip(
+        theta.values(), torch.autograd.grad(loss(theta, support), list(theta.values()))
+    ):
         p.data -= lr * g
     return theta
 

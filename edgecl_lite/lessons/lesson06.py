@@ -13,7 +13,13 @@ from .check import Wrong, exercise
 def _nets():
     """Two small networks with what they get; in one the first layers stand still."""
     torch.manual_seed(0)
-    conv = [nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(48, 5)]
+    conv = [
+        nn.Conv2d(1, 3, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(48, 5),
+    ]
     still = nn.Sequential(nn.Flatten(), nn.Linear(64, 7), nn.ReLU(), nn.Linear(7, 5))
     still[1].requires_grad_(False)
     y = torch.tensor([0, 3, 4])
@@ -42,7 +48,12 @@ def saved(net, x, y, *, once=True, weights=False, unit="bytes", logits=True):
 
 def latents(M, d, q, *, up="sample", label=1, scale=8):
     """Bytes of a latent memory, with room for mistakes."""
-    each = {"sample": math.ceil(d * q / 8), "value": d * math.ceil(q / 8), "never": d * q / 8, "bits": d * q}
+    each = {
+        "sample": math.ceil(d * q / 8),
+        "value": d * math.ceil(q / 8),
+        "never": d * q / 8,
+        "bits": d * q,
+    }
     return M * (each[up] + label) + scale * d
 
 

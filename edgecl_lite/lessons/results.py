@@ -13,6 +13,8 @@ def stored(name):
     folder = Path(__file__).parent / "stored"
     if name not in (known := sorted(path.stem for path in folder.glob("*.json"))):
         raise FileNotFoundError(f"results are stored for {', '.join(known)}, got {name!r}")
-    again = {"02_ewc": "make ledger ARGS=--table", "06_export": "make export"}.get(name, "make stored")
+    again = {"02_ewc": "make ledger ARGS=--table", "06_export": "make export"}.get(
+        name, "make stored"
+    )
     path = folder / f"{name}.json"
     return disk.read_json(path, f"`git checkout {path}` brings it back, `{again}` makes it anew.")

@@ -1,8 +1,8 @@
 """Files that are whole: written at once or not at all, and read only where every bit is as it was written.
 
-A file carries its own seal, `"sha256": "…"` somewhere in its text: the digest of all its bytes, with 64 zeros
-in the seal's own place. Saved Runs (in the header), stored results and the ledger's rows are such files.
-Plumbing; no lesson derives it.
+A file carries its own seal, `"sha256": "…"` somewhere in its text: the digest of all its bytes,
+with 64 zeros in the seal's own place. Saved Runs (in the header), stored results and the ledger's
+rows are such files. Plumbing; no lesson derives it.
 """
 
 import hashlib
@@ -34,7 +34,11 @@ def flaw(raw):
     if not seal:
         return f"no sha256 is found in its {len(raw):,} bytes"
     expected, found = seal[1].decode(), _digest(raw, *seal.span(1))
-    return "" if found == expected else f"expected sha256 {expected}, found {found} in {len(raw):,} bytes"
+    return (
+        ""
+        if found == expected
+        else f"expected sha256 {expected}, found {found} in {len(raw):,} bytes"
+    )
 
 
 def _digest(raw, start, end):
@@ -63,8 +67,8 @@ def read_json(path, advice):
 def write(path, raw):
     """The whole file or none of it: what was there before stays until all bytes are on the disk.
 
-    Folders that do not exist are made, and what killed writes left in this one is removed. Raises OSError
-    that names the path.
+    Folders that do not exist are made, and what killed writes left in this one is removed. Raises
+    OSError that names the path.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
     try:
@@ -75,7 +79,9 @@ def write(path, raw):
             _clear(left)
         _replace(path, raw)
     except OSError as error:
-        why = f"{path.parent} is no folder" if isinstance(error, FileExistsError) else error.strerror
+        why = (
+            f"{path.parent} is no folder" if isinstance(error, FileExistsError) else error.strerror
+        )
         raise type(error)(error.errno, f"{path} could not be written: {why}") from None
 
 

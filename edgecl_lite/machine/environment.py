@@ -7,7 +7,13 @@ import importlib.util
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-NEEDED = {"torch": "2.13", "numpy": "2", "matplotlib": "3.10", "ipywidgets": "8.1", "ipykernel": "7.1"}
+NEEDED = {
+    "torch": "2.13",
+    "numpy": "2",
+    "matplotlib": "3.10",
+    "ipywidgets": "8.1",
+    "ipykernel": "7.1",
+}
 HELP = "run `pip install -r requirements.txt` in the folder of the course, then restart the kernel"
 
 
@@ -71,6 +77,8 @@ def _numbers(text):
 def _free_memory():
     try:
         with open("/proc/meminfo") as lines:
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+            return next(
+                int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")
+            )
     except (OSError, StopIteration):  # not told on Windows and macOS
         return None

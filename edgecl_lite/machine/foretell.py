@@ -2,9 +2,10 @@
 
     bytes(L lanes) = bytes(2) + (L − 2) · (bytes(3) − bytes(2))        in every verb; the highest one counts
 
-No formula for each method: the loop itself runs, on two lanes and on three, two steps in each of two tasks,
-and a dispatch mode counts the storages that live: so it holds for a method of the reader's own as well.
-What the process grows by lies higher (`Foretold.process`): that is what `check_room` speaks of.
+No formula for each method: the loop itself runs, on two lanes and on three, two steps in each of
+two tasks, and a dispatch mode counts the storages that live: so it holds for a method of the
+reader's own as well. What the process grows by lies higher (`Foretold.process`): that is what
+`check_room` speaks of.
 """
 
 import copy
@@ -25,7 +26,10 @@ from .settled import settled
 
 STEPS = 2  # in a task of a rehearsal: the second one has gradients and moments to carry
 STEP = ("draw", "loss")  # what a step does with its batch
-NOTE, SURE = 0.8, 0.2  # shares of the machine's memory: told above the one, surely below it under the other
+NOTE, SURE = (
+    0.8,
+    0.2,
+)  # shares of the machine's memory: told above the one, surely below it under the other
 
 
 class Alive(Made):
@@ -75,8 +79,9 @@ class Watched:
 class Foretold:
     """Bytes at the peak, by what they go into, and the verb during which it comes.
 
-    held: what lives all the while: weights, gradients, moments, copies, the method's state; memory: what it
-    keeps under "memory.", now and at the last point; passing: activations and other tables; points: answers.
+    held: what lives all the while: weights, gradients, moments, copies, the method's state; memory:
+    what it keeps under "memory.", now and at the last point; passing: activations and other tables;
+    points: answers.
     """
 
     held: float
@@ -113,7 +118,9 @@ def foretold(plan, loop):
     at = found[:-1, 1].argmax().item()
     (begin, peak), (memory, kept) = found[at].tolist(), found[-1].tolist()
     points, each = _points(plan)
-    most = max(peak + (points - 1) * each, kept + 2 * points * each)  # in the end they are put together
+    most = max(
+        peak + (points - 1) * each, kept + 2 * points * each
+    )  # in the end they are put together
     gradients = min(peak - begin, plan.lanes * _weights(plan)) if names[at] == "loss" else 0
     held, memory = begin + gradients, min(2 * memory, begin)
     return Foretold(held - memory, memory, peak - held, most - peak, names[at])
@@ -123,7 +130,9 @@ def _extrapolated(plan, loop):
     """Names of the verbs and table of `_rehearse`, for all the lanes."""
     lanes, part = plan.lanes, min(plan.lanes, plan.parts[0].stop or plan.lanes)
     if lanes == part:  # all go through a step together
-        sizes = [[lanes]] if lanes <= 2 else [[2], [3]]  # one lane alone spares copies that two need
+        sizes = (
+            [[lanes]] if lanes <= 2 else [[2], [3]]
+        )  # one lane alone spares copies that two need
     else:
         sizes = [[1, 1], [1, 1, 1]] if part == 1 else [[2, 1], [2, 2], [3, 1]]
     names, tables = zip(*(_rehearse(plan, parts, loop) for parts in sizes), strict=True)
@@ -140,8 +149,8 @@ def _extrapolated(plan, loop):
 def _rehearse(plan, parts, loop):
     """Two short tasks, with lanes in parts of these sizes: names of the verbs that were called, and a table.
 
-    The table (verbs + 1, 2) has bytes at the begin of each verb and the most meanwhile; in its last row those
-    of the samples kept, and of the last point, which outlives the training.
+    The table (verbs + 1, 2) has bytes at the begin of each verb and the most meanwhile; in its last
+    row those of the samples kept, and of the last point, which outlives the training.
     """
     small, point = _small(plan, parts), None
     seen = Alive()
@@ -213,8 +222,8 @@ def _weights(plan):
 def check_room(plan, loop):
     """Notes on a training that takes over 80 % of what the machine or its container has; mostly none.
 
-    Raises ValueError, which says what to lower, where it needs more than `plan.room` bytes. Small ones are
-    let through by a bound, without a rehearsal. loop: see `foretell`.
+    Raises ValueError, which says what to lower, where it needs more than `plan.room` bytes. Small
+    ones are let through by a bound, without a rehearsal. loop: see `foretell`.
     """
     room, total = plan.options.room, total_memory(plan.device)
     given = [size for size in (room, total) if size is not None]
@@ -249,7 +258,11 @@ def _advice(plan, found):
     lanes, names = plan.lanes, [f"the number of values of {name}" for name in plan.grid]
     names += ["the number of seeds"] * (len(plan.seeds) > 1)
     many = f"{' or '.join(names)} ({lanes} lanes at once)" if lanes > 1 else "the width of the net"
-    spent = {many: found.held, "capacity": found.memory, "the points, by a larger every=…": found.points}
+    spent = {
+        many: found.held,
+        "capacity": found.memory,
+        "the points, by a larger every=…": found.points,
+    }
     of_memory = found.memory and found.verb not in ("predict", "")
     passing = "batch_size" if found.verb in STEP else "capacity" if of_memory else many
     spent[passing] = spent.get(passing, 0) + found.passing

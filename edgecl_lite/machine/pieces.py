@@ -8,7 +8,9 @@ from contextvars import ContextVar
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-ROOM = ContextVar("bytes that the tables of an answer, or of a Fisher, may take at a time", default=50e6)
+ROOM = ContextVar(
+    "bytes that the tables of an answer, or of a Fisher, may take at a time", default=50e6
+)
 
 
 def in_pieces(answer, params, x):
@@ -27,8 +29,15 @@ def in_pieces(answer, params, x):
 def pieces(lanes, n, nbytes):
     """Slices (lanes, samples) whose tables find room, where a sample takes so many bytes."""
     room = max(1, int(ROOM.get() / nbytes))  # samples at a time
-    few, some = max(1, room // lanes), min(lanes, room)  # of all lanes as many, or one sample of some lanes
-    return [(slice(i, i + some), slice(j, j + few)) for i in range(0, lanes, some) for j in range(0, n, few)]
+    few, some = (
+        max(1, room // lanes),
+        min(lanes, room),
+    )  # of all lanes as many, or one sample of some lanes
+    return [
+        (slice(i, i + some), slice(j, j + few))
+        for i in range(0, lanes, some)
+        for j in range(0, n, few)
+    ]
 
 
 class Made(TorchDispatchMode):
@@ -50,7 +59,10 @@ class Made(TorchDispatchMode):
 
     def made(self, storage):
         """What happens for each."""
-        self.largest, self.total = max(self.largest, storage.nbytes()), self.total + storage.nbytes()
+        self.largest, self.total = (
+            max(self.largest, storage.nbytes()),
+            self.total + storage.nbytes(),
+        )
 
 
 def storages(tree):

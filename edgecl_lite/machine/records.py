@@ -1,5 +1,5 @@
-"""A chain of records in one file, each with its length and its sha256, so that a cut is seen for what it is;
-digests of tensors, and values as JSON has them.
+"""A chain of records in one file, each with its length and its sha256, so that a cut is seen for
+what it is; digests of tensors, and values as JSON has them.
 
 Plumbing of `journal.py`; no lesson derives it.
 """
@@ -21,7 +21,9 @@ def framed(tensors, facts):
     """A record: mark, length, digest, and the tensors as safetensors with the facts in their header."""
     thinned = {name: thin(value) for name, value in tensors.items()}
     facts["equal"] = {name: lanes for name, (_, lanes) in thinned.items()}  # in their order, too
-    whole = {name: value.detach().cpu().contiguous().clone() for name, (value, _) in thinned.items()}
+    whole = {
+        name: value.detach().cpu().contiguous().clone() for name, (value, _) in thinned.items()
+    }
     raw = save(whole, {"facts": json.dumps(facts)})
     return MARK + len(raw).to_bytes(8, "little") + hashlib.sha256(raw).digest() + raw
 
@@ -33,7 +35,10 @@ def records(path, raw):
         size = int.from_bytes(raw[at + len(MARK) : at + len(MARK) + 8], "little")
         begin, end = at + HEAD, at + HEAD + size
         body = raw[begin:end]
-        if raw[at : at + len(MARK)] != MARK or hashlib.sha256(body).digest() != raw[begin - 32 : begin]:
+        if (
+            raw[at : at + len(MARK)] != MARK
+            or hashlib.sha256(body).digest() != raw[begin - 32 : begin]
+        ):
             if at and end >= len(raw):
                 return  # the last one, cut short
             raise ValueError(f"{path} is damaged at byte {at:,} of {len(raw):,}, and was not used")

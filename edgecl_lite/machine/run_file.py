@@ -17,15 +17,24 @@ from . import disk
 
 ARRAYS = ("step", "task", "ended", "curve", "predicted")
 TREES = "params", "state", "carried"
-FACTS = ("method", "scenario", "names", "grid", "seeds", "seconds", "stopped", "notes", "settings", "digests")
+FACTS = (
+    "method",
+    "scenario",
+    "names",
+    "grid",
+    "seeds",
+    "seconds",
+    "stopped",
+    "notes",
+    "settings",
+    "digests",
+)
 ENDING = ".safetensors"
 DTYPES = (
     torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,
     torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
 )  # fmt: skip
-UNSEALED = (
-    "read from a file of an older version, which carries no digest: whether it was damaged, nobody can tell"
-)
+UNSEALED = "read from a file of an older version, which carries no digest: whether it was damaged, nobody can tell"
 
 
 def write(run, path):
@@ -53,7 +62,14 @@ def read(path):
     raw = path.read_bytes()
     try:
         return _loaded(raw, disk.flaw(raw))
-    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         why = f"was not written by Run.save, and was not used: {error or type(error).__name__}"
         raise ValueError(f"{path} is damaged or {why}") from None
 
@@ -61,7 +77,9 @@ def read(path):
 def _loaded(raw, flaw):
     """The fields of a Run from the bytes of its file, which are its own: no tensor looks into the file."""
     told = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])["__metadata__"]
-    if flaw and [*told] != ["edgecl"]:  # so older versions called it: no damage turns "run" into that
+    if flaw and [*told] != [
+        "edgecl"
+    ]:  # so older versions called it: no damage turns "run" into that
         raise ValueError(flaw)
     facts = json.loads(told["edgecl" if flaw else "run"])
     with torch.device("cpu"):

@@ -13,8 +13,8 @@ class AGEM(Rehearsal):
 
         g ← g − (gᵀ r / rᵀ r) r  where gᵀ r < 0;  g, r: gradients of L(new), L(kept)
 
-    Chaudhry et al. 2019a, eq. 11, written as a loss whose gradient that is. Deviation: with Adam, the default
-    optimiser here, the step is rescaled afterwards; the paper used SGD.
+    Chaudhry et al. 2019a, eq. 11, written as a loss whose gradient that is. Deviation: with Adam,
+    the default optimiser here, the step is rescaled afterwards; the paper used SGD.
     """
 
     policy: str = policy_field()

@@ -3,8 +3,8 @@
     Pixels     round(x · levels)              x in 0 … 1
     Latents    round((z − low) / step)        z = front(x), a scale for each channel
 
-A codec is given its bits; its scale stands in the state. A mask of a network is packed in the same way, one
-bit a weight. Lessons: 03_replay, 04_parameter_isolation.
+A codec is given its bits; its scale stands in the state. A mask of a network is packed in the same
+way, one bit a weight. Lessons: 03_replay, 04_parameter_isolation.
 """
 
 import math

@@ -2,9 +2,10 @@
 
     loss = L(θ) + λ/2 Σᵢ Fᵢ (θᵢ − θ*ᵢ)²        F: diagonal Fisher information, θ*: the weights after a task
 
-Kirkpatrick et al. 2017, eq. 3: one penalty per task. Their sum is one quadratic, so two tensors are kept:
-Σₖ Fₖ (θ − θ*ₖ)² = F (θ − θ*)² + constant, with F = Σₖ Fₖ and θ* = Σₖ Fₖ θ*ₖ / F. Huszár 2018 argues for a
-single one around the last θ*, as in online EWC (Schwarz et al. 2018). Lesson: 02_ewc derives every line.
+Kirkpatrick et al. 2017, eq. 3: one penalty per task. Their sum is one quadratic, so two tensors are
+kept: Σₖ Fₖ (θ − θ*ₖ)² = F (θ − θ*)² + constant, with F = Σₖ Fₖ and θ* = Σₖ Fₖ θ*ₖ / F. Huszár 2018
+argues for a single one around the last θ*, as in online EWC (Schwarz et al. 2018). Lesson: 02_ewc
+derives every line.
 """
 
 from dataclasses import dataclass
@@ -46,9 +47,9 @@ class Quadratic(torch.autograd.Function):
 class EWC(Finetune):
     """Elastic weight consolidation: a penalty for every task, Σₖ Fₖ (θ − θ*ₖ)².
 
-    lam: strength λ >= 0. samples: how many of a task's samples, drawn at random, estimate F (None: all).
-    labels: see `fisher`. Deviation: F is a mean over samples, so λ counts in units of one sample's
-    log-likelihood.
+    lam: strength λ >= 0. samples: how many of a task's samples, drawn at random, estimate F (None:
+    all). labels: see `fisher`. Deviation: F is a mean over samples, so λ counts in units of one
+    sample's log-likelihood.
     """
 
     lam: float = swept(10.0)
@@ -61,8 +62,12 @@ class EWC(Finetune):
 
     def loss(self, params, state, batch):
         F, anchor = part(state, "fisher"), part(state, "anchor")
-        penalty = Quadratic.apply([*F.values()], [*anchor.values()], *(params[k] for k in F))  # (lanes,)
-        return super().loss(params, state, batch) + state["lam"] / 2 * penalty  # pulls with λ F (θ − θ*)
+        penalty = Quadratic.apply(
+            [*F.values()], [*anchor.values()], *(params[k] for k in F)
+        )  # (lanes,)
+        return (
+            super().loss(params, state, batch) + state["lam"] / 2 * penalty
+        )  # pulls with λ F (θ − θ*)
 
     def end_task(self, params, state, task):
         shuffled = task["rng"](task["y"].shape[1]).argsort(1)
@@ -98,8 +103,8 @@ class EWC(Finetune):
 class OnlineEWC(EWC):
     """Online EWC: old springs fade, and the one that is left stands around the last θ*: F ← γ F + Fₖ.
 
-    gamma: γ in 0..1. Schwarz et al. 2018. Deviation: the newest task's spring stands outside γ (they pull
-    with γ F too: their λ is this one over γ).
+    gamma: γ in 0..1. Schwarz et al. 2018. Deviation: the newest task's spring stands outside γ
+    (they pull with γ F too: their λ is this one over γ).
     """
 
     gamma: float = swept(1.0, partial(number, most=1))

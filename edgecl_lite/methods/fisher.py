@@ -26,13 +26,14 @@ LABELS = ("exact", "sample", "empirical", "batched")
 def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, batch=32):
     """Diagonal Fisher information of each lane, shaped like params: mean over x of (∂ log p(y|x) / ∂θ)².
 
-    params, x (lanes, n, …), y (lanes, n), active (lanes, n, outputs) bool or None for all: with lane axis.
-    labels says which y.  "exact": the expectation over the model's own answer, Σ_c p_c (∂ log p_c)².
-    "sample": one answer per sample, drawn from p with `rng(n)` -> (lanes, n) in 0..1.  "empirical": the true
-    label.  "batched": squares the gradient of the mean loss of `batch` samples: no Fisher, but widely used.
-    A parameter with `requires_grad=False` has 0.
-    Martens 2020, sec. 5 and 11; van de Ven 2025 compares them. Tables stay under 50 MB: it goes through lanes
-    and samples in chunks. Raises ValueError where labels is unknown, y or rng is missing, or x is empty.
+    params, x (lanes, n, …), y (lanes, n), active (lanes, n, outputs) bool or None for all: with
+    lane axis. labels says which y.  "exact": the expectation over the model's own answer, Σ_c p_c
+    (∂ log p_c)². "sample": one answer per sample, drawn from p with `rng(n)` -> (lanes, n) in 0..1.
+    "empirical": the true label.  "batched": squares the gradient of the mean loss of `batch`
+    samples: no Fisher, but widely used. A parameter with `requires_grad=False` has 0. Martens 2020,
+    sec. 5 and 11; van de Ven 2025 compares them. Tables stay under 50 MB: it goes through lanes and
+    samples in chunks. Raises ValueError where labels is unknown, y or rng is missing, or x is
+    empty.
     """
     choice("labels", labels, LABELS)
     check_params(net, params)

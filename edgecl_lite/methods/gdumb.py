@@ -12,10 +12,10 @@ from .replay import Rehearsal, bits_field, policy_field
 class GDumb(Rehearsal):
     """Greedy sampler, dumb learner: at each task forget all, and learn from the start from the kept alone.
 
-    The baseline that every method should beat: what is learned owes nothing to the stream but its choice of
-    samples. Prabhu et al. 2020. Deviations: as many steps as any method here, not until it fits, and the
-    first of them while the memory still fills; with fresh=False the optimiser's moments outlive the reset;
-    capacity 0 is finetuning.
+    The baseline that every method should beat: what is learned owes nothing to the stream but its
+    choice of samples. Prabhu et al. 2020. Deviations: as many steps as any method here, not until
+    it fits, and the first of them while the memory still fills; with fresh=False the optimiser's
+    moments outlive the reset; capacity 0 is finetuning.
     """
 
     policy: str = policy_field()
@@ -34,7 +34,9 @@ class GDumb(Rehearsal):
         return 0.0
 
     def loss(self, params, state, batch):
-        learns = state["old"].any(1) | (state["capacity"] == 0)  # the first batch of all finds nothing kept
+        learns = state["old"].any(1) | (
+            state["capacity"] == 0
+        )  # the first batch of all finds nothing kept
         return learns * super().loss(params, state, batch)
 
     def after_step(self, params, state, batch):

@@ -3,8 +3,8 @@
     loss = Σ_c BCE(σ(z_c), q_c)      q_c: σ(z_c) before this task for the classes known then, else 1 if c = y
     answer = argmin_c ‖φ(x) − μ_c‖   φ: features of unit length, μ_c: mean over the exemplars of c
 
-Rebuffi et al. 2017, algorithms 1 to 5. Exemplars are chosen by herding, so that the first m of them are the
-best m, whatever m the memory has room for. Lesson: 03_replay.
+Rebuffi et al. 2017, algorithms 1 to 5. Exemplars are chosen by herding, so that the first m of them
+are the best m, whatever m the memory has room for. Lesson: 03_replay.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,9 @@ from .replay import Rehearsal, bits_field, weighting_field
 def herding(features, m):
     """Indices (lanes, m), best first, of m samples whose mean follows that of all `features` (lanes, n, d).
 
-    The k-th is the one that brings the mean of the first k closest to it (Welling 2009; Rebuffi et al. 2017,
-    algorithm 4), so that every prefix is the selection for a smaller m. Raises ValueError where m exceeds n.
+    The k-th is the one that brings the mean of the first k closest to it (Welling 2009; Rebuffi et
+    al. 2017, algorithm 4), so that every prefix is the selection for a smaller m. Raises ValueError
+    where m exceeds n.
     """
     if m > features.shape[1]:
         raise ValueError(f"herding can choose at most {features.shape[1]} samples, got m = {m}")
@@ -54,12 +55,13 @@ def features(net, params, x):
 class ICaRL(Rehearsal):
     """iCaRL, for class-incremental streams: `capacity` exemplars, shared evenly by the classes seen.
 
-    Exemplars are chosen at the end of a task; until then the network has no answer for its classes. A class
-    that comes again in a later task counts as known: its target is what the network said before. The
-    network of before a task, which distillation needs while it is learned, is not counted in `keeps`.
-    weighting: of new samples and exemplars, as for `Replay` (the paper mixes them as they come). Capacity 0
-    keeps no exemplar, still distils, and answers by the network itself. Raises TypeError where net is no
-    nn.Sequential that ends in a linear layer; ValueError where the stream is not class-incremental.
+    Exemplars are chosen at the end of a task; until then the network has no answer for its classes.
+    A class that comes again in a later task counts as known: its target is what the network said
+    before. The network of before a task, which distillation needs while it is learned, is not
+    counted in `keeps`. weighting: of new samples and exemplars, as for `Replay` (the paper mixes
+    them as they come). Capacity 0 keeps no exemplar, still distils, and answers by the network
+    itself. Raises TypeError where net is no nn.Sequential that ends in a linear layer; ValueError
+    where the stream is not class-incremental.
     """
 
     weighting: str = weighting_field()
@@ -75,7 +77,9 @@ class ICaRL(Rehearsal):
 
     def start(self, params, stream, hyper):
         if stream.scenario != "class":
-            raise ValueError(f"iCaRL is for class-incremental streams, got scenario {stream.scenario!r}")
+            raise ValueError(
+                f"iCaRL is for class-incremental streams, got scenario {stream.scenario!r}"
+            )
         state = super().start(params, stream, hyper)
         return {**state, **named("before", params)}
 
@@ -113,7 +117,9 @@ class ICaRL(Rehearsal):
         row = torch.where(rank < share, memory.first_rows(state)[:, [c]] + rank, -1)
         x = self.memory.codec.encode(params, state, rows(task["x"], best))
         came = state["arrived"].clone()
-        came[:, c] = came[:, c].clamp(min=len(own))  # one that comes again overwrites its first exemplars
+        came[:, c] = came[:, c].clamp(
+            min=len(own)
+        )  # one that comes again overwrites its first exemplars
         return memory.put(state, row, {"memory.x": x, "memory.y": rows(task["y"], best)}, came)
 
     def predict(self, params, state, x, task=None):

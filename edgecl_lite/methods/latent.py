@@ -2,8 +2,8 @@
 
     z = front(x), kept as round((z − low) / step) in 8 bits or fewer; a rehearsed z skips the front
 
-Pellegrini et al. 2020; Ravaglia et al. 2021 for so few bits. No backward pass goes through the front any
-more, and what is kept skips it altogether. Lesson: 03_replay.
+Pellegrini et al. 2020; Ravaglia et al. 2021 for so few bits. No backward pass goes through the
+front any more, and what is kept skips it altogether. Lesson: 03_replay.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,12 @@ from .replay import Rehearsal, bits_field, policy_field, weighting_field
 class LatentReplay(Halves, Rehearsal):
     """Replay of latents: the first `cut` layers of net, an nn.Sequential, are the front; its output is kept.
 
-    capacity, policy, weighting, bits: as for `Replay`; with capacity 0 the head is finetuned. frozen: the
-    front never moves, not even in the first task, as one that came pre-trained through `weights`. The scale
-    of each channel goes from the smallest to the largest value of the first task; what lies beyond is cut
-    off. The samples of the first task arrive at its end, when the front stands still. Raises ValueError where
-    the net cannot be cut there, or where the front gives something else than (n, channels).
+    capacity, policy, weighting, bits: as for `Replay`; with capacity 0 the head is finetuned.
+    frozen: the front never moves, not even in the first task, as one that came pre-trained through
+    `weights`. The scale of each channel goes from the smallest to the largest value of the first
+    task; what lies beyond is cut off. The samples of the first task arrive at its end, when the
+    front stands still. Raises ValueError where the net cannot be cut there, or where the front
+    gives something else than (n, channels).
     """
 
     cut: int = 3
@@ -40,7 +41,9 @@ class LatentReplay(Halves, Rehearsal):
 
     def risk(self, params, state, batch):
         z = batch["z"] if "z" in batch else apply(self.front, params, batch["x"])
-        if self.frozen or batch["task"]:  # without a gradient no optimiser moves it, whatever its momentum
+        if (
+            self.frozen or batch["task"]
+        ):  # without a gradient no optimiser moves it, whatever its momentum
             z = z.detach()
         logits = apply(self.head, params, z)
         return cross_entropy(masked(logits, batch["active"]), batch["y"])
@@ -57,4 +60,8 @@ class LatentReplay(Halves, Rehearsal):
 
     def keeps(self, state, lane=0):
         """What `Replay` keeps, with latents as samples; and the scale, two floats for each channel."""
-        return {**super().keeps(state, lane), "low": state["low"][lane], "step": state["step"][lane]}
+        return {
+            **super().keeps(state, lane),
+            "low": state["low"][lane],
+            "step": state["step"][lane],
+        }

@@ -2,11 +2,11 @@
 
     P(a sample is kept) = rows of its group / arrivals of its group      groups: one for all, or one a class
 
-Vitter 1985, algorithm R, finds the row of each arrival. Everything here is a function of the flat `state`:
-capacity (lanes,); memory.x (lanes, rows, bytes), memory.y and further columns (lanes, rows, …); filled, old
-(lanes, rows): which rows hold a sample, and one of an earlier task; known, arrived (lanes, groups): which
-groups have rows, how many samples of each came. Groups stand one behind the other, the last row is a waste
-bin. Lesson: 03_replay.
+Vitter 1985, algorithm R, finds the row of each arrival. Everything here is a function of the flat
+`state`: capacity (lanes,); memory.x (lanes, rows, bytes), memory.y and further columns (lanes,
+rows, …); filled, old (lanes, rows): which rows hold a sample, and one of an earlier task; known,
+arrived (lanes, groups): which groups have rows, how many samples of each came. Groups stand one
+behind the other, the last row is a waste bin. Lesson: 03_replay.
 """
 
 import math
@@ -112,9 +112,10 @@ class Memory:
 def reservoir(t, capacity, u):
     """Row of a memory for arrival number t = 0, 1, 2, …; a row >= capacity means that it is not kept.
 
-    While there is room, the next row; then the number ⌊u (t + 1)⌋ among all that came, u uniform in [0, 1).
-    After n arrivals each of them is kept with probability capacity / n. Vitter 1985, algorithm R. Tensors
-    that broadcast, so that a batch finds its rows at once; where two find the same, the later one stays.
+    While there is room, the next row; then the number ⌊u (t + 1)⌋ among all that came, u uniform in
+    [0, 1). After n arrivals each of them is kept with probability capacity / n. Vitter 1985,
+    algorithm R. Tensors that broadcast, so that a batch finds its rows at once; where two find the
+    same, the later one stays.
     """
     return torch.where(t < capacity, t, (u * (t + 1)).long())
 
@@ -190,7 +191,9 @@ def store(state, new, group, chance, newest=False):
 
 def numbers(state, group, member):
     """How many of its group came before each sample of a batch, (lanes, n)."""
-    so_far = member.cumsum(1).gather(2, group.unsqueeze(-1)).squeeze(-1)  # in the batch, itself included
+    so_far = (
+        member.cumsum(1).gather(2, group.unsqueeze(-1)).squeeze(-1)
+    )  # in the batch, itself included
     return state["arrived"].gather(1, group) + so_far - 1
 
 
@@ -204,15 +207,17 @@ def last_in_row(row, places):
 def make_room(state, known, u=None):
     """Every group gives way until all groups `known` (lanes, groups) have the same share.
 
-    u (lanes, 1) uniform in [0, 1): every sample of a group stays with the same probability. u None: the first
-    rows of each group stay.
+    u (lanes, 1) uniform in [0, 1): every sample of a group stays with the same probability. u None:
+    the first rows of each group stay.
     """
     after = {**state, "known": state["known"] | known}
     share, waste = shares(after)[:, None], state["filled"].shape[1] - 1
     first, first_now = first_rows(state), first_rows(after)  # (lanes, groups)
     had = state["arrived"].minimum(shares(state)[:, None])  # (lanes, groups), rows in use
     row = torch.arange(waste + 1, device=known.device)
-    source = torch.full_like(state["filled"], waste, dtype=torch.long)  # the old row of what each is to hold
+    source = torch.full_like(
+        state["filled"], waste, dtype=torch.long
+    )  # the old row of what each is to hold
     for c in range(known.shape[1]):
         group = slice(c, c + 1)
         used = had[:, group]

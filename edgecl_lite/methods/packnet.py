@@ -19,11 +19,12 @@ from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
 class PackNet(Masked):
     """PackNet: learn with the free weights, prune the smallest, retrain the others, freeze; the next task.
 
-    prune: the share of its weights that a task gives back, in (0, 1): in every layer it keeps exactly
-    round((1 − prune) · those it had). retrain: share of a task's steps that come after pruning. Weights that
-    are given back begin at 0, as in the paper. What is frozen enters the network from the state: no optimiser
-    can move it. State: owner (lanes, P) uint8, 1 + the number of the task that keeps a weight; 0: free.
-    Raises `Exhausted` where a layer has no weight left to keep, in all lanes; in a few lanes it is a note.
+    prune: the share of its weights that a task gives back, in (0, 1): in every layer it keeps
+    exactly round((1 − prune) · those it had). retrain: share of a task's steps that come after
+    pruning. Weights that are given back begin at 0, as in the paper. What is frozen enters the
+    network from the state: no optimiser can move it. State: owner (lanes, P) uint8, 1 + the number
+    of the task that keeps a weight; 0: free. Raises `Exhausted` where a layer has no weight left to
+    keep, in all lanes; in a few lanes it is a note.
     """
 
     prune: float = swept(0.75, partial(number, most=0.999999, strictly=True))
@@ -33,7 +34,10 @@ class PackNet(Masked):
     def start(self, params, stream, hyper):
         if len(stream) > 255:
             raise ValueError(f"PackNet counts to 255 tasks, got {len(stream)}")
-        return {**super().start(params, stream, hyper), "owner": torch.zeros_like(self.flat(params)).byte()}
+        return {
+            **super().start(params, stream, hyper),
+            "owner": torch.zeros_like(self.flat(params)).byte(),
+        }
 
     def begin_task(self, params, state, task):
         params, state = super().begin_task(params, state, task)
@@ -44,14 +48,20 @@ class PackNet(Masked):
                 weights = f"the {mine[0].sum()} left of {mine[0].numel():,}"
                 left = f"layer {_layer(k)!r} needs 1 weight, and would keep 0 of {weights}"
                 way = "Take a wider net or another prune; finished tasks still answer"
-                raise Exhausted(f"{self.who(state, slice(1))} has no room for task {t}: {left}. {way}")
+                raise Exhausted(
+                    f"{self.who(state, slice(1))} has no room for task {t}: {left}. {way}"
+                )
         blank = zeros({k: params[k] for k in self._shapes}) if t else {}
         return {**params, **blank}, state
 
     def quota(self, state, mine):
         """How many of its weights a task keeps in a layer: mine (lanes, …) bool -> (lanes,)."""
-        prune = state["prune"].cpu().double().round(decimals=6)  # 0.4, not single precision's 0.4000000059
-        quota = ((1 - prune) * mine.flatten(1).sum(1).cpu()).round()  # on the CPU: MPS has no float64
+        prune = (
+            state["prune"].cpu().double().round(decimals=6)
+        )  # 0.4, not single precision's 0.4000000059
+        quota = (
+            (1 - prune) * mine.flatten(1).sum(1).cpu()
+        ).round()  # on the CPU: MPS has no float64
         return quota.long().to(mine.device)
 
     def current(self, params, state):
@@ -69,7 +79,9 @@ class PackNet(Masked):
         """The smallest of the task's own weights are free again."""
         t, free = _now(state)[0], {}
         for k, mine in self.masks(state, t).items():
-            size = params[k].abs().masked_fill(~mine, -1).flatten(1)  # (lanes, weights of the layer)
+            size = (
+                params[k].abs().masked_fill(~mine, -1).flatten(1)
+            )  # (lanes, weights of the layer)
             rank = size.argsort(dim=1, descending=True, stable=True).argsort(1)
             small = rank >= self.quota(state, mine).unsqueeze(1)
             free[k] = mine & small.view_as(mine)

@@ -31,7 +31,9 @@ def cut_at(net, cut):
     Raises ValueError where there would be no front or no head.
     """
     if type(net) is not nn.Sequential or cut not in range(1 - len(net), len(net)) or not cut:
-        raise ValueError(f"cut must leave a layer of an nn.Sequential on both sides, got {cut!r} of {net}")
+        raise ValueError(
+            f"cut must leave a layer of an nn.Sequential on both sides, got {cut!r} of {net}"
+        )
     return net[:cut], net[cut:]
 
 

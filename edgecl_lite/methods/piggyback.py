@@ -19,11 +19,12 @@ SCORE = 1e-2  # where Piggyback's scores begin
 class Piggyback(Masked):
     """Piggyback: a frozen backbone W, and for every task a mask 1[s > threshold] learned through scores s.
 
-    threshold: scores begin at 0.01; above that, all weights are masked at first. backbone: trained weights of
-    the hidden layers, {name: tensor} without lanes, a net, or a `Run` (its lane 0); without one, the first
-    task trains the backbone and uses all of it. While a mask is learned, `params` holds scores. Deviation:
-    the paper masks a large net trained on ImageNet. State: masks (lanes, tasks, ceil(P / 8)) uint8, packed.
-    Raises ValueError where the backbone does not fit, or no lane's threshold is below the scores' start.
+    threshold: scores begin at 0.01; above that, all weights are masked at first. backbone: trained
+    weights of the hidden layers, {name: tensor} without lanes, a net, or a `Run` (its lane 0);
+    without one, the first task trains the backbone and uses all of it. While a mask is learned,
+    `params` holds scores. Deviation: the paper masks a large net trained on ImageNet. State: masks
+    (lanes, tasks, ceil(P / 8)) uint8, packed. Raises ValueError where the backbone does not fit, or
+    no lane's threshold is below the scores' start.
     """
 
     threshold: float = swept(5e-3)
@@ -40,13 +41,18 @@ class Piggyback(Masked):
         if isinstance(backbone, torch.nn.Module):
             backbone = dict(backbone.named_parameters())
         elif hasattr(backbone, "params"):
-            backbone = {k: backbone.state.get(f"frozen.{k}", p)[0] for k, p in backbone.params.items()}
+            backbone = {
+                k: backbone.state.get(f"frozen.{k}", p)[0] for k, p in backbone.params.items()
+            }
         if not isinstance(backbone, dict):
             raise TypeError(
                 f"backbone must be a Run, a net or {{name: tensor}}, got {type(backbone).__name__}"
             )
         for k in self._hidden:
-            want, got = tuple(self.net.get_parameter(k).shape), k in backbone and tuple(backbone[k].shape)
+            want, got = (
+                tuple(self.net.get_parameter(k).shape),
+                k in backbone and tuple(backbone[k].shape),
+            )
             if got != want:
                 raise ValueError(f"backbone must have {k!r} of shape {want}, got {got or 'none'}")
         return Weights({k: backbone[k].detach().clone() for k in self._hidden})
@@ -71,19 +77,27 @@ class Piggyback(Masked):
         if _now(state)[1] < SPARSE:
             return params
         frozen = self.frozen(state)
-        used = {k: frozen[k] * straight_through(params[k], state["threshold"]) for k in self._shapes}
+        used = {
+            k: frozen[k] * straight_through(params[k], state["threshold"]) for k in self._shapes
+        }
         return {**params, **frozen, **used}
 
     def end_task(self, params, state, task):
-        learned = _now(state)[1] == SPARSE  # a mask; else the backbone, of which the first task uses all
+        learned = (
+            _now(state)[1] == SPARSE
+        )  # a mask; else the backbone, of which the first task uses all
         frozen = {} if learned else {k: params[k] for k in self._hidden}
-        threshold = state["threshold"] if learned else torch.full_like(state["threshold"], -torch.inf)
+        threshold = (
+            state["threshold"] if learned else torch.full_like(state["threshold"], -torch.inf)
+        )
         mask = packed(straight_through(self.flat(params), threshold).byte(), 1)
         masks = state["masks"].select_scatter(mask, 1, task["number"])
         return {**super().end_task(params, state, task), **named("frozen", frozen), "masks": masks}
 
     def masks(self, state, task):
-        bits = unpacked(state["masks"][:, task], 1, sum(shape.numel() for shape in self._shapes.values()))
+        bits = unpacked(
+            state["masks"][:, task], 1, sum(shape.numel() for shape in self._shapes.values())
+        )
         return self.unflat(bits.bool())
 
     def keeps(self, state, lane=0):

@@ -2,9 +2,9 @@
 
     loss = 1/k L(new) + (1 − 1/k) L(kept)        at the k-th task, so that every task weighs the same
 
-van de Ven et al. 2022; equal halves (Chaudhry et al. 2019b) are the other common choice. `memory.py` says
-which samples stay. DER++ also keeps what the network answered, A-GEM only forbids steps that hurt the kept,
-GDumb learns from the kept alone. Lesson: 03_replay.
+van de Ven et al. 2022; equal halves (Chaudhry et al. 2019b) are the other common choice.
+`memory.py` says which samples stay. DER++ also keeps what the network answered, A-GEM only forbids
+steps that hurt the kept, GDumb learns from the kept alone. Lesson: 03_replay.
 """
 
 from dataclasses import dataclass
@@ -94,15 +94,16 @@ class Rehearsal(Finetune):
 class Replay(Rehearsal):
     """Experience replay: a memory of `capacity` samples; every batch rehearses as many of them as are new.
 
-    policy: "reservoir" keeps a uniform sample of the stream, whatever its classes; "balanced" gives each
-    class seen so far the same share, capacity // classes, and keeps a uniform sample of it; "ring" gives each
-    class of the stream its share from the start and keeps its newest samples (Chaudhry et al. 2019b).
-    weighting: "1/k" or "equal" halves. bits: 2 to 8 for each value of a sample.
-    A sample arrives once, in the first epoch of its task, and is rehearsed from the next task on. "balanced"
-    makes room for the classes of a task as it begins; a device without task boundaries would do so sample by
-    sample. A class with fewer samples than its share keeps them all, and `Run.notes` says so. A ring forgets
-    old tasks that share their classes with the new one: in a domain-incremental stream, all. Capacity 0 is
-    finetuning. Raises ValueError where a capacity cannot give every class one sample, or needs over 1 GB.
+    policy: "reservoir" keeps a uniform sample of the stream, whatever its classes; "balanced" gives
+    each class seen so far the same share, capacity // classes, and keeps a uniform sample of it;
+    "ring" gives each class of the stream its share from the start and keeps its newest samples
+    (Chaudhry et al. 2019b). weighting: "1/k" or "equal" halves. bits: 2 to 8 for each value of a
+    sample. A sample arrives once, in the first epoch of its task, and is rehearsed from the next
+    task on. "balanced" makes room for the classes of a task as it begins; a device without task
+    boundaries would do so sample by sample. A class with fewer samples than its share keeps them
+    all, and `Run.notes` says so. A ring forgets old tasks that share their classes with the new
+    one: in a domain-incremental stream, all. Capacity 0 is finetuning. Raises ValueError where a
+    capacity cannot give every class one sample, or needs over 1 GB.
     """
 
     policy: str = policy_field()

@@ -17,15 +17,18 @@ from ..lanes import lanes_of, named, part, zeros
 from ..method import Finetune, masked
 from ..models import head_names
 
-IDLE, DENSE, SPARSE = range(3)  # between tasks; learning all weights it may; learning those of a mask
+IDLE, DENSE, SPARSE = range(
+    3
+)  # between tasks; learning all weights it may; learning those of a mask
 
 
 @dataclass(frozen=True, repr=False)
 class Isolated(Finetune):
     """`Separate` less its argument: what all methods share that give a task tensors of its own.
 
-    State: tasks (lanes,), how many are finished; phase (lanes,); outputs (lanes, tasks, outputs) bool, which
-    belong to which; own.* (lanes, tasks, …), each task's copy of the tensors that are its own.
+    State: tasks (lanes,), how many are finished; phase (lanes,); outputs (lanes, tasks, outputs)
+    bool, which belong to which; own.* (lanes, tasks, …), each task's copy of the tensors that are
+    its own.
     """
 
     infer_task = False
@@ -52,7 +55,9 @@ class Isolated(Finetune):
         return {**params, **own_of(state, task["number"])}, _enter(DENSE, state)
 
     def end_task(self, params, state, task):
-        own = {k: v.select_scatter(params[k], 1, task["number"]) for k, v in part(state, "own").items()}
+        own = {
+            k: v.select_scatter(params[k], 1, task["number"]) for k, v in part(state, "own").items()
+        }
         return {**_enter(IDLE, state), **named("own", own), "tasks": state["tasks"] + 1}
 
     def current(self, params, state):
@@ -69,7 +74,11 @@ class Isolated(Finetune):
     def predict(self, params, state, x, task=None):
         """As the network of the task; -inf everywhere for a task that is not begun."""
         now, phase = _now(state)
-        begun, logits, outputs = range(now + (phase > IDLE)), [], state["outputs"]  # (lanes, tasks, outputs)
+        begun, logits, outputs = (
+            range(now + (phase > IDLE)),
+            [],
+            state["outputs"],
+        )  # (lanes, tasks, outputs)
         asked = begun if self.infer_task else [t for t in begun if t == task]
         if not asked:
             nothing = torch.full((len(x), outputs.shape[-1]), -torch.inf, device=outputs.device)
@@ -94,9 +103,10 @@ class Isolated(Finetune):
 class Separate(Isolated):
     """A network of its own for every task.
 
-    infer_task: `predict` answers as that task, of all begun, whose outputs have the lowest entropy, whatever
-    task it is told; other tasks' outputs get -inf. Without it the method is told the task, which nobody would
-    do on a domain- or class-incremental device. For a task not begun every output gets -inf.
+    infer_task: `predict` answers as that task, of all begun, whose outputs have the lowest entropy,
+    whatever task it is told; other tasks' outputs get -inf. Without it the method is told the task,
+    which nobody would do on a domain- or class-incremental device. For a task not begun every
+    output gets -inf.
     """
 
     infer_task: bool = False
@@ -106,9 +116,9 @@ class Separate(Isolated):
 class Masked(Isolated):
     """What Piggyback and PackNet have in common: tasks share the hidden layers, each through a mask.
 
-    Every task has its own output layer. A subclass adds `masks(state, task)`, {name: (lanes, …) bool}, a
-    task's own part of the P weights of the hidden layers. Their biases are learned with the first task and
-    then frozen. State: frozen.*, what can no longer move of the hidden layers.
+    Every task has its own output layer. A subclass adds `masks(state, task)`, {name: (lanes, …)
+    bool}, a task's own part of the P weights of the hidden layers. Their biases are learned with
+    the first task and then frozen. State: frozen.*, what can no longer move of the hidden layers.
     """
 
     def __post_init__(self):
@@ -118,7 +128,9 @@ class Masked(Isolated):
             raise TypeError(f"{kind} masks hidden layers, got a net without one")
         if still := [k for k, p in hidden.items() if not p.requires_grad]:
             way = "let requires_grad be True (for trained weights: backbone=, weights=)"
-            raise TypeError(f"{kind} freezes the hidden layers itself, got {still[0]!r} frozen: {way}")
+            raise TypeError(
+                f"{kind} freezes the hidden layers itself, got {still[0]!r} frozen: {way}"
+            )
 
     @property
     def _own(self):
@@ -145,7 +157,10 @@ class Masked(Isolated):
     def unflat(self, table):
         """(lanes, P) -> {name: (lanes, …)}."""
         parts = table.split([shape.numel() for shape in self._shapes.values()], 1)
-        return {k: part.unflatten(1, self._shapes[k]) for k, part in zip(self._shapes, parts, strict=True)}
+        return {
+            k: part.unflatten(1, self._shapes[k])
+            for k, part in zip(self._shapes, parts, strict=True)
+        }
 
     def frozen(self, state):
         """Weights and biases of the hidden layers that can no longer move."""
@@ -174,7 +189,10 @@ class Masked(Isolated):
 
     def who(self, state, lanes):
         """The method with its hyper-parameters in these lanes, (lanes,) bool."""
-        values = {k: "/".join(dict.fromkeys(f"{v:g}" for v in state[k][lanes].tolist())) for k in self.hyper}
+        values = {
+            k: "/".join(dict.fromkeys(f"{v:g}" for v in state[k][lanes].tolist()))
+            for k in self.hyper
+        }
         return f"{type(self).__name__} ({', '.join(f'{k}={v}' for k, v in values.items())})"
 
 

@@ -3,8 +3,9 @@
     nearest mean    argmin_c ‖z − μ_c‖²                                    z = front(x), standing still
     streaming LDA   argmax_c μ_cᵀΛz − ½ μ_cᵀΛμ_c,   Λ = ((1 − ε) Σ + ε I)⁻¹     Hayes & Kanan 2020, eq. 1 to 3
 
-Sums are all that is kept, so a sample counts once, is thrown away and cannot be forgotten: after the last one
-both are what all data at once would give. What a small board can run. Lesson: 06_edge_budget.
+Sums are all that is kept, so a sample counts once, is thrown away and cannot be forgotten: after
+the last one both are what all data at once would give. What a small board can run. Lesson:
+06_edge_budget.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,12 @@ class Means(Halves, Finetune):
         width = latent_width(self.front, params, stream.tasks[0].train[0])
         count = torch.zeros(lanes_of(params), stream.outputs, device=device_of(params))
         still = torch.full(count.shape[:1], self.frozen, device=count.device)
-        return {**hyper, "still": still, "count": count, "mean": count.new_zeros(*count.shape, width)}
+        return {
+            **hyper,
+            "still": still,
+            "count": count,
+            "mean": count.new_zeros(*count.shape, width),
+        }
 
     def loss(self, params, state, batch):
         if state["still"].all():  # nothing that an optimiser could move
@@ -39,7 +45,11 @@ class Means(Halves, Finetune):
         return super().loss(params, state, batch)
 
     def after_step(self, params, state, batch):
-        return self.arrive(params, state, batch) if state["still"].all() and not batch["epoch"] else state
+        return (
+            self.arrive(params, state, batch)
+            if state["still"].all() and not batch["epoch"]
+            else state
+        )
 
     def end_task(self, params, state, task):
         if state["still"].all():
@@ -88,11 +98,12 @@ class Means(Halves, Finetune):
 class NearestMean(Means):
     """Nearest class mean: the running mean of the latents z of every class, by itself a classifier.
 
-    cut: how many layers of net, an nn.Sequential, are the front (-1: all but the last). frozen: the front
-    never moves, as one that came pre-trained through `weights`; otherwise the first task trains the whole net
-    by cross entropy, and its samples count at its end, when the front stands still. Nothing after that has a
-    gradient. Before the first mean the net itself answers; a class without one cannot be the answer. Raises
-    ValueError where the net cannot be cut there, or the front gives something else than (n, channels).
+    cut: how many layers of net, an nn.Sequential, are the front (-1: all but the last). frozen: the
+    front never moves, as one that came pre-trained through `weights`; otherwise the first task
+    trains the whole net by cross entropy, and its samples count at its end, when the front stands
+    still. Nothing after that has a gradient. Before the first mean the net itself answers; a class
+    without one cannot be the answer. Raises ValueError where the net cannot be cut there, or the
+    front gives something else than (n, channels).
     """
 
     cut: int = -1
@@ -103,10 +114,10 @@ class NearestMean(Means):
 class StreamingLDA(Means):
     """Deep streaming linear discriminant analysis: class means, and one scatter Σ shared by all classes.
 
-    shrinkage: ε in (0, 1]; with 1 it is `NearestMean`. Σ is the mean of (z − μ)(z − μ)ᵀ within the classes,
-    exact at every moment. Deviations: Hayes & Kanan weigh a new sample by the number of all samples, not of
-    those of its class, which comes to nearly the same, and take ε = 1e-4; 0 is refused, for a latent that
-    never varies leaves Σ without an inverse.
+    shrinkage: ε in (0, 1]; with 1 it is `NearestMean`. Σ is the mean of (z − μ)(z − μ)ᵀ within the
+    classes, exact at every moment. Deviations: Hayes & Kanan weigh a new sample by the number of
+    all samples, not of those of its class, which comes to nearly the same, and take ε = 1e-4; 0 is
+    refused, for a latent that never varies leaves Σ without an inverse.
     """
 
     shrinkage: float = swept(1e-2, partial(number, most=1, strictly=True))

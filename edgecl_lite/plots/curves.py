@@ -1,9 +1,9 @@
 """Pictures of one run: forgetting curves and the matrix R.
 
-R[after, on] is the accuracy on task `on` after learning task `after` (Lopez-Paz & Ranzato 2017, Chaudhry et
-al. 2018); the curves show the same numbers at every point of the training, their markers are the cells of R.
-Bands are one standard deviation over seeds (n - 1). A lane that was lost (NaN) is named as lost and never
-drawn as a result. Every lesson.
+R[after, on] is the accuracy on task `on` after learning task `after` (Lopez-Paz & Ranzato 2017,
+Chaudhry et al. 2018); the curves show the same numbers at every point of the training, their
+markers are the cells of R. Bands are one standard deviation over seeds (n - 1). A lane that was
+lost (NaN) is named as lost and never drawn as a result. Every lesson.
 """
 
 import numpy as np
@@ -23,12 +23,12 @@ def spread(y):
 
 
 class Curves:
-    """Forgetting curves as artists, made once and updated in place: thin and dotted until a task is being
-    learned, then bold with a band over seeds, and a marker at the end of every task. Of more than ten tasks
-    five are so; all others are thin lines between their colours.
+    """Forgetting curves as artists, made once and updated in place: thin and dotted until a task is
+    being learned, then bold with a band over seeds, and a marker at the end of every task. Of more
+    than ten tasks five are so; all others are thin lines between their colours.
 
-    `edges` (tasks + 1,): the step at which each task begins, and the end. `tasks`: (before, after, band) of
-    each; `moving`: all of them in one list.
+    `edges` (tasks + 1,): the step at which each task begins, and the end. `tasks`: (before, after,
+    band) of each; `moving`: all of them in one list.
     """
 
     @styled()
@@ -43,7 +43,9 @@ class Curves:
         several = len(set(edges)) > 2  # tasks, one after the other
         if several or len(names) == 1:
             self._name_spans(ax, labels)
-        ax.set(xlim=(0, max(1, self.edges[-1])), ylim=(-0.02 * top, 1.02 * top), xlabel="training step")
+        ax.set(
+            xlim=(0, max(1, self.edges[-1])), ylim=(-0.02 * top, 1.02 * top), xlabel="training step"
+        )
         ax.set_ylabel(label, **look(label))
         if top == 1:
             ax.yaxis.set_major_formatter(lambda v, _: percent(v))
@@ -65,7 +67,9 @@ class Curves:
     def _artists(self, ax, i, label):
         """The curve of task i before and after it is learned, and its band."""
         own, many = i in self.shown, len(self.names) > MANY
-        colour = colormaps["viridis"](0.9 * i / len(self.names)) if many else COLOURS[i % len(COLOURS)]
+        colour = (
+            colormaps["viridis"](0.9 * i / len(self.names)) if many else COLOURS[i % len(COLOURS)]
+        )
         style = dict(ms=5.5, marker=MARKERS[(self.shown.index(i) if own else 0) % len(MARKERS)])
         style |= dict(zorder=2.5) if own else dict(lw=0.7, alpha=0.6, marker="")
         (before,) = ax.plot([], [], ":", color=colour, lw=1, visible=own)
@@ -76,7 +80,9 @@ class Curves:
     def _name_spans(self, ax, labels):
         """Write above the curves what is learned when, as many names as there is room for."""
         letters, width = max(map(len, labels)), ax.bbox.width
-        named = few(len(labels), int(0.7 * width / LETTER / letters))  # the legend takes a part of the width
+        named = few(
+            len(labels), int(0.7 * width / LETTER / letters)
+        )  # the legend takes a part of the width
         room = (0.7 if len(named) < len(labels) else 1.1) * width / len(named) / letters
         size = np.clip(room, 6.5, 9.5)
         above = dict(transform=ax.get_xaxis_transform(), ha="center", va="bottom", color="#555555")
@@ -93,7 +99,9 @@ class Curves:
         for on, (before, after, band) in enumerate(self.tasks):
             first = np.searchsorted(steps, self.edges[on])  # the point at which its training starts
             before.set_data(steps[: first + 1], mean[: first + 1, on])
-            kept = first + np.flatnonzero(np.isfinite(mean[first:, on]))  # up to where a seed was lost
+            kept = first + np.flatnonzero(
+                np.isfinite(mean[first:, on])
+            )  # up to where a seed was lost
             x, y, dy = steps[kept], mean[kept, on], sd[kept, on]
             after.set_data(x, y)
             later = self.edges[self.edges > self.edges[on]]
@@ -105,9 +113,9 @@ class Curves:
 
 
 def heat(values, ax, names, least=0.0, alpha=None, upright=None):
-    """A square of shares 0..1 in per cent as a heat map; those below `least` stay unwritten, as all do of
-    more than 16 names. upright: of the names below, None for where they fit. Returns the texts,
-    {(row, column): text}.
+    """A square of shares 0..1 in per cent as a heat map; those below `least` stay unwritten, as all
+    do of more than 16 names. upright: of the names below, None for where they fit. Returns the
+    texts, {(row, column): text}.
     """
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto", alpha=alpha)
     letters, (width, height) = max(map(len, written(names, 14)[0])), ax.bbox.size
@@ -125,7 +133,9 @@ def heat(values, ax, names, least=0.0, alpha=None, upright=None):
     for (row, column), value in np.ndenumerate(values) if written_out(values) else ():
         if not value < least:
             text = "·" if np.isnan(value) else f"{100 * value:.0f}"
-            texts[row, column] = ax.text(column, row, text, color="white" if value > 0.7 else INK, **place)
+            texts[row, column] = ax.text(
+                column, row, text, color="white" if value > 0.7 else INK, **place
+            )
     return texts
 
 

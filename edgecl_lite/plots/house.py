@@ -1,9 +1,9 @@
 """The house style: one calm look, figures without pyplot, small PNGs with a sentence beside each.
 
-Every plot takes `(data, ax)` and returns one plain-English sentence computed from its data: the alternative
-text of the picture, for whoever cannot see it, and its caption for everybody else. The look is in
-`house.mplstyle`; its colours are Okabe & Ito's and never alone: a marker goes with each. Figures are
-`matplotlib.figure.Figure` objects that nobody has to close.
+Every plot takes `(data, ax)` and returns one plain-English sentence computed from its data: the
+alternative text of the picture, for whoever cannot see it, and its caption for everybody else. The
+look is in `house.mplstyle`; its colours are Okabe & Ito's and never alone: a marker goes with each.
+Figures are `matplotlib.figure.Figure` objects that nobody has to close.
 """
 
 import html
@@ -20,10 +20,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-HOUSE = matplotlib.rc_params_from_file(Path(__file__).with_name("house.mplstyle"), use_default_template=False)
+HOUSE = matplotlib.rc_params_from_file(
+    Path(__file__).with_name("house.mplstyle"), use_default_template=False
+)
 READERS = "backend", "interactive", "toolbar", "timezone", "date.epoch", "savefig.directory"
 STYLE = {
-    k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith((*READERS, "webagg.", "tk."))
+    k: v
+    for k, v in matplotlib.rcParamsDefault.items()
+    if not k.startswith((*READERS, "webagg.", "tk."))
 }
 STYLE |= dict(HOUSE)
 COLOURS = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
@@ -76,10 +80,15 @@ def png(fig, redraw=True):
     if redraw:
         with styled():
             fig.canvas.draw()
-    picture, file = Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB"), io.BytesIO()
+    picture, file = (
+        Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB"),
+        io.BytesIO(),
+    )
     picture = picture.quantize(method=Image.Quantize.FASTOCTREE)
     palette, paper = picture.getpalette(), 3 * picture.getpixel((0, 0))
-    picture.putpalette([*palette[:paper], 255, 255, 255, *palette[paper + 3 :]])  # paper stays white
+    picture.putpalette(
+        [*palette[:paper], 255, 255, 255, *palette[paper + 3 :]]
+    )  # paper stays white
     picture.save(file, "PNG", optimize=redraw, compress_level=1)
     return file.getvalue()
 
@@ -93,8 +102,12 @@ def show(fig, sentence):
         return print(sayable(sentence))
     alt = {"image/png": {"alt": sentence}}
     display({"image/png": png(fig), "text/plain": sentence}, metadata=alt, raw=True)
-    caption = f'<p class="edgecl-caption" style="max-width:760px;margin:2px">{html.escape(sentence)}</p>'
-    return display({"text/html": caption, "text/plain": sentence}, raw=True)  # some viewers drop the alt
+    caption = (
+        f'<p class="edgecl-caption" style="max-width:760px;margin:2px">{html.escape(sentence)}</p>'
+    )
+    return display(
+        {"text/html": caption, "text/plain": sentence}, raw=True
+    )  # some viewers drop the alt
 
 
 def sayable(text):

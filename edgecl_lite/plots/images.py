@@ -1,9 +1,9 @@
 """Pictures of images and answers: walls of images, a memory on shelves, what was misread as what.
 
-Images are (n, channels, height, width), 0..1: three channels are drawn in their colours, one as ink on white
-paper, other numbers as the ink of their mean; of height 1 it is a sensor's window, drawn with a row for each
-channel. The sentence says what is not drawn as it is. `y` and `predicted` are output indices; 255 in
-`predicted` is no answer: told, not drawn. Lessons 00 to 05.
+Images are (n, channels, height, width), 0..1: three channels are drawn in their colours, one as ink
+on white paper, other numbers as the ink of their mean; of height 1 it is a sensor's window, drawn
+with a row for each channel. The sentence says what is not drawn as it is. `y` and `predicted` are
+output indices; 255 in `predicted` is no answer: told, not drawn. Lessons 00 to 05.
 """
 
 import numpy as np
@@ -26,7 +26,9 @@ def pictures(x):
     _, channels, height, width = x.shape
     if height == 1:
         each = max(1, width // (2 * channels))  # a window is drawn about twice as wide as high
-        note = f"; each window has a row for each of its {channels} channels" if channels > 1 else ""
+        note = (
+            f"; each window has a row for each of its {channels} channels" if channels > 1 else ""
+        )
         return np.repeat(x[:, :, 0], each, axis=1), note
     if channels == 3:
         return np.clip(x.transpose(0, 2, 3, 1), 0, 1), ""
@@ -130,8 +132,8 @@ def _in_turn(task, most):
 
 @styled()
 def confusion(y, predicted, labels, ax):
-    """How often each true class (row) got each answer (column), in per cent of the row; shares below 2 % stay
-    unwritten. y, predicted (n,) indices into labels; 255 is no answer.
+    """How often each true class (row) got each answer (column), in per cent of the row; shares
+    below 2 % stay unwritten. y, predicted (n,) indices into labels; 255 is no answer.
     """
     silent, labels = np.asarray(predicted) == 255, spoken(labels)  # 255: no answer
     y, predicted = np.stack([y, predicted])[:, ~silent].astype(int)
@@ -175,8 +177,12 @@ def misread(x, y, predicted, labels, ax, most=8):
     room = int(ax.bbox.width / columns / 5 - 3) // 2  # letters for each of the two
     names = spoken(labels, 24)
     brief = [short(name, room) for name in drawable(names)]
-    wall(np.asarray(x)[some], ax, [f"{brief[true]} → {brief[said]}" for true, said in pairs], columns)
+    wall(
+        np.asarray(x)[some], ax, [f"{brief[true]} → {brief[said]}" for true, said in pairs], columns
+    )
     if not pairs:
         return "No image is misread."
     said = listed(f"{names[true]} read as {names[said]}" for true, said in dict.fromkeys(pairs))
-    return f"{len(some)} of {len(wrong)} misread image{'s' if len(wrong) > 1 else ''}: {said}{note}."
+    return (
+        f"{len(some)} of {len(wrong)} misread image{'s' if len(wrong) > 1 else ''}: {said}{note}."
+    )

@@ -1,7 +1,8 @@
 """Memory bars: what a method needs of a board's RAM and flash, part by part, in per cent of what there is.
 
-The line stands where the board's memory ends; what lies beyond it is cross-hatched and said in words. Every
-part has a colour and a hatch. The numbers are those of `budget` and of `fits`. Lesson: 06_edge_budget.
+The line stands where the board's memory ends; what lies beyond it is cross-hatched and said in
+words. Every part has a colour and a hatch. The numbers are those of `budget` and of `fits`. Lesson:
+06_edge_budget.
 """
 
 import numpy as np
@@ -12,15 +13,26 @@ from ..device.rules import FLASH, RAM
 from .house import COLOURS, INK, listed, styled
 from .names import drawable, look, spoken
 
-OWN, OVER, MOST = "the method's own", "too much", 150  # per cent of the board at which bars are cut off
+OWN, OVER, MOST = (
+    "the method's own",
+    "too much",
+    150,
+)  # per cent of the board at which bars are cut off
 LEAST = 0.3  # per cent of the board: what is less takes no pixel that one sees
-HATCH = {"weights": "", "gradients": "///", "optimiser": "||", "activations": r"\\\\", OWN: "--", OVER: "xx"}
+HATCH = {
+    "weights": "",
+    "gradients": "///",
+    "optimiser": "||",
+    "activations": r"\\\\",
+    OWN: "--",
+    OVER: "xx",
+}
 FACES = *COLOURS[:5], "#333333B0"
 
 
 def parts(verdict, where):
-    """({part: bytes} of RAM or of flash, bytes that the board has); all that a method has beside its network
-    is one part.
+    """({part: bytes} of RAM or of flash, bytes that the board has); all that a method has beside
+    its network is one part.
     """
     sums = dict.fromkeys(HATCH, 0)
     for what, n, place in verdict.budget.lines:
@@ -31,8 +43,8 @@ def parts(verdict, where):
 
 
 class MemoryBars:
-    """Memory bars as artists, made once and updated in place: so many of RAM on the first of two axes, and of
-    flash on the second. `moving`: all of them.
+    """Memory bars as artists, made once and updated in place: so many of RAM on the first of two
+    axes, and of flash on the second. `moving`: all of them.
     """
 
     @styled()
@@ -100,4 +112,6 @@ def memory(budgets, board, axes):
     """
     budgets = budgets if isinstance(budgets, dict) else {type(budgets.method).__name__: budgets}
     labels = (f"{label}: " for label in spoken(budgets))
-    return MemoryBars(axes, len(budgets)).set({k: fits(b, board) for k, b in zip(labels, budgets.values())})
+    return MemoryBars(axes, len(budgets)).set(
+        {k: fits(b, board) for k, b in zip(labels, budgets.values())}
+    )

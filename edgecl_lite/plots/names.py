@@ -1,8 +1,8 @@
 """Names as they come from outside, made fit for a picture: one line, no two alike, nothing a formula.
 
-A name may be empty, endless, Chinese, hold `$`, or come twice. A sentence (`spoken`) takes it nearly as it
-is; a picture (`written`) has less room and only those letters that an installed font has: else it says the
-number. Texts are made with `parse_math=False`, so that `$` is a dollar.
+A name may be empty, endless, Chinese, hold `$`, or come twice. A sentence (`spoken`) takes it
+nearly as it is; a picture (`written`) has less room and only those letters that an installed font
+has: else it says the number. Texts are made with `parse_math=False`, so that `$` is a dollar.
 """
 
 from collections import Counter
@@ -60,8 +60,12 @@ def _font(letters):
     lacking = _lacking(findfont(OURS), letters)
     if not lacking:
         return OURS
-    upright = {f.name: f.fname for f in fontManager.ttflist if f.style == "normal" and BOXES not in f.name}
-    return next((name for name, path in sorted(upright.items()) if not _lacking(path, lacking)), None)
+    upright = {
+        f.name: f.fname for f in fontManager.ttflist if f.style == "normal" and BOXES not in f.name
+    }
+    return next(
+        (name for name, path in sorted(upright.items()) if not _lacking(path, lacking)), None
+    )
 
 
 def _lacking(path, letters):

@@ -1,8 +1,8 @@
 """Panels end when the cell that made them runs again: their training stops, their widgets and pictures go.
 
-A front end says which cell it runs (`cellId` in the metadata of its request: JupyterLab, Notebook 7, VS
-Code); where none is said, the text of the cell stands for it. A cell may make several panels; all live until
-it runs again. Scripts and terminals have no cells: nothing ends there by itself.
+A front end says which cell it runs (`cellId` in the metadata of its request: JupyterLab, Notebook
+7, VS Code); where none is said, the text of the cell stands for it. A cell may make several panels;
+all live until it runs again. Scripts and terminals have no cells: nothing ends there by itself.
 """
 
 import gc

@@ -1,7 +1,7 @@
 """`explore`: a slider over a finished sweep. Nothing is trained; the picture follows the thumb (under 15 ms).
 
-Left the whole range with its band and the thumb's place, right the forgetting curves there. A value that lost
-a lane says what happened and is never drawn as a result. Lessons 02 to 04.
+Left the whole range with its band and the thumb's place, right the forgetting curves there. A value
+that lost a lane says what happened and is never drawn as a result. Lessons 02 to 04.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ from .painter import Painter, Panel, chosen, say, value_slider
 class Explore(Panel):
     """A slider over a finished sweep, one more for each further axis; nothing is trained.
 
-    metric: function of R (default `metrics.average_accuracy`). note: function of the value, its text stands
-    beside the slider.
+    metric: function of R (default `metrics.average_accuracy`). note: function of the value, its
+    text stands beside the slider.
     """
 
     fallback = "A slider over a finished sweep: open this notebook in Jupyter to use it."
@@ -30,9 +30,16 @@ class Explore(Panel):
         fig, (self.left, right) = plots.figure(2, width=7.6, height=3.3, width_ratios=(1, 1.25))
         self.curves = plots.Curves(right, run.names, plots.edges_of(run))
         self.words = right.text(0.5, 0.5, "", transform=right.transAxes, ha="center", fontsize=12)
-        self.painter, self.readout, self.sentence, self.beside = Painter(fig), say(""), say(""), say("")
+        self.painter, self.readout, self.sentence, self.beside = (
+            Painter(fig),
+            say(""),
+            say(""),
+            say(""),
+        )
         controls = [*self.sliders.values(), self.beside]
-        super().__init__("edgecl-explore", controls, self.painter.image, self.readout, self.sentence)
+        super().__init__(
+            "edgecl-explore", controls, self.painter.image, self.readout, self.sentence
+        )
         for name, slider in self.sliders.items():
             slider.observe(self._here if name == over else self._range, "value")
         self._range()

@@ -20,12 +20,21 @@ class Flip(Panel):
 
     def __init__(self, draw, *, width=7.5, height=3.2, **choices):
         if not callable(draw):
-            raise TypeError(f"draw must be a function draw(fig, **values), got {type(draw).__name__}")
+            raise TypeError(
+                f"draw must be a function draw(fig, **values), got {type(draw).__name__}"
+            )
         self.draw, self.kept = draw, {}
-        self.size = width, height = [number(*side, 1, 100) for side in (("width", width), ("height", height))]
-        self.values = {name: several(f"flip(…, {name}=)", values) for name, values in choices.items()}
+        self.size = width, height = [
+            number(*side, 1, 100) for side in (("width", width), ("height", height))
+        ]
+        self.values = {
+            name: several(f"flip(…, {name}=)", values) for name, values in choices.items()
+        }
         self.controls = {name: self._control(name, values) for name, values in self.values.items()}
-        self.image, self.sentence = image(round(100 * width), round(100 * height), "edgecl-flip"), say("")
+        self.image, self.sentence = (
+            image(round(100 * width), round(100 * height), "edgecl-flip"),
+            say(""),
+        )
         super().__init__("edgecl-flip-panel", *self.controls.values(), self.image, self.sentence)
         for control in self.controls.values():
             control.observe(self._changed, "value")
@@ -33,13 +42,19 @@ class Flip(Panel):
 
     def _control(self, name, values):
         if len(values) > MOST:
-            raise ValueError(f"flip(…, {name}=) may hold {MOST} values to choose from, got {len(values)}")
+            raise ValueError(
+                f"flip(…, {name}=) may hold {MOST} values to choose from, got {len(values)}"
+            )
         if any(v != v for v in values if isinstance(v, float)):
-            raise ValueError(f"flip(…, {name}=) must hold values that one can choose, got nan in {values}")
+            raise ValueError(
+                f"flip(…, {name}=) must hold values that one can choose, got nan in {values}"
+            )
         if len(values) > 6 or not all(isinstance(v, str | bool) for v in values):
             return value_slider(name, values)
         word, options = name.replace("_", " "), list(zip(worded(values), values))
-        return W.ToggleButtons(options=options, description=word, index=0).add_class(f"edgecl-{name}")
+        return W.ToggleButtons(options=options, description=word, index=0).add_class(
+            f"edgecl-{name}"
+        )
 
     def _changed(self, _=None):
         key = tuple(control.index for control in self.controls.values())

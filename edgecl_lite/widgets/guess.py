@@ -12,29 +12,45 @@ from ..plots import number
 from .painter import Panel, say
 
 committed = {}  # name -> guess; kept here so that a cell that is run again does not forget what was guessed
-WORDS = {0.02: "Spot on", 0.1: "Close", 0.25: "Not far", float("inf"): "A surprise"}  # off by which share
+WORDS = {
+    0.02: "Spot on",
+    0.1: "Close",
+    0.25: "Not far",
+    float("inf"): "A surprise",
+}  # off by which share
 
 
 class Guess(Panel):
-    """A question with a slider and a Commit button; `.reveal(truth)` compares. `value`: the committed guess,
-    None before; it outlives a second run of the cell.
+    """A question with a slider and a Commit button; `.reveal(truth)` compares. `value`: the
+    committed guess, None before; it outlives a second run of the cell.
     """
 
     fallback = "A slider for your guess: open this notebook in Jupyter to use it."
 
     def __init__(self, name, question, low, high, unit="%", step=1):
         low, high = (
-            finite(f"guess({name!r}): {k}", v, -1e15, 1e15) for k, v in dict(low=low, high=high).items()
+            finite(f"guess({name!r}): {k}", v, -1e15, 1e15)
+            for k, v in dict(low=low, high=high).items()
         )
         step = finite(f"guess({name!r}): step", step, strictly=True)
         if not low < high:
-            raise ValueError(f"guess({name!r}): low must be below high, got low={low:g}, high={high:g}")
-        self.name, self.range, self.unit, self.truth = name, high - low, f" {unit}" if unit else "", None
+            raise ValueError(
+                f"guess({name!r}): low must be below high, got low={low:g}, high={high:g}"
+            )
+        self.name, self.range, self.unit, self.truth = (
+            name,
+            high - low,
+            f" {unit}" if unit else "",
+            None,
+        )
         whole = all(value.is_integer() for value in (low, high, step))
         slider, kind = (W.IntSlider, int) if whole else (W.FloatSlider, float)
         self.slider = slider(min=kind(low), max=kind(high), step=kind(step), description="my guess")
         self.slider.add_class("edgecl-guess").value = committed.get(name, kind((low + high) / 2))
-        self.slider.layout.width, self.slider.tooltip = "420px", f"{question} Drag, or use the arrow keys"
+        self.slider.layout.width, self.slider.tooltip = (
+            "420px",
+            f"{question} Drag, or use the arrow keys",
+        )
         self.button = W.Button(description="Commit", icon="check", tooltip="Commit this guess")
         self.button.add_class("edgecl-commit").on_click(lambda _: self.commit())
         self.answer = say("", css="edgecl-answer")
@@ -54,8 +70,8 @@ class Guess(Panel):
         self._say(self._off() if known else f"Your guess is {self._text(self.value)}. Now read on.")
 
     def reveal(self, truth):
-        """Say in words how far the guess was from the truth, in the panel and below this cell. Without a
-        guess only the cell says the truth.
+        """Say in words how far the guess was from the truth, in the panel and below this cell.
+        Without a guess only the cell says the truth.
         """
         self.truth, made = _truth(self.name, truth), self.value is not None
         self._say(self._off() if made else "The answer is computed; commit a guess to see it here.")

@@ -1,9 +1,10 @@
 """A long computation beside a living kernel: an asyncio task over a generator, worked off in slices of 20 ms.
 
-Between two slices the kernel sees to its other business, so that Stop and other cells work meanwhile; a
-thread would starve it. Callbacks of buttons may come from another thread with a loop of its own (the
-"subshell" of ipykernel 7): they only hand a call to the loop on which the job was made, and Stop only sets a
-flag. So does an interrupt of the kernel, which ipykernel ignores while no cell runs.
+Between two slices the kernel sees to its other business, so that Stop and other cells work
+meanwhile; a thread would starve it. Callbacks of buttons may come from another thread with a loop
+of its own (the "subshell" of ipykernel 7): they only hand a call to the loop on which the job was
+made, and Stop only sets a flag. So does an interrupt of the kernel, which ipykernel ignores while
+no cell runs.
 """
 
 import asyncio
@@ -17,11 +18,11 @@ SHARE = 0.08  # at most this share of the time goes into pictures
 
 
 class Job:
-    """work() -> a generator, which yields None where there is nothing new to show; show() draws, done(error)
-    ends it.
+    """work() -> a generator, which yields None where there is nothing new to show; show() draws,
+    done(error) ends it.
 
-    state: "idle", "training", "stopped", "done" or "failed"; task: the asyncio task, None without a loop;
-    drawing: seconds spent in `show`, and how often.
+    state: "idle", "training", "stopped", "done" or "failed"; task: the asyncio task, None without a
+    loop; drawing: seconds spent in `show`, and how often.
     """
 
     def __init__(self, work, show, done):
@@ -87,7 +88,9 @@ class Job:
     def run_blocking(self):
         """Run to the end in this call, for tests and scripts."""
         if self.state == "training":
-            raise RuntimeError("this panel is training already: wait until it is done, or press Stop")
+            raise RuntimeError(
+                "this panel is training already: wait until it is done, or press Stop"
+            )
         if self.over:
             raise RuntimeError("this panel has ended, as its cell ran again: use the new one")
         for _ in self._slices():
@@ -131,8 +134,8 @@ def _seen(task):
 class Interrupts:
     """What an interrupt (SIGINT) does while jobs are working: it stops them, and does what it did before.
 
-    ipykernel has a handler of its own for every message and ignores interrupts in between, so each slice of
-    work looks anew. before: what to put back at the end; beside: what else is to be told.
+    ipykernel has a handler of its own for every message and ignores interrupts in between, so each
+    slice of work looks anew. before: what to put back at the end; beside: what else is to be told.
     """
 
     def __init__(self):

@@ -1,7 +1,8 @@
 """`live`: watch a network learn and forget, stop it, and travel back through its training. Lessons 00 to 04.
 
-The curve moves while the job (job.py) works off the moments of a training (`follow`); afterwards a slider
-over the recorded points shows the accuracies, the confusion matrix and misread images there (travel.py).
+The curve moves while the job (job.py) works off the moments of a training (`follow`); afterwards a
+slider over the recorded points shows the accuracies, the confusion matrix and misread images there
+(travel.py).
 """
 
 from dataclasses import fields
@@ -25,9 +26,10 @@ KEEP = 64e6  # bytes of Runs that a panel keeps
 class Live(Training):
     """A panel that trains `method` on `stream` before your eyes: Train, Stop, then a slider through time.
 
-    Options are those of `learn` (epochs, lr, every, ...). Any other is a list of values of a hyper-parameter
-    and becomes a slider for the next training: `live(EWC(net), stream, seeds=3, lam=[0, 1, 10, 100])`.
-    `run` is the newest Run, None before the first; `runs` the newest ones that together take at most 64 MB.
+    Options are those of `learn` (epochs, lr, every, ...). Any other is a list of values of a
+    hyper-parameter and becomes a slider for the next training: `live(EWC(net), stream, seeds=3,
+    lam=[0, 1, 10, 100])`. `run` is the newest Run, None before the first; `runs` the newest ones
+    that together take at most 64 MB.
     """
 
     fallback = "A live panel: open this notebook in Jupyter to use it."
@@ -41,7 +43,9 @@ class Live(Training):
         self.seeds, self.options = seeds, {"every": max(1, often)} | options
         self.method, self.stream, self.run, self.runs = method, stream, None, []
         self.names = plots.spoken(stream.names)
-        self.sliders = {name: value_slider(name, v, continuous=False) for name, v in plan.grid.items()}
+        self.sliders = {
+            name: value_slider(name, v, continuous=False) for name, v in plan.grid.items()
+        }
         self.time = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")
         self.time.tooltip = "Travel through the recorded moments: drag, or use the arrow keys"
         self.time.layout.width = "620px"
@@ -53,8 +57,12 @@ class Live(Training):
         curves = plots.Curves(ax, stream.names, np.cumsum([0, *plan.spans]))
         self.thumb, self.moment = ax.axvline(0, color=plots.INK, lw=1.2), TimeTravel(stream)
         past = stacked(self.later, self.moment.painter.image)
-        words = W.VBox([self.sentence, self.details], layout=dict(min_height="125px"))  # so nothing moves
-        super().__init__("edgecl-live", fig, curves, self.sliders.values(), [self.time, past, words])
+        words = W.VBox(
+            [self.sentence, self.details], layout=dict(min_height="125px")
+        )  # so nothing moves
+        super().__init__(
+            "edgecl-live", fig, curves, self.sliders.values(), [self.time, past, words]
+        )
         self.painter.use([*curves.moving, self.thumb])
         self.time.observe(lambda _: self.job.call(self._travel), "value")
         for slider in self.sliders.values():

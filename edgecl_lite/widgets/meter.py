@@ -1,7 +1,7 @@
 """`meter`: a memory bar that fills while you choose a board, a method, a batch and a precision.
 
-The networks are measured once, when the panel is made; a change only counts anew. What the bars and the
-words say comes from `budget`, `fits` and `estimate` alone. Lesson: 06_edge_budget.
+The networks are measured once, when the panel is made; a change only counts anew. What the bars and
+the words say comes from `budget`, `fits` and `estimate` alone. Lesson: 06_edge_budget.
 """
 
 from ipywidgets import ToggleButtons
@@ -19,9 +19,9 @@ from .painter import Painter, Panel, say, value_slider
 class Meter(Panel):
     """What methods {label: method} need of a board to learn a stream, and whether they fit.
 
-    on: the board at first, its name or a `Board` of your own; constants: for `estimate`, such as efficiency.
-    Capacity and bits hold for all methods that keep samples; they begin at the first one's capacity and at 8.
-    `controls` {name: widget}; `verdict`: what `fits` says of their values.
+    on: the board at first, its name or a `Board` of your own; constants: for `estimate`, such as
+    efficiency. Capacity and bits hold for all methods that keep samples; they begin at the first
+    one's capacity and at 8. `controls` {name: widget}; `verdict`: what `fits` says of their values.
     """
 
     fallback = "A memory meter over methods and boards: open this notebook in Jupyter to use it."
@@ -35,15 +35,21 @@ class Meter(Panel):
         on, self.constants = named(on), constants
         self.boards = boards() | {on.name: on}
         self.budgets = {label: budget(method, stream) for label, method in methods.items()}
-        capacity = next((b.hyper["capacity"] for b in self.budgets.values() if "capacity" in b.hyper), 10)
+        capacity = next(
+            (b.hyper["capacity"] for b in self.budgets.values() if "capacity" in b.hyper), 10
+        )
         self.controls = {
             "method": ToggleButtons(options=several("methods", methods), description="method"),
             "board": ToggleButtons(options=list(self.boards), value=on.name, description="board"),
-            "optimizer": ToggleButtons(options=list(OPTIMIZER), value="adam", description="optimiser"),
+            "optimizer": ToggleButtons(
+                options=list(OPTIMIZER), value="adam", description="optimiser"
+            ),
             "weight_bytes": ToggleButtons(options={"fp32": 4, "int8": 1}, description="weights"),
             "bits": ToggleButtons(options=[8, 7, 6, 4], description="kept bits"),
             "batch_size": value_slider("batch_size", [2**k for k in range(8)]),
-            "capacity": value_slider("capacity", sorted({10 * 2**k for k in range(11)} | {capacity})),
+            "capacity": value_slider(
+                "capacity", sorted({10 * 2**k for k in range(11)} | {capacity})
+            ),
         }
         self.controls["batch_size"].value, self.controls["capacity"].value = 32, capacity
         for name, control in self.controls.items():
@@ -55,16 +61,25 @@ class Meter(Panel):
         self.painter.use(self.memory.moving)
         self.readout, self.sentence, self.work = words = [say("") for _ in range(3)]
         # three lines for each, so that nothing below ever moves
-        words[0].layout.min_height = words[1].layout.min_height = words[2].layout.min_height = "4.5em"
+        words[0].layout.min_height = words[1].layout.min_height = words[2].layout.min_height = (
+            "4.5em"
+        )
         c = list(self.controls.values())
-        super().__init__("edgecl-meter", *c[:2], c[2:5], c[5:], words[0], self.painter.image, *words[1:])
+        super().__init__(
+            "edgecl-meter", *c[:2], c[2:5], c[5:], words[0], self.painter.image, *words[1:]
+        )
         self._changed()
 
     def _changed(self, _=None):
         try:
             self._show(**{name: control.value for name, control in self.controls.items()})
         except Exception as error:  # in a callback nobody would see it
-            say(f"No verdict: {type(error).__name__}: {error}", self.readout, "edgecl-readout", "alert")
+            say(
+                f"No verdict: {type(error).__name__}: {error}",
+                self.readout,
+                "edgecl-readout",
+                "alert",
+            )
             raise
 
     def _show(self, method, board, bits, capacity, **chosen):

@@ -1,7 +1,7 @@
 """The painter: pictures that follow a training or a thumb, and the panel they stand in.
 
-A figure is drawn once, its layout frozen, and afterwards only the moving artists are drawn on a copy of the
-rest (blit): 5 ms instead of 50. Width and height are fixed, so a page never jumps.
+A figure is drawn once, its layout frozen, and afterwards only the moving artists are drawn on a
+copy of the rest (blit): 5 ms instead of 50. Width and height are fixed, so a page never jumps.
 """
 
 import html
@@ -109,7 +109,9 @@ def value_slider(name, values, continuous=True):
     """A slider over the values of one hyper-parameter, with its Greek letter; CSS class edgecl-<name>."""
     word = SYMBOLS.get(name, name.replace("_", " "))
     options = list(zip(worded(values), values))
-    slider = W.SelectionSlider(options=options, description=word, continuous_update=continuous, index=0)
+    slider = W.SelectionSlider(
+        options=options, description=word, continuous_update=continuous, index=0
+    )
     slider.tooltip, slider.layout.width = f"{name}: drag, or use the arrow keys", "420px"
     return slider.add_class(f"edgecl-{name}")
 

@@ -18,8 +18,8 @@ from .painter import Painter, Panel, say
 class Training(Panel):
     """What `live` and `watch` share: Train, Stop, a status line, and curves that follow a job.
 
-    A subclass says what `work()` is, a generator of points, None in between so that Stop gets in; and may
-    say more when it begins and when it is done. points: those of the newest training.
+    A subclass says what `work()` is, a generator of points, None in between so that Stop gets in;
+    and may say more when it begins and when it is done. points: those of the newest training.
     """
 
     def __init__(self, css, fig, curves, above=(), below=()):
@@ -58,12 +58,16 @@ class Training(Panel):
                     )
                 self.points.append(point)
                 if len(self.points) > 1:
-                    self.points[-2] = replace(self.points[-2], params=None, state=None, carried=None)
+                    self.points[-2] = replace(
+                        self.points[-2], params=None, state=None, carried=None
+                    )
             yield point
 
     def _show(self):
         last = self.points[-1]
-        curve = np.array([point.accuracy for point in self.points]).swapaxes(0, 1)  # (lanes, points, on)
+        curve = np.array([point.accuracy for point in self.points]).swapaxes(
+            0, 1
+        )  # (lanes, points, on)
         self.curves.set(np.array([point.step for point in self.points]), curve)
         self.painter.paint()
         left = (time.perf_counter() - self.begun) * (last.total / max(1, last.step) - 1)
@@ -77,7 +81,9 @@ class Training(Panel):
             self._show()
             word = "Stopped" if self.job.state == "stopped" else "Finished"
             seconds, last = time.perf_counter() - self.begun, self.points[-1]
-            self._say(f"{word} at step {last.step} of {last.total} after {seconds:.1f} s.", "status")
+            self._say(
+                f"{word} at step {last.step} of {last.total} after {seconds:.1f} s.", "status"
+            )
             self._keep(seconds)
             self._finished()
         if error:
@@ -105,9 +111,9 @@ class Training(Panel):
 class Watch(Training):
     """A panel that follows any generator of `Point`s: Train, Stop, and a curve for each column of accuracy.
 
-    work() -> the generator; names: of the curves; total: its steps; label, top: what the upright axis shows,
-    from 0. watch(lambda: meta_learn(maml, net, tasks, ticks=True), ["before", "after 1 step"], 1000). Bands
-    are over lanes. `points` are those of the newest training.
+    work() -> the generator; names: of the curves; total: its steps; label, top: what the upright
+    axis shows, from 0. watch(lambda: meta_learn(maml, net, tasks, ticks=True), ["before", "after 1
+    step"], 1000). Bands are over lanes. `points` are those of the newest training.
     """
 
     fallback = "A panel that follows a training: open this notebook in Jupyter to use it."
@@ -130,7 +136,9 @@ class Watch(Training):
     def _finished(self):
         last, show = self.points[-1], plots.percent if self.curves.top == 1 else "{:.2f}".format
         tell = lambda value: show(value) if np.isfinite(value) else "not finite"
-        ends = zip(plots.spoken(self.curves.names), self.points[0].accuracy.mean(0), last.accuracy.mean(0))
+        ends = zip(
+            plots.spoken(self.curves.names), self.points[0].accuracy.mean(0), last.accuracy.mean(0)
+        )
         moves = plots.listed(f"{name} from {tell(a)} to {tell(b)}" for name, a, b in ends)
         label, why = self.curves.label.capitalize(), " ".join(last.lost.values())
         say(f"{label}, mean of {len(last.accuracy)} lanes: {moves}. {why}".strip(), self.sentence)
