@@ -94,7 +94,7 @@ def layers(net, params, x):
             x = step[-1]
             continue
         if is_linear(layer, own, x):
-            out = torch.baddbmm(own["bias"].unsqueeze(1), x, own["weight"].mT)  # (lanes, n, out)
+            out = torch.baddbmm(own["bias"].unsqueeze(2), own["weight"], x.mT).mT  # (lanes, n, out)
         elif type(layer) is nn.ReLU:
             out = x.relu()
         else:
@@ -106,8 +106,7 @@ def layers(net, params, x):
 def through(layer, own, x):
     """Output of any layer for x (lanes, n, …); its buffers come along to the device of x."""
     held = {name: b.to(x.device) for name, b in layer.named_buffers()}
-    if writes(layer):
-        x = x.clone()
+    x = x.clone() if writes(layer) else x.contiguous()  # as torch's own layers would hand it on
     if own:
         return vmap(lambda p, z: functional_call(layer, held | p, (z,)))(own, x)
     flat = x.flatten(0, 1)
@@ -144,7 +143,7 @@ def apply(net, params, x):
     def logits(params, x):
         for *_, out in layers(net, params, x):  # noqa: B007
             pass
-        return out
+        return out.contiguous()
 
     if torch.is_grad_enabled() and any(p.requires_grad for p in (*params.values(), x)):
         return logits(params, x)

@@ -8,20 +8,20 @@ from contextvars import ContextVar
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-ROOM = ContextVar(
-    "bytes that the tables of an answer, or of a Fisher, may take at a time", default=50e6
-)
+ROOM = ContextVar("bytes that tables may take at a time", default=50e6)
+CACHE = 0.1  # of the room for an answer: what stays in the processor's cache is ready sooner
+SMALL = 250_000  # numbers; below, a look at what an answer takes costs more than it saves
 
 
 def in_pieces(answer, params, x):
     """answer(params, x) (lanes, n, …) of x (lanes, n, …), a few lanes and samples at a time."""
     lanes, n = x.shape[:2]
-    if not params or x.numel() < ROOM.get() / 200:  # too little to be worth a look
+    if not params or x.numel() < SMALL:
         return answer(params, x)
     with Made() as one:
         row = answer({k: p[:1] for k, p in params.items()}, x[:1, :1])
     whole = row.new_empty(lanes, n, *row.shape[2:])
-    for part in pieces(lanes, n, 3 * one.largest):  # three such tables
+    for part in pieces(lanes, n, 3 * one.largest / CACHE):  # three such tables
         whole[part] = answer({k: p[part[0]] for k, p in params.items()}, x[part])
     return whole
 
@@ -29,10 +29,8 @@ def in_pieces(answer, params, x):
 def pieces(lanes, n, nbytes):
     """Slices (lanes, samples) whose tables find room, where a sample takes so many bytes."""
     room = max(1, int(ROOM.get() / nbytes))  # samples at a time
-    few, some = (
-        max(1, room // lanes),
-        min(lanes, room),
-    )  # of all lanes as many, or one sample of some lanes
+    some = min(lanes, max(1, room // n))  # lanes with all their samples, or one with a part of them
+    few = max(1, room // some)
     return [
         (slice(i, i + some), slice(j, j + few))
         for i in range(0, lanes, some)
