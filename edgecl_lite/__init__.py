@@ -54,7 +54,7 @@ LATER = {
 
 
 def __getattr__(name):
-    """What needs a display is imported when first asked for, so that all the rest runs without one."""
+    """What needs a display is imported when first asked for, so that the rest runs without one."""
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f".{LATER[name]}", __name__)

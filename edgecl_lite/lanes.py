@@ -13,7 +13,7 @@ import torch
 
 
 class Lanes:
-    """Which lane is which: the axes of a grid, {name: values}, and the seeds as the last and innermost one.
+    """Which lane is which: the axes of a grid, {name: values}, and the seeds, the innermost one.
 
     No other place knows the order of lanes. axes: {name: [values]}; seed: the name of the last one,
     "seed" unless a hyper-parameter is called so.
@@ -34,10 +34,8 @@ class Lanes:
     @property
     def cells(self):
         """{name: value} of each lane, in order."""
-        return [
-            dict(zip(self.axes, cell, strict=True))
-            for cell in itertools.product(*self.axes.values())
-        ]
+        cells = itertools.product(*self.axes.values())
+        return [dict(zip(self.axes, cell, strict=True)) for cell in cells]
 
     def of(self, name):
         """For each lane the number of its value on one axis, (lanes,)."""
@@ -45,7 +43,7 @@ class Lanes:
         return torch.arange(len(self)) // math.prod(self.shape[at + 1 :]) % self.shape[at]
 
     def where(self, **at):
-        """Numbers of the lanes at these coordinates, each a value or a list of them, in the lists' order.
+        """Numbers of the lanes at these coordinates, each a value or a list, in the lists' order.
 
         Raises ValueError where there is no such axis, no such value on it, or a list is empty.
         """
@@ -80,7 +78,7 @@ def lanes_of(tree):
 
 
 def lane(tree, index):
-    """Lanes `index` (an int keeps one lane with its axis, a tensor (k,) picks k lanes, also repeatedly)."""
+    """Lanes `index`: an int keeps one lane with its axis, a tensor (k,) picks k, or one twice."""
     index = torch.as_tensor(index).reshape(-1)
     return {name: value[index.to(value.device)] for name, value in tree.items()}
 
@@ -97,11 +95,9 @@ def some(tree, part):
 
 
 def part(tree, first):
-    """What is called `first` and a dot, without them: part(state, "fisher") has the names of params."""
+    """What is called `first` and a dot, without them: part(state, "fisher") is named as params."""
     prefix = f"{first}."
-    return {
-        name.removeprefix(prefix): value for name, value in tree.items() if name.startswith(prefix)
-    }
+    return {k.removeprefix(prefix): v for k, v in tree.items() if k.startswith(prefix)}
 
 
 def named(first, tree):
@@ -140,7 +136,7 @@ def copied(tree):
 
 
 def thin(value):
-    """(value, 0), or, where all lanes look at one table, that table as one lane and how many they are."""
+    """(value, 0), or, where all lanes share one table, that table as one and their number."""
     one = value.dim() and len(value) > 1 and value.stride(0) == 0
     return (value[:1], len(value)) if one else (value, 0)
 
@@ -152,6 +148,6 @@ def thick(value, lanes):
 
 def nbytes(tree):
     """Bytes of all tensors in a (nested) dict, as a device would store them."""
-    return sum(
-        nbytes(v) if isinstance(v, dict) else v.numel() * v.element_size() for v in tree.values()
-    )
+    if torch.is_tensor(tree):
+        return tree.numel() * tree.element_size()
+    return sum(map(nbytes, tree.values()))

@@ -2,7 +2,7 @@
 
     task-incremental     the task is told when it answers: only its own outputs are active
     domain-incremental   every task uses the same outputs; what changes is the input
-    class-incremental    the task is not told: all classes (seen so far, or all from the start) compete
+    class-incremental    the task is not told: all classes (seen so far, or from the start) compete
 
 van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning".
 Lesson: 01_catastrophic_forgetting.
@@ -34,7 +34,7 @@ from .machine.settled import settled
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One task. train, test: (x (n, channels, height, width) float32 in 0..1, y (n,) int64 output indices).
+    """A task. train, test: (x (n, channels, height, width) float32 in 0..1, y (n,) int64 outputs).
 
     classes: the outputs this task uses; labels: what each of them is called. Samples are shared,
     not copied. Raises TypeError or ValueError as `check_samples`, and on labels of samples that are
@@ -63,31 +63,30 @@ class Task:
         return digest((*self.train, *self.test), self.classes)
 
     def parted(self, share):
-        """The task with a share of the training samples of every class as its test, the rest to train on."""
+        """The task with this share of every class's training samples as its test, without them."""
         x, y = self.train
         order = torch.randperm(len(y), generator=_dice(0))
         aside = torch.zeros(len(y), dtype=torch.bool)
         for c in y.unique():
             own = order[y[order] == c]
             if len(own) < 2:
-                raise ValueError(
-                    f"task {self.name!r} has one sample of class {c}: none to set aside"
-                )
+                only = f"one sample of class {c}"
+                raise ValueError(f"task {self.name!r} has {only}: none to set aside")
             aside[own[: min(len(own) - 1, max(1, round(share * len(own))))]] = True
         parts = {"train": (x[~aside], y[~aside]), "test": (x[aside], y[aside])}
         return dataclasses.replace(self, **parts)
 
     def __repr__(self):
-        return f"Task({self.name!r}, train {tuple(self.train[0].shape)}, test {tuple(self.test[0].shape)})"
+        train, test = (tuple(x.shape) for x, _ in (self.train, self.test))
+        return f"Task({self.name!r}, train {train}, test {test})"
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Tasks in order of arrival. scenario: "task", "domain" or "class"; outputs: width of the output layer.
+    """Tasks in order of arrival. scenario: "task", "domain" or "class"; outputs: of the net.
 
     rule (class-incremental only): "seen" lets the classes seen so far answer, "all" lets every
-    class from the start. Raises ValueError where there is no task or the tasks' images differ in
-    shape.
+    class from the start. Raises ValueError where there is no task or images differ in shape.
     """
 
     tasks: tuple
@@ -100,9 +99,8 @@ class Stream:
         check_stream(self, Task)
 
     def __repr__(self):
-        return (
-            f"Stream({self.scenario}-incremental: {', '.join(self.names)}; {self.outputs} outputs)"
-        )
+        names = ", ".join(self.names)
+        return f"Stream({self.scenario}-incremental: {names}; {self.outputs} outputs)"
 
     def __iter__(self):
         return iter(self.tasks)
@@ -127,9 +125,11 @@ class Stream:
 
     @property
     def trivial(self):
-        """Names of tasks that ask nothing: whoever is told the task (task-incremental), or only the
-        stream (domain-incremental), knows the answer without looking, for all of its samples have
-        one label."""
+        """Names of tasks that ask nothing: all of their samples have one label, and it is known.
+
+        Whoever is told the task (task-incremental), or only the stream (domain-incremental), knows
+        the answer without looking.
+        """
         known = [set(torch.cat([task.train[1], task.test[1]]).tolist()) for task in self]
         if self.scenario == "domain":
             known = [set.union(*known)] * len(self)
@@ -137,7 +137,7 @@ class Stream:
         return [name for name, labels in zip(self.names, known) if told and len(labels) == 1]
 
     def active(self, now, on=None):
-        """Outputs that may answer for a sample of task `on` (default: now) at task `now`, (outputs,) bool."""
+        """Outputs that may answer at task `now` for a sample of task `on` or of now, (outputs,)."""
         on = now if on is None else on
         everyone = self.scenario == "domain" or (self.scenario == "class" and self.rule == "all")
         mask = torch.full((self.outputs,), everyone, dtype=torch.bool, device="cpu")
@@ -153,7 +153,7 @@ class Stream:
 
     @settled
     def set_aside(self, share=0.2):
-        """The stream to choose on: of every class of a task this share of its training samples is the test.
+        """The stream to choose on: this share of every class's training samples is a task's test.
 
         The same samples each time; the test sets are never seen. share in (0, 1). Raises ValueError
         where it is not, or where a class of a task has one sample only.
@@ -190,32 +190,28 @@ def split(data, per_task=2, scenario="class", active="seen", order=None):
         answer = torch.full((n,), -1)
         answer[own] = torch.tensor(list(classes))
         labels = tuple(data.classes[c] for c in own)
-        parts = [
-            (x[keep], answer[y[keep]])
-            for x, y in (data.train, data.test)
-            for keep in [answer[y] >= 0]
-        ]
+        parts = []
+        for x, y in (data.train, data.test):
+            keep = answer[y] >= 0
+            parts.append((x[keep], answer[y[keep]]))
         tasks.append(Task(" & ".join(labels), *parts, tuple(classes), labels))
     return Stream(tasks, scenario, outputs, active)
 
 
 @settled
 def permuted(data, tasks=5, scenario="domain", seed=0):
-    """Every task shuffles the pixels by a fixed permutation of its own; the first one leaves them alone."""
+    """Every task shuffles the pixels by a permutation of its own; the first leaves them alone."""
     pixels, g = math.prod(check_dataset(data).train[0].shape[1:]), _dice(seed)
-    orders = [
-        torch.randperm(pixels, generator=g) if t else torch.arange(pixels)
-        for t in range(whole("tasks", tasks))
-    ]
+    shuffles = [torch.randperm(pixels, generator=g) for _ in range(1, whole("tasks", tasks))]
+    orders = [torch.arange(pixels), *shuffles]
     names = [f"shuffle {t}" if t else "as it is" for t in range(len(orders))]
-    return _transformed(
-        data, scenario, names, [lambda x, o=o: x.flatten(1)[:, o].view(x.shape) for o in orders]
-    )
+    changes = [lambda x, o=o: x.flatten(1)[:, o].view(x.shape) for o in orders]
+    return _transformed(data, scenario, names, changes)
 
 
 @settled
 def rotated(data, degrees=(0, 30, 60, 90, 120), scenario="domain"):
-    """Every task turns the images by so many degrees, counter-clockwise: a camera that slips in its mount.
+    """Every task turns the images so many degrees counter-clockwise: a camera slips in its mount.
 
     Angles are as seen, also where images are not square; what leaves the picture is lost, what
     enters it is black. Raises ValueError for sensor windows, whose height (or width) is 1: they
@@ -227,9 +223,8 @@ def rotated(data, degrees=(0, 30, 60, 90, 120), scenario="domain"):
         what = f"{data.name!r} has samples (channels, height, width) = {shape}"
         raise ValueError(f"only pictures can be turned, {what}, which are sensor windows; {other}")
     degrees = [number("each of degrees", d, least=-LARGEST) for d in several("degrees", degrees)]
-    return _transformed(
-        data, scenario, [f"{d:g}°" for d in degrees], [lambda x, d=d: _turn(x, d) for d in degrees]
-    )
+    names = [f"{d:g}°" for d in degrees]
+    return _transformed(data, scenario, names, [lambda x, d=d: _turn(x, d) for d in degrees])
 
 
 def _turn(x, degrees):
@@ -237,10 +232,8 @@ def _turn(x, degrees):
     if degrees == 0:
         return x
     a, (height, width) = math.radians(degrees), x.shape[2:]
-    sin, cos = (
-        math.sin(a),
-        math.cos(a),
-    )  # the grid counts in half heights and half widths, not in pixels
+    sin, cos = math.sin(a), math.cos(a)
+    # the grid counts in half heights and half widths, not in pixels
     turn = torch.tensor([[cos, -sin * (height / width), 0.0], [sin * (width / height), cos, 0.0]])
     grid = F.affine_grid(turn.expand(len(x), 2, 3), x.shape, align_corners=False)
     return F.grid_sample(x, grid, align_corners=False).clamp(0, 1)
