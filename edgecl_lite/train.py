@@ -1,4 +1,4 @@
-"""`learn` run to its end: `train` for some seeds, `sweep` for every value of a grid, mostly in one pass.
+"""`learn` run to its end: `train` for some seeds, `sweep` for a grid of values, mostly in one pass.
 
 Lesson: 01_catastrophic_forgetting (`train`), 02_ewc (`sweep`).
 """
@@ -22,6 +22,7 @@ from .plan import Options, axes
 from .run import Run, joined
 
 OWN = {"progress", "journal", "journal_every", "resume"}  # options that do not belong to `learn`
+IN_TURN = "lr", "optimizer"  # options of `learn` that a sweep takes lists of
 
 
 def train(method, stream, seeds=1, **options):
@@ -40,7 +41,7 @@ def train(method, stream, seeds=1, **options):
 
 
 def sweep(method, stream, seeds=1, **options):
-    """`train` over a grid: arguments of the method, lr or optimizer as lists of values, each an axis.
+    """`train` over a grid: arguments of the method, lr or optimizer as lists, each of them an axis.
 
     sweep(EWC(net), stream, seeds=3, lam=[0, 1, 10]) -> a Run whose arrays begin with axes (lam,
     seeds). The values of a hyper-parameter are lanes of one pass; those of another argument (bits,
@@ -50,15 +51,10 @@ def sweep(method, stream, seeds=1, **options):
     empty or missing list.
     """
     axes(method, {})  # refuses what is no method
-    own, turns = (
-        {field.name for field in fields(method)[1:]} - method.hyper.keys() - {"weights"},
-        {},
-    )
-    lists = {
-        name for name, value in options.items() if isinstance(value, list | tuple | np.ndarray)
-    }
-    for name in [name for name in options if name in own | (lists & {"lr", "optimizer"})]:
-        turns[name] = several(name, options.pop(name))
+    own = {field.name for field in fields(method)[1:]} - method.hyper.keys() - {"weights"}
+    lists = [k for k in IN_TURN if isinstance(options.get(k), list | tuple | np.ndarray)]
+    names = [name for name in options if name in own or name in lists]
+    turns = {name: several(name, options.pop(name)) for name in names}
     known = {field.name for field in fields(Options)} | OWN
     grid = axes(method, {k: options.pop(k) for k in list(options) if k not in known})
     if not grid and not turns:
@@ -67,49 +63,48 @@ def sweep(method, stream, seeds=1, **options):
     if not turns:
         return _collect(method, stream, seeds, grid, **options)
     runs = []
-    check_parts(options.get("resume"), math.prod(map(len, turns.values())))
-    for i, cell in enumerate(itertools.product(*turns.values())):
-        here = dict(zip(turns, cell, strict=True))
-        files = {
-            k: f"{options[k]}.{i}" for k in ("journal", "resume") if options.get(k) is not None
-        }
-        if "resume" in files and not os.path.exists(os.path.expanduser(files["resume"])):
-            files["resume"] = None  # it had not begun
-        changed = replace(method, **{k: v for k, v in here.items() if k in own})
-        settled_on = {**options, **files, **{k: v for k, v in here.items() if k not in own}}
+    for part, its in _parts(method, turns, own, options):
         try:
-            runs.append(_collect(changed, stream, seeds, grid, **settled_on))
+            runs.append(_collect(part, stream, seeds, grid, **its))
         except Diverged as error:  # the other parts go on
             runs.append(error.run)
-            warnings.warn(
-                f"{error.run.lanes} of {error.run.lanes} lanes are lost. {error}", stacklevel=2
-            )
+            lost = error.run.lanes
+            warnings.warn(f"{lost} of {lost} lanes are lost. {error}", stacklevel=2)
     return joined(runs, turns)
 
 
-def _collect(
-    method,
-    stream,
-    seeds,
-    grid,
-    progress=True,
-    journal=None,
-    journal_every=1.0,
-    resume=None,
-    **options,
-):
-    plan = checked(method, stream, seeds, grid, **options)
+def _parts(method, turns, own, options):
+    """(method, options) of each part that is trained in turn; own: names of method's arguments."""
+    check_parts(options.get("resume"), math.prod(map(len, turns.values())))
+    for i, cell in enumerate(itertools.product(*turns.values())):
+        here = dict(zip(turns, cell, strict=True))
+        mine = {k: v for k, v in here.items() if k in own}
+        others = {k: v for k, v in here.items() if k not in own}
+        yield replace(method, **mine), options | others | _files(options, i)
+
+
+def _files(options, i):
+    """The journals of part i: the one it keeps, and the one it goes on from, where it had begun."""
+    files = {k: f"{options[k]}.{i}" for k in ("journal", "resume") if options.get(k) is not None}
+    if "resume" in files and not os.path.exists(os.path.expanduser(files["resume"])):
+        files["resume"] = None
+    return files
+
+
+def _collect(*what, progress=True, journal=None, journal_every=1.0, resume=None, **options):
+    """The Run of a training, with its journal and its bar; what: method, stream, seeds and grid."""
+    plan = checked(*what, **options)
     kept = None if resume is None else resumed(resume, plan)
-    book = (
-        None if journal is None else Journal(new_path(journal, resume), plan, journal_every, kept)
-    )
+    book = None
+    if journal is not None:
+        book = Journal(new_path(journal, resume), plan, journal_every, kept)
     plan.notes += kept.notes if kept else ()
     found, begun = kept.past(plan) if kept else [], time.perf_counter()
     seen = points(plan, *(kept.go_on(plan) if kept else ()), journal=book)
     stopped, failure = _fill(found, seen, _bar(plan, progress))
     seconds = time.perf_counter() - begun + (kept.seconds if kept else 0)
     run = Run.gather(found, plan, seconds, stopped)
-    if failure is not None and not (isinstance(failure, Diverged) and grid):
+    if failure is not None and not (isinstance(failure, Diverged) and plan.grid):
         failure.run = run
         raise failure
     if run.lost:
@@ -119,7 +114,7 @@ def _collect(
 
 
 def _fill(found, seen, bar):
-    """Append the points that are seen, to the end: (was it interrupted, the error that ended it)."""
+    """Append the points that are seen, to the end: (was it interrupted, what error ended it)."""
     try:
         for point in seen:
             if found:  # only the last moment needs its weights
