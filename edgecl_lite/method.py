@@ -1,9 +1,12 @@
-"""What every method differs from, plain finetuning; and its opposite, joint training on all that was seen.
+"""What every method differs from, plain finetuning; and its opposite, joint training.
 
 A method object holds the network's structure and its hyper-parameters, and never changes. `params`,
 `state` and `batch` are plain dicts of tensors with a lane axis in front, passed in and handed back.
-Six verbs, each doing nothing here, say where a method may differ from   loss = cross entropy of the
-new data. Lesson: 01_catastrophic_forgetting.
+Six verbs, each doing nothing here, say where a method may differ from
+
+    loss = cross entropy of the new data
+
+Lesson: 01_catastrophic_forgetting.
 """
 
 import math
@@ -22,9 +25,10 @@ from .models import apply
 
 
 def swept(default, check=number):
-    """A field of a method that a sweep may vary: in the state it is a tensor with one value a lane, (lanes,).
+    """A field of a method that a sweep may vary: in the state a tensor with one value a lane.
 
-    check(name, value) gives the value in its plain type, or raises: `number`, finite and >= 0, or another.
+    check(name, value) gives the value in its plain type, or raises: `number`, finite and >= 0, or
+    another.
     """
     return field(default=default, metadata={"check": check, "swept": True})
 
@@ -58,7 +62,8 @@ class Weights(dict):
 def given_weights(net, weights):
     """`Weights` to begin with: of params, a Run, a Point or a net. None stays None.
 
-    Raises TypeError for what is none of these, ValueError where they are not the net's with a lane axis.
+    Raises TypeError for what is none of these, ValueError where they are not the net's with a lane
+    axis.
     """
     params = getattr(weights, "params", weights)
     if params is None:
@@ -78,13 +83,12 @@ def masked(logits, active):
 
 def cross_entropy(logits, y):
     """Mean over the samples of each lane: logits (lanes, n, outputs), y (lanes, n) -> (lanes,)."""
-    return (
-        F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape).mean(1)
-    )
+    each = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
+    return each.view(y.shape).mean(1)
 
 
 class Exhausted(RuntimeError):
-    """A method has no room for another task. `.run`, set by `train`, holds the tasks learned before."""
+    """A method has no room for another task. `.run`, set by `train`: the tasks learned before."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,15 +116,11 @@ class Finetune(Named):
         vars(self).update(settled_on)  # in their plain types; from here on frozen
 
     def __repr__(self):
-        told = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)[1:]
-            if getattr(self, f.name) != f.default
-        }
-        net = f"<{type(self.net).__name__} of {sum(p.numel() for p in self.net.parameters()):,} weights>"
-        return (
-            f"{type(self).__name__}({', '.join([net, *(f'{k}={v!r}' for k, v in told.items())])})"
-        )
+        size = sum(p.numel() for p in self.net.parameters())
+        net = f"<{type(self.net).__name__} of {size:,} weights>"
+        changed = [f.name for f in fields(self)[1:] if getattr(self, f.name) != f.default]
+        told = [net, *(f"{name}={getattr(self, name)!r}" for name in changed)]
+        return f"{type(self).__name__}({', '.join(told)})"
 
     @property
     def hyper(self):
@@ -132,11 +132,11 @@ class Finetune(Named):
         return dict(hyper)
 
     def begin_task(self, params, state, task):
-        """What may move? task: its number, its training set x, y, active, answers, and rng as in `draw`."""
+        """What may move? task: number, all its x and y, active, answers; rng as in `draw`."""
         return params, state
 
     def draw(self, state, batch, rng):
-        """What do I rehearse? `rng(n)` gives uniform numbers (lanes, n), drawn per seed."""
+        """What do I rehearse? `rng(n)`: uniform numbers (lanes, n), drawn per seed."""
         return batch
 
     def loss(self, params, state, batch):
@@ -150,7 +150,7 @@ class Finetune(Named):
         return cross_entropy(masked(logits, batch["active"]), batch["y"])
 
     def after_step(self, params, state, batch):
-        """What do I remember of this batch? Copy what you keep of params: they are moved in place."""
+        """What do I remember of this batch? Copy what you keep of params, which move in place."""
         return state
 
     def end_task(self, params, state, task):
@@ -158,9 +158,9 @@ class Finetune(Named):
         return state
 
     def predict(self, params, state, x, task=None):
-        """How do I answer? x (n, channels, height, width) for all lanes -> logits (lanes, n, outputs).
+        """How do I answer? x (n, channels, height, width) of all lanes -> (lanes, n, outputs).
 
-        A method that cannot answer yet gives -inf for every output; in a score that counts as wrong.
+        A method that cannot answer yet gives -inf for every output; a score counts that as wrong.
         """
         x = x.to(device_of(params))
         return apply(self.net, params, x.expand(lanes_of(params), *x.shape))
@@ -170,7 +170,7 @@ class Finetune(Named):
         return sizes[-1]
 
     def keeps(self, state, lane=0):
-        """The tensors that a device would have to store between tasks, beside the weights: {name: tensor}."""
+        """What a device would have to store between tasks, beside the weights: {name: tensor}."""
         return {}
 
     def notes(self, state):
@@ -183,7 +183,7 @@ class Finetune(Named):
 
 
 def memory_of(run):
-    """What a Run keeps beside its weights, beyond a number a lane: first words of its state's names."""
+    """What a Run keeps but its weights and a number a lane: first words of its state's names."""
     state = getattr(run, "state", None) or {}
     return sorted({k.partition(".")[0] for k, v in state.items() if v[0].numel() > 1})
 
@@ -194,7 +194,7 @@ def checks(method):
 
 
 class Joint(Finetune):
-    """The upper bound: every batch is drawn from all samples of all tasks so far. No device keeps them.
+    """The upper bound: batches are drawn from all samples so far, which no device keeps.
 
     Each sample is as likely as any other, so a large task weighs more than a small one. A task
     takes as many steps as the largest so far.
@@ -204,24 +204,16 @@ class Joint(Finetune):
         return max(sizes)
 
     def start(self, params, stream, hyper):
-        n = lanes_of(params)
+        x, y = stream.all("train")
+        sizes = torch.tensor([len(task.train[1]) for task in stream])
         tables = {
-            "x": torch.cat(
-                [task.train[0] for task in stream]
-            ),  # (all samples, channels, height, width)
-            "y": torch.cat([task.train[1] for task in stream]),
-            "on": torch.cat(
-                [torch.full((len(task.train[1]),), t) for t, task in enumerate(stream)]
-            ),
-            "end": torch.tensor([len(task.train[1]) for task in stream]).cumsum(
-                0
-            ),  # samples up to task t
+            "x": x,  # (all samples, channels, height, width)
+            "y": y,
+            "on": torch.arange(len(stream)).repeat_interleave(sizes),
+            "end": sizes.cumsum(0),  # samples up to task t
         }
-        device = next(iter(params.values())).device
-        return {
-            **hyper,
-            **{name: table.to(device).expand(n, *table.shape) for name, table in tables.items()},
-        }
+        n, device = lanes_of(params), device_of(params)
+        return hyper | {k: table.to(device).expand(n, *table.shape) for k, table in tables.items()}
 
     def draw(self, state, batch, rng):
         seen = state["end"][:, batch["task"], None]  # (lanes, 1), how many samples

@@ -5,8 +5,8 @@ are carried along, so a metric takes one run or a whole sweep. Each reads only s
 only those must be there: the others may be NaN, as in a stopped run or where tasks to come were not
 measured. ValueError where such a cell is NaN in every lane; a lane that was lost in a sweep keeps
 its NaN, and so does its metric. Lopez-Paz & Ranzato 2017 (transfer), Chaudhry et al. 2018
-(forgetting, intransigence). Lesson: 01_catastrophic_forgetting lights up the cells that each one
-uses.
+(forgetting, intransigence).
+Lesson: 01_catastrophic_forgetting lights up the cells that each one uses.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def average_accuracy(R):
 
 
 def forgetting(R):
-    """Mean over all tasks but the last of (best accuracy ever had before the end − accuracy at the end), (…).
+    """Mean over all tasks but the last of (best accuracy before the end − at the end), (…).
 
     Chaudhry et al. 2018, sec. 3: max minus last, over T − 1 tasks. Accuracy on tasks still to come
     counts where it was measured. One task alone forgets nothing: 0.
@@ -28,16 +28,16 @@ def forgetting(R):
     R = matrix(R, lambda after, on, last: (on < last) & (on <= after))
     if R.shape[-1] == 1:
         return 0 * R[..., 0, 0]
-    best = np.where(np.isnan(R) & ~np.tri(R.shape[-1], dtype=bool), -np.inf, R)[..., :-1, :-1].max(
-        -2
-    )
+    to_come = ~np.tri(R.shape[-1], dtype=bool)
+    known = np.where(np.isnan(R) & to_come, -np.inf, R)
+    best = known[..., :-1, :-1].max(-2)
     return (best - R[..., -1, :-1]).mean(-1)
 
 
 def backward_transfer(R):
-    """Mean over all tasks but the last of (accuracy at the end − accuracy right after learning it), (…).
+    """Mean over all tasks but the last of (accuracy at the end − right after learning it), (…).
 
-    Lopez-Paz & Ranzato 2017, eq. 3: last minus diagonal, over T − 1 tasks. Negative means forgetting.
+    Lopez-Paz & Ranzato 2017, eq. 3: last minus diagonal, over T − 1 tasks. Negative: it forgets.
     """
     R = matrix(R, lambda after, on, last: (on < last) & ((after == on) | (after == last)))
     if R.shape[-1] == 1:
@@ -48,7 +48,8 @@ def backward_transfer(R):
 def forward_transfer(R, chance):
     """Mean over all tasks but the first of (accuracy just before learning it − chance), (…).
 
-    chance: a number, or the untrained network's accuracy on each task (…, T). Lopez-Paz 2017, eq. 4.
+    Lopez-Paz & Ranzato 2017, eq. 4. chance: a number, or the untrained network's accuracy on each
+    task (…, T).
     """
     R = matrix(R, lambda after, on, last: on == after + 1)
     chance = shares("chance", chance)
@@ -61,16 +62,16 @@ def forward_transfer(R, chance):
 
 
 def intransigence(R, joint):
-    """Mean over tasks of (joint accuracy on task k after k tasks − ours), (…). Positive: it cannot learn.
+    """Mean over tasks of (joint accuracy right after learning it − ours), (…).
 
-    joint: R of `Joint` on the same stream. Chaudhry et al. 2018, sec. 3, define it for each task.
+    joint: R of `Joint` on the same stream. Positive: it cannot learn. Chaudhry et al. 2018, sec. 3,
+    define it for each task.
     """
-    R, joint = (matrix(each, lambda after, on, last: after == on, name) for each, name in
-                ((R, "R"), (joint, "joint")))  # fmt: skip
+    diagonal = lambda after, on, last: after == on
+    R, joint = matrix(R, diagonal), matrix(joint, diagonal, "joint")
     if R.shape[-1] != joint.shape[-1]:
-        raise ValueError(
-            f"R and joint must have the same tasks, got shapes {R.shape} and {joint.shape}"
-        )
+        got = f"got shapes {R.shape} and {joint.shape}"
+        raise ValueError(f"R and joint must have the same tasks, {got}")
     return difference(_diagonal(joint), _diagonal(R), "joint and R").mean(-1)
 
 

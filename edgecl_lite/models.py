@@ -2,8 +2,8 @@
 
 A network here is only a structure: a plain `torch.nn.Module` whose weights live outside, in a dict
 `params` with a lane axis. `layers` walks it for all lanes; a linear layer y = x Wᵀ + b is one
-batched product. No BatchNorm, no Dropout: their hidden state would tie the lanes together. Lesson:
-01_catastrophic_forgetting.
+batched product. No BatchNorm, no Dropout: their hidden state would tie the lanes together.
+Lesson: 01_catastrophic_forgetting.
 """
 
 import copy
@@ -20,26 +20,22 @@ from .machine.settled import settled
 
 @settled
 def mlp(stream, hidden=(100,)):
-    """Multi-layer perceptron with ReLU, sized from the stream: pixels -> hidden… -> stream.outputs."""
+    """Multi-layer perceptron with ReLU, sized from the stream: pixels -> hidden… -> outputs."""
     check_stream(stream)
     hidden = [whole("each of hidden", width) for width in several("hidden", hidden, least=0)]
     widths = [stream.pixels, *hidden, stream.outputs]
-    body = [
-        part
-        for i, o in zip(widths, widths[1:], strict=False)
-        for part in (nn.Linear(i, o), nn.ReLU())
-    ]
-    return nn.Sequential(nn.Flatten(), *body[:-1])
+    body = [nn.Flatten()]
+    for i, o in zip(widths, widths[1:], strict=False):
+        body += [nn.Linear(i, o), nn.ReLU()]
+    return nn.Sequential(*body[:-1])
 
 
 @settled
 def cnn(stream, channels=(16, 32)):
-    """Small convolutional net: for each of channels a 3×3 convolution, ReLU, 2×2 max-pooling; then linear."""
+    """Small net: for each of channels 3×3 convolution, ReLU, 2×2 max-pooling; a linear layer."""
     check_stream(stream)
-    widths = [
-        stream.shape[0],
-        *(whole("each of channels", width) for width in several("channels", channels)),
-    ]
+    channels = [whole("each of channels", width) for width in several("channels", channels)]
+    widths = [stream.shape[0], *channels]
     body = []
     for i, o in zip(widths, widths[1:], strict=False):
         body += [nn.Conv2d(i, o, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
@@ -58,7 +54,7 @@ def check_stream(stream):
 
 @settled
 def initial(net, seed):
-    """The net's own random start for this seed, {name: tensor}, no lanes. Leaves net and torch alone."""
+    """The net's own random start for a seed, {name: tensor}, no lanes. net and torch stay as is."""
     net = copy.deepcopy(net).cpu()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -79,7 +75,7 @@ def learns(net):
 
 
 def layers(net, params, x):
-    """Walk the network: yield (prefix of its names, layer, its params, input, output); x (lanes, n, …).
+    """Walk the network: yield (prefix of names, layer, its params, input, output); x (lanes, n, …).
 
     Linear layers broadcast over the lanes, layers without weights do not see them, and any other
     layer (Conv2d, GroupNorm, a module with a `forward` of its own) goes through `vmap`. None
@@ -115,10 +111,9 @@ def through(layer, own, x):
 
 
 def writes(layer):
-    """Whether a layer may change its input: it says so, or it is not torch's own, so that nobody knows."""
-    return getattr(layer, "inplace", False) or not type(layer).__module__.startswith(
-        "torch.nn.modules."
-    )
+    """Whether a layer may change its input: it says so, or nobody knows, as it is not torch's."""
+    known = type(layer).__module__.startswith("torch.nn.modules.")
+    return getattr(layer, "inplace", False) or not known
 
 
 def is_linear(layer, own, x):
@@ -135,10 +130,9 @@ def apply(net, params, x):
     Raises ValueError where params and x have not as many lanes.
     """
     if len(x) != lanes_of(params):
+        want = "params and x must have as many lanes, the first axis"
         got = f"params have {lanes_of(params)}, x {tuple(x.shape)} has {len(x)}"
-        raise ValueError(
-            f"params and x must have as many lanes, the first axis; {got}: x[None] for one lane"
-        )
+        raise ValueError(f"{want}; {got}: x[None] for one lane")
 
     def logits(params, x):
         for *_, out in layers(net, params, x):  # noqa: B007

@@ -1,8 +1,8 @@
-"""What a training leaves behind: curves, the accuracy matrix R, answers, weights and state of every lane.
+"""What a training leaves behind, of every lane: curves, the accuracy matrix R, weights, state.
 
 R[after, on] is the accuracy on task `on` after learning task `after`, the one matrix from which
-every metric of continual learning is computed (Lopez-Paz & Ranzato 2017). Lesson:
-01_catastrophic_forgetting.
+every metric of continual learning is computed (Lopez-Paz & Ranzato 2017).
+Lesson: 01_catastrophic_forgetting.
 """
 
 import itertools
@@ -21,7 +21,7 @@ TREES = "params", "state", "carried"
 
 @dataclass(frozen=True)
 class Run:
-    """A finished, stopped or loaded training. Lanes are the cells of `grid` × `seeds`, seeds innermost.
+    """A finished, stopped or loaded training. Lanes: the cells of `grid` × `seeds`, as in `Lanes`.
 
     step, task, ended (points,): when each point was taken, in which task, whether at its end. curve
     (*grid, seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (*grid, seeds,
@@ -57,13 +57,8 @@ class Run:
         fold = lambda name: plan.axes.fold(np.stack([getattr(p, name) for p in points], 1))
         when = [np.array([getattr(p, name) for p in points]) for name in ("step", "task", "ended")]
         seen = *when, fold("accuracy"), fold("predicted"), last.params, last.state
-        told = (
-            seconds,
-            stopped,
-            dict(last.lost),
-            [*last.notes, *method.notes(last.state)],
-            plan.settings,
-        )
+        notes = [*last.notes, *method.notes(last.state)]
+        told = seconds, stopped, dict(last.lost), notes, plan.settings
         whose = type(method).__name__, stream.scenario, stream.names, plan.grid, plan.seeds
         return cls(*whose, *seen, *told, last.carried, [task.digest for task in stream])
 
@@ -83,7 +78,7 @@ class Run:
         return len(self.axes)
 
     def at(self, **where):
-        """The part of a Run at these coordinates, itself a Run: run.at(lam=10), run.at(lam=10, seed=[0, 1]).
+        """The Run at these coordinates alone: run.at(lam=10), run.at(lam=10, seed=[0, 1]).
 
         A value takes its axis away, a list keeps it; the seeds stay an axis. Raises ValueError
         where there is no such axis or value.
@@ -98,14 +93,12 @@ class Run:
         which = [self.seeds.index(seed) for seed in seeds]
         pick = lambda k, v: v[which] if k.startswith("dice.") else v[lanes] if v.dim() else v
         trees = {tree: {k: pick(k, v) for k, v in getattr(self, tree).items()} for tree in TREES}
-        arrays = {
-            k: part.fold(self.axes.flat(getattr(self, k))[lanes]) for k in ("curve", "predicted")
-        }
+        cut = lambda table: part.fold(self.axes.flat(table)[lanes])
+        arrays = {"curve": cut(self.curve), "predicted": cut(self.predicted)}
         lost = {i: self.lost[lane] for i, lane in enumerate(lanes) if lane in self.lost}
-        settings = self.settings | gone | {"grid": grid, "seeds": seeds}
-        return replace(
-            self, grid=grid, seeds=seeds, lost=lost, settings=settings, **trees, **arrays
-        )
+        here = {"grid": grid, "seeds": seeds}
+        settings = self.settings | gone | here
+        return replace(self, **here, lost=lost, settings=settings, **trees, **arrays)
 
     @property
     def accuracy(self):
@@ -116,7 +109,7 @@ class Run:
         return R
 
     def table(self):
-        """pandas DataFrame, a row a lane: grid, seed, final accuracy on each task, their mean, forgetting.
+        """DataFrame, a row a lane: grid, seed, final accuracy on each task, their mean, forgetting.
 
         Columns that would share a name are numbered: "on cats", "on cats (2)".
         """
@@ -150,9 +143,10 @@ class Run:
 
 
 def joined(runs, grid):
-    """Runs of the cells of a grid {name: values}, one after the other, as one Run with its axes in front.
+    """The Runs of all cells of a grid {name: values}, in order, as one Run with its axes first.
 
-    What the method kept in tables of other sizes is left out, with a note; none goes on with training.
+    What the method kept in tables of other sizes is left out, with a note; no training goes on from
+    it.
     """
     first, grid = max(runs, key=lambda run: len(run.step)), {**grid, **runs[0].grid}
     part, axes = first.lanes, Lanes(grid, first.seeds)
@@ -160,10 +154,9 @@ def joined(runs, grid):
     state = {k: torch.cat([run.state[k] for run in runs]) for k in first.state if same(k)}
     notes = [note for run in runs for note in run.notes]
     if unlike := [k for k in first.state if k not in state]:
-        notes.append(
-            f"What differs in size between the values was left out of the state: {unlike[0]} …"
-        )
-
+        what = "What differs in size between the values was left out of the state"
+        notes.append(f"{what}: {unlike[0]} …")
+    lost = {i * part + lane: text for i, run in enumerate(runs) for lane, text in run.lost.items()}
     fold = lambda name, nothing: axes.fold(_padded(runs, name, len(first.step), nothing))
     return replace(
         first,
@@ -175,9 +168,7 @@ def joined(runs, grid):
         carried={},
         seconds=sum(run.seconds for run in runs),
         stopped=any(run.stopped for run in runs),
-        lost={
-            i * part + lane: text for i, run in enumerate(runs) for lane, text in run.lost.items()
-        },
+        lost=lost,
         notes=list(dict.fromkeys(notes)),
         settings={k: v for k, v in first.settings.items() if k not in grid} | {"grid": grid},
     )
@@ -200,18 +191,15 @@ def best(run, over, metric=metrics.average_accuracy):
     lost.
     """
     if over not in run.grid:
-        raise ValueError(
-            f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}"
-        )
+        known = f"one of {list(run.grid)}"
+        raise ValueError(f"over: expected an axis of the sweep, {known}; got {over!r}")
     if run.stopped:
-        raise ValueError(
-            f"expected a finished sweep, got one stopped at step {run.step[-1]}: run it again"
-        )
+        got = f"one stopped at step {run.step[-1]}"
+        raise ValueError(f"expected a finished sweep, got {got}: run it again")
     sound = np.isfinite(run.accuracy).all((-1, -2, -3))  # (*grid,)
     if not sound.any():
-        raise ValueError(
-            f"no value of {over} is the best: all lanes are lost. {next(iter(run.lost.values()))}"
-        )
+        lost = next(iter(run.lost.values()))
+        raise ValueError(f"no value of {over} is the best: all lanes are lost. {lost}")
     score = np.full(sound.shape, -np.inf)
     score[sound] = metric(run.accuracy[sound]).mean(-1)
     cell = np.unravel_index(score.argmax(), score.shape)
