@@ -16,7 +16,8 @@ from ._refuse.shares import difference, matrix, shares
 
 def average_accuracy(R):
     """Mean of the last row: accuracy over all tasks after the last one, (…)."""
-    return matrix(R, lambda after, on, last: after == last)[..., -1, :].mean(-1)
+    R = matrix(R, lambda after, on, last: after == last)
+    return R[..., -1, :].mean(-1)
 
 
 def forgetting(R):
@@ -26,9 +27,9 @@ def forgetting(R):
     counts where it was measured. One task alone forgets nothing: 0.
     """
     R = matrix(R, lambda after, on, last: (on < last) & (on <= after))
-    if R.shape[-1] == 1:
+    if _tasks(R) == 1:
         return 0 * R[..., 0, 0]
-    to_come = ~np.tri(R.shape[-1], dtype=bool)
+    to_come = ~np.tri(_tasks(R), dtype=bool)
     known = np.where(np.isnan(R) & to_come, -np.inf, R)
     best = known[..., :-1, :-1].max(-2)
     return (best - R[..., -1, :-1]).mean(-1)
@@ -40,9 +41,10 @@ def backward_transfer(R):
     Lopez-Paz & Ranzato 2017, eq. 3: last minus diagonal, over T − 1 tasks. Negative: it forgets.
     """
     R = matrix(R, lambda after, on, last: (on < last) & ((after == on) | (after == last)))
-    if R.shape[-1] == 1:
+    if _tasks(R) == 1:
         return 0 * R[..., 0, 0]
-    return (R[..., -1, :-1] - _diagonal(R)[..., :-1]).mean(-1)
+    gained = R[..., -1, :] - _diagonal(R)  # (…, T), of the last task 0
+    return gained[..., :-1].mean(-1)
 
 
 def forward_transfer(R, chance):
@@ -53,12 +55,13 @@ def forward_transfer(R, chance):
     """
     R = matrix(R, lambda after, on, last: on == after + 1)
     chance = shares("chance", chance)
-    if chance.ndim and chance.shape[-1] != R.shape[-1]:
-        raise ValueError(f"chance must be a number or (…, {R.shape[-1]}), got shape {chance.shape}")
-    if R.shape[-1] == 1:
+    if chance.ndim and _tasks(chance) != _tasks(R):
+        raise ValueError(f"chance must be a number or (…, {_tasks(R)}), got shape {chance.shape}")
+    if _tasks(R) == 1:
         return 0 * R[..., 0, 0]
     before = np.diagonal(R, offset=1, axis1=-2, axis2=-1)  # (…, T − 1)
-    return difference(before, chance[..., 1:] if chance.ndim else chance, "R and chance").mean(-1)
+    chance = chance[..., 1:] if chance.ndim else chance
+    return difference(before, chance, "R and chance").mean(-1)
 
 
 def intransigence(R, joint):
@@ -69,10 +72,14 @@ def intransigence(R, joint):
     """
     diagonal = lambda after, on, last: after == on
     R, joint = matrix(R, diagonal), matrix(joint, diagonal, "joint")
-    if R.shape[-1] != joint.shape[-1]:
+    if _tasks(R) != _tasks(joint):
         got = f"got shapes {R.shape} and {joint.shape}"
         raise ValueError(f"R and joint must have the same tasks, {got}")
     return difference(_diagonal(joint), _diagonal(R), "joint and R").mean(-1)
+
+
+def _tasks(table):
+    return table.shape[-1]
 
 
 def _diagonal(R):
