@@ -1,4 +1,4 @@
-"""Files that are whole: written at once or not at all, and read only where every bit is as it was written.
+"""Files that are whole: written at once or not at all, and read only where every bit is as it was.
 
 A file carries its own seal, `"sha256": "…"` somewhere in its text: the digest of all its bytes,
 with 64 zeros in the seal's own place. Saved Runs (in the header), stored results and the ledger's
@@ -29,16 +29,14 @@ def sealed(raw):
 
 
 def flaw(raw):
-    """What is wrong with the bytes of a sealed file, in words, or "" where they are as they were written."""
+    """What is wrong with the bytes of a sealed file, in words; "" where they are as they were."""
     seal = SEAL.search(raw)
     if not seal:
         return f"no sha256 is found in its {len(raw):,} bytes"
     expected, found = seal[1].decode(), _digest(raw, *seal.span(1))
-    return (
-        ""
-        if found == expected
-        else f"expected sha256 {expected}, found {found} in {len(raw):,} bytes"
-    )
+    if found == expected:
+        return ""
+    return f"expected sha256 {expected}, found {found} in {len(raw):,} bytes"
 
 
 def _digest(raw, start, end):
@@ -57,7 +55,7 @@ def to_json(value, indent=None):
 
 
 def read_json(path, advice):
-    """The dict in the file that `to_json` made. ValueError where it is damaged; `advice`: the way out."""
+    """The dict in the file that `to_json` made. ValueError where it is damaged, with advice."""
     raw = Path(path).read_bytes()
     if wrong := flaw(raw):
         raise ValueError(f"{path} is damaged or was edited, and was not used: {wrong}. {advice}")
@@ -79,9 +77,9 @@ def write(path, raw):
             _clear(left)
         _replace(path, raw)
     except OSError as error:
-        why = (
-            f"{path.parent} is no folder" if isinstance(error, FileExistsError) else error.strerror
-        )
+        why = error.strerror
+        if isinstance(error, FileExistsError):
+            why = f"{path.parent} is no folder"
         raise type(error)(error.errno, f"{path} could not be written: {why}") from None
 
 
@@ -100,7 +98,7 @@ def _replace(path, raw):
 
 
 def _begin(folder):
-    """A new temporary file, open and locked, and its path: while the lock is held, nobody clears it away."""
+    """A new temporary file, open and locked, and its path: nobody clears away what is locked."""
     part = folder / f".edgecl-{secrets.token_hex(6)}.part"
     file = part.open("xb")
     with suppress(OSError):  # some network disks have no locks

@@ -1,4 +1,4 @@
-"""Make a notebook ready (`setup`), say in plain words what is wrong with an installation (`diagnose`).
+"""Make a notebook ready (`setup`), say in plain words what an installation lacks (`diagnose`).
 
 Lesson: 00_start_here.
 """
@@ -18,7 +18,7 @@ HELP = "run `pip install -r requirements.txt` in the folder of the course, then 
 
 
 def setup():
-    """One torch thread (at these sizes two can be ten times slower), and the style of the figures."""
+    """One torch thread (at these sizes two can be ten times slower), and the figures' style."""
     import torch
 
     torch.set_num_threads(1)
@@ -37,9 +37,8 @@ def diagnose(installed=None, python=None):
     python = sys.version_info[:2] if python is None else python
     wrong = []
     if python < (3, 11):
-        wrong.append(
-            f"This is Python {python[0]}.{python[1]}; the course needs 3.11 or newer: install that first."
-        )
+        this = f"This is Python {python[0]}.{python[1]}"
+        wrong.append(f"{this}; the course needs 3.11 or newer: install that first.")
     for name, least in NEEDED.items():
         have = installed.get(name)
         if have is None:
@@ -77,8 +76,7 @@ def _numbers(text):
 def _free_memory():
     try:
         with open("/proc/meminfo") as lines:
-            return next(
-                int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")
-            )
+            free = next(line for line in lines if line.startswith("MemAvailable"))
+        return int(free.split()[1]) * 1024
     except (OSError, StopIteration):  # not told on Windows and macOS
         return None

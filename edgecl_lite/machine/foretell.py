@@ -1,6 +1,6 @@
 """How many bytes a training will add to the process at its peak, foretold before its first step.
 
-    bytes(L lanes) = bytes(2) + (L − 2) · (bytes(3) − bytes(2))        in every verb; the highest one counts
+    bytes(L lanes) = bytes(2) + (L − 2) · (bytes(3) − bytes(2))    in every verb; the highest counts
 
 No formula for each method: the loop itself runs, on two lanes and on three, two steps in each of
 two tasks, and a dispatch mode counts the storages that live: so it holds for a method of the
@@ -26,10 +26,8 @@ from .settled import settled
 
 STEPS = 2  # in a task of a rehearsal: the second one has gradients and moments to carry
 STEP = ("draw", "loss")  # what a step does with its batch
-NOTE, SURE = (
-    0.8,
-    0.2,
-)  # shares of the machine's memory: told above the one, surely below it under the other
+NOTE = 0.8  # share of the machine's memory above which a training is told
+SURE = 0.2  # share of it below which a bound is sure enough
 
 
 class Alive(Made):
@@ -96,7 +94,7 @@ class Foretold:
 
     @property
     def process(self):
-        """What the process grows by: the allocator keeps some of what was freed, kernels bring scratch space.
+        """What the process grows by: on top come what the allocator keeps, and kernels' scratch.
 
         Found, not derived: of 12 trainings of 70 to 720 MB on Linux it was 0.88 to 1.18.
         """
@@ -118,9 +116,7 @@ def foretold(plan, loop):
     at = found[:-1, 1].argmax().item()
     (begin, peak), (memory, kept) = found[at].tolist(), found[-1].tolist()
     points, each = _points(plan)
-    most = max(
-        peak + (points - 1) * each, kept + 2 * points * each
-    )  # in the end they are put together
+    most = max(peak + (points - 1) * each, kept + 2 * points * each)  # at the end they are joined
     gradients = min(peak - begin, plan.lanes * _weights(plan)) if names[at] == "loss" else 0
     held, memory = begin + gradients, min(2 * memory, begin)
     return Foretold(held - memory, memory, peak - held, most - peak, names[at])
@@ -130,9 +126,8 @@ def _extrapolated(plan, loop):
     """Names of the verbs and table of `_rehearse`, for all the lanes."""
     lanes, part = plan.lanes, min(plan.lanes, plan.parts[0].stop or plan.lanes)
     if lanes == part:  # all go through a step together
-        sizes = (
-            [[lanes]] if lanes <= 2 else [[2], [3]]
-        )  # one lane alone spares copies that two need
+        # one lane alone spares copies that two need
+        sizes = [[lanes]] if lanes <= 2 else [[2], [3]]
     else:
         sizes = [[1, 1], [1, 1, 1]] if part == 1 else [[2, 1], [2, 2], [3, 1]]
     names, tables = zip(*(_rehearse(plan, parts, loop) for parts in sizes), strict=True)
@@ -147,7 +142,7 @@ def _extrapolated(plan, loop):
 
 
 def _rehearse(plan, parts, loop):
-    """Two short tasks, with lanes in parts of these sizes: names of the verbs that were called, and a table.
+    """Two short tasks, with lanes in parts of these sizes: names of the verbs called, and a table.
 
     The table (verbs + 1, 2) has bytes at the begin of each verb and the most meanwhile; in its last
     row those of the samples kept, and of the last point, which outlives the training.
@@ -173,7 +168,7 @@ def _rehearse(plan, parts, loop):
 
 
 def _small(plan, parts):
-    """The plan with few lanes, each with the largest hyper-parameters; its largest task comes second."""
+    """The plan with few lanes, all of the largest hyper-parameters; its largest task is second."""
     small, lanes = copy.copy(plan), sum(parts)
     largest = {name: [max(values)] for name, values in plan.grid.items()}
     if plan.lanes > len(plan.seeds):
@@ -192,7 +187,7 @@ def _small(plan, parts):
 
 
 def _light(stream):
-    """The stream with its largest training set in second place and there alone a test set, the largest."""
+    """The stream with its largest training set second, and there alone a test set, the largest."""
     *rest, largest = sorted(map(copy.copy, stream), key=lambda task: len(task.train[1]))
     test = max((task.test for task in stream), key=lambda test: len(test[1]))
     for task in rest:
@@ -220,10 +215,10 @@ def _weights(plan):
 
 
 def check_room(plan, loop):
-    """Notes on a training that takes over 80 % of what the machine or its container has; mostly none.
+    """Notes on a training that takes over 80 % of what the machine, or its container, has.
 
     Raises ValueError, which says what to lower, where it needs more than `plan.room` bytes. Small
-    ones are let through by a bound, without a rehearsal. loop: see `foretell`.
+    ones are let through by a bound, without a rehearsal: mostly no note. loop: see `foretell`.
     """
     room, total = plan.options.room, total_memory(plan.device)
     given = [size for size in (room, total) if size is not None]
@@ -258,11 +253,8 @@ def _advice(plan, found):
     lanes, names = plan.lanes, [f"the number of values of {name}" for name in plan.grid]
     names += ["the number of seeds"] * (len(plan.seeds) > 1)
     many = f"{' or '.join(names)} ({lanes} lanes at once)" if lanes > 1 else "the width of the net"
-    spent = {
-        many: found.held,
-        "capacity": found.memory,
-        "the points, by a larger every=…": found.points,
-    }
+    spent = {many: found.held, "capacity": found.memory}
+    spent["the points, by a larger every=…"] = found.points
     of_memory = found.memory and found.verb not in ("predict", "")
     passing = "batch_size" if found.verb in STEP else "capacity" if of_memory else many
     spent[passing] = spent.get(passing, 0) + found.passing
@@ -278,7 +270,7 @@ def _size(n):
 
 
 def total_memory(device=None, root="/"):
-    """Bytes of memory of the device; of the CPU the machine's or its container's, whichever has less.
+    """Bytes of memory of the device; of the CPU the machine's or its container's, the lesser.
 
     None where it cannot be told. root: where the system's files lie.
     """

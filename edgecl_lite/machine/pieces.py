@@ -3,6 +3,7 @@
 `Made` watches what torch's operations make; nothing here knows of learning. No lesson derives it.
 """
 
+import itertools
 from contextvars import ContextVar
 
 import torch
@@ -29,17 +30,15 @@ def in_pieces(answer, params, x):
 def pieces(lanes, n, nbytes):
     """Slices (lanes, samples) whose tables find room, where a sample takes so many bytes."""
     room = max(1, int(ROOM.get() / nbytes))  # samples at a time
-    some = min(lanes, max(1, room // n))  # lanes with all their samples, or one with a part of them
+    some = min(lanes, max(1, room // n))  # lanes with all their samples, or one with some of them
     few = max(1, room // some)
-    return [
-        (slice(i, i + some), slice(j, j + few))
-        for i in range(0, lanes, some)
-        for j in range(0, n, few)
-    ]
+    rows = [slice(i, i + some) for i in range(0, lanes, some)]
+    columns = [slice(j, j + few) for j in range(0, n, few)]
+    return list(itertools.product(rows, columns))
 
 
 class Made(TorchDispatchMode):
-    """`with Made() as seen: …`: bytes of the largest tensor that operations made meanwhile, and of all.
+    """`with Made() as seen: …`: bytes of the largest tensor that operations made, and of all.
 
     A view of what was there before is not made.
     """
@@ -57,10 +56,8 @@ class Made(TorchDispatchMode):
 
     def made(self, storage):
         """What happens for each."""
-        self.largest, self.total = (
-            max(self.largest, storage.nbytes()),
-            self.total + storage.nbytes(),
-        )
+        self.largest = max(self.largest, storage.nbytes())
+        self.total += storage.nbytes()
 
 
 def storages(tree):

@@ -1,6 +1,6 @@
-"""A chain of records in one file, each with its length and its sha256, so that a cut is seen for
-what it is; digests of tensors, and values as JSON has them.
+"""A chain of records in one file, each with its length and sha256: a cut is seen for what it is.
 
+With it digests of tensors, and values as JSON has them.
 Plumbing of `journal.py`; no lesson derives it.
 """
 
@@ -18,27 +18,23 @@ HEAD = len(MARK) + 8 + 32  # before each record: the mark, its length, its sha25
 
 
 def framed(tensors, facts):
-    """A record: mark, length, digest, and the tensors as safetensors with the facts in their header."""
+    """A record: mark, length, digest, and tensors as safetensors with the facts in their header."""
     thinned = {name: thin(value) for name, value in tensors.items()}
     facts["equal"] = {name: lanes for name, (_, lanes) in thinned.items()}  # in their order, too
-    whole = {
-        name: value.detach().cpu().contiguous().clone() for name, (value, _) in thinned.items()
-    }
+    whole = {k: v.detach().cpu().contiguous().clone() for k, (v, _) in thinned.items()}
     raw = save(whole, {"facts": json.dumps(facts)})
     return MARK + len(raw).to_bytes(8, "little") + hashlib.sha256(raw).digest() + raw
 
 
 def records(path, raw):
-    """(facts, tensors) of every whole record. ValueError where one that others follow is damaged."""
+    """(facts, tensors) of every whole record. ValueError where one before the last is damaged."""
     at = 0
     while at + HEAD <= len(raw):
         size = int.from_bytes(raw[at + len(MARK) : at + len(MARK) + 8], "little")
         begin, end = at + HEAD, at + HEAD + size
         body = raw[begin:end]
-        if (
-            raw[at : at + len(MARK)] != MARK
-            or hashlib.sha256(body).digest() != raw[begin - 32 : begin]
-        ):
+        sound = hashlib.sha256(body).digest() == raw[begin - 32 : begin]
+        if raw[at : at + len(MARK)] != MARK or not sound:
             if at and end >= len(raw):
                 return  # the last one, cut short
             raise ValueError(f"{path} is damaged at byte {at:,} of {len(raw):,}, and was not used")
@@ -58,7 +54,7 @@ def digest(tensors, also=""):
 
 
 def plain(value):
-    """A value as JSON gives it back; of a function the name, for its address is new in every process."""
+    """A value as JSON gives it back; of a function the name, for no address outlives a process."""
     if torch.is_tensor(value):
         return digest([value])
     if isinstance(value, functools.partial):

@@ -1,4 +1,4 @@
-"""A Run as one file: safetensors, the facts as JSON in its header, sealed; older versions are read, too.
+"""A Run as one file: safetensors, the facts as JSON in its header, sealed; older ones are read too.
 
 Plumbing; no lesson derives it.
 """
@@ -17,24 +17,18 @@ from . import disk
 
 ARRAYS = ("step", "task", "ended", "curve", "predicted")
 TREES = "params", "state", "carried"
-FACTS = (
-    "method",
-    "scenario",
-    "names",
-    "grid",
-    "seeds",
-    "seconds",
-    "stopped",
-    "notes",
-    "settings",
-    "digests",
-)
+WHOSE = "method", "scenario", "names", "grid", "seeds"
+FACTS = *WHOSE, "seconds", "stopped", "notes", "settings", "digests"
 ENDING = ".safetensors"
-DTYPES = (
-    torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,
-    torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
-)  # fmt: skip
-UNSEALED = "read from a file of an older version, which carries no digest: whether it was damaged, nobody can tell"
+FLOATS = torch.float32, torch.float64, torch.float16, torch.bfloat16
+SMALL = torch.float8_e4m3fn, torch.float8_e5m2
+WHOLE = torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool
+DTYPES = *FLOATS, *SMALL, *WHOLE
+UNSEALED = (
+    "read from a file of an older version, which carries no digest: "
+    "whether it was damaged, nobody can tell"
+)
+DAMAGE = SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError
 
 
 def write(run, path):
@@ -62,24 +56,16 @@ def read(path):
     raw = path.read_bytes()
     try:
         return _loaded(raw, disk.flaw(raw))
-    except (
-        SafetensorError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except DAMAGE as error:
         why = f"was not written by Run.save, and was not used: {error or type(error).__name__}"
         raise ValueError(f"{path} is damaged or {why}") from None
 
 
 def _loaded(raw, flaw):
-    """The fields of a Run from the bytes of its file, which are its own: no tensor looks into the file."""
+    """The fields of a Run from the bytes of its file; no tensor looks into the file itself."""
     told = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])["__metadata__"]
-    if flaw and [*told] != [
-        "edgecl"
-    ]:  # so older versions called it: no damage turns "run" into that
+    old = [*told] == ["edgecl"]  # so older versions called it: no damage turns "run" into that
+    if flaw and not old:
         raise ValueError(flaw)
     facts = json.loads(told["edgecl" if flaw else "run"])
     with torch.device("cpu"):
@@ -125,7 +111,7 @@ def _facts(facts):
 
 
 def _file(path):
-    """The path, ~ as the home folder and with .safetensors at its end. Raises where it names no file."""
+    """The path, ~ as the home folder, .safetensors at its end. Raises where it names no file."""
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"path must be a str or a Path, such as 'runs/first', got {path!r}")
     text = os.path.expanduser(path)

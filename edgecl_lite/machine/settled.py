@@ -1,4 +1,4 @@
-"""The module's own settings of torch, whatever the reader's are: float32, on the CPU, with gradients.
+"""The module's own settings of torch, whatever the reader's are: float32, CPU, with gradients.
 
 A default dtype of float64, a default device, gradients switched off or inference mode are settings
 of the reader's session. What is decorated here works under its own and puts the reader's back, a

@@ -16,8 +16,7 @@ def lanes_at_once(plan):
     params = {k: p.detach().cpu()[None] for k, p in plan.method.net.named_parameters()}
     with torch.no_grad(), Made() as one:
         apply(plan.method.net, params, plan.stream.tasks[0].train[0][None, :1])
-    each = (
-        3 * plan.options.batch_size * one.total
-    )  # of a lane: what is new, what is rehearsed, and gradients
+    # bytes of a lane: what is new, what is rehearsed, and gradients
+    each = 3 * plan.options.batch_size * one.total
     several = max(1, int(STEP / each))
     return [slice(i, i + several) for i in range(0, plan.lanes, several)]
