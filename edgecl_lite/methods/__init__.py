@@ -1,4 +1,4 @@
-"""Methods of continual learning, each its difference from finetuning (`method.py`) in a file of its own."""
+"""Methods of continual learning, each in a file of its own: its difference from `method.py`."""
 
 from ..method import Exhausted, Finetune, Joint
 from .agem import AGEM

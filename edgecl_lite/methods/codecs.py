@@ -1,4 +1,4 @@
-"""How a sample becomes bytes: whole numbers of a few bits each, side by side, and the scale they stand on.
+"""How a sample becomes bytes: whole numbers of a few bits, side by side, and their scale.
 
     Pixels     round(x · levels)              x in 0 … 1
     Latents    round((z − low) / step)        z = front(x), a scale for each channel
@@ -50,7 +50,7 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Latents:
-    """What the front of a network says of them. State: low, step (lanes, channels), zeros until `scale`."""
+    """What a network's front says of them. State: low, step (lanes, channels), 0 until `scale`."""
 
     front: nn.Sequential
     bits: int
@@ -65,7 +65,7 @@ class Latents:
         return math.ceil(latent_width(self.front, params, x) * self.bits / 8)
 
     def latents(self, params, x):
-        """What the front says of samples (lanes, n, …): (lanes, n, channels), a thousand at a time."""
+        """What the front says of samples (lanes, n, …): (lanes, n, channels), 1,000 at a time."""
         return torch.cat([apply(self.front, params, some) for some in x.split(1000, 1)], 1)
 
     def scale(self, params, x):
@@ -96,7 +96,7 @@ def bit_width(name, value):
 
 
 def packed(codes, bits):
-    """Whole numbers 0 … 2**bits − 1, (…, n) uint8, side by side in (…, ceil(n · bits / 8)) bytes."""
+    """Whole numbers 0 … 2**bits − 1, (…, n) uint8, side by side: (…, ceil(n · bits / 8)) bytes."""
     if bits == 8:
         return codes
     places, byte = torch.arange(bits, device=codes.device), torch.arange(8, device=codes.device)
@@ -116,7 +116,7 @@ def unpacked(codes, bits, n):
 
 
 def levels(x, bits):
-    """Steps of a `bits` wide scale for values in 0 … 1: the most there are that x's own grey levels allow.
+    """Steps of a `bits` wide scale for values in 0 … 1: the most that x's own grey levels allow.
 
     MNIST's 256 levels take all 255 steps; the 17 of the digits take 240, a multiple of 16.
     """

@@ -10,7 +10,7 @@ from .replay import Rehearsal, bits_field, policy_field
 
 @dataclass(frozen=True, repr=False)
 class GDumb(Rehearsal):
-    """Greedy sampler, dumb learner: at each task forget all, and learn from the start from the kept alone.
+    """Greedy sampler, dumb learner: at each task forget all, learn anew from what is kept alone.
 
     The baseline that every method should beat: what is learned owes nothing to the stream but its
     choice of samples. Prabhu et al. 2020. Deviations: as many steps as any method here, not until
@@ -34,9 +34,8 @@ class GDumb(Rehearsal):
         return 0.0
 
     def loss(self, params, state, batch):
-        learns = state["old"].any(1) | (
-            state["capacity"] == 0
-        )  # the first batch of all finds nothing kept
+        # the first batch of all finds nothing kept
+        learns = state["old"].any(1) | (state["capacity"] == 0)
         return learns * super().loss(params, state, batch)
 
     def after_step(self, params, state, batch):

@@ -1,6 +1,6 @@
 """iCaRL: rehearse well chosen exemplars, distil what the network knew, answer by the nearest mean.
 
-    loss = Σ_c BCE(σ(z_c), q_c)      q_c: σ(z_c) before this task for the classes known then, else 1 if c = y
+    loss = Σ_c BCE(σ(z_c), q_c)      q_c: σ(z_c) before the task if c was known then, else 1[c = y]
     answer = argmin_c ‖φ(x) − μ_c‖   φ: features of unit length, μ_c: mean over the exemplars of c
 
 Rebuffi et al. 2017, algorithms 1 to 5. Exemplars are chosen by herding, so that the first m of them
@@ -21,11 +21,11 @@ from .replay import Rehearsal, bits_field, weighting_field
 
 
 def herding(features, m):
-    """Indices (lanes, m), best first, of m samples whose mean follows that of all `features` (lanes, n, d).
+    """Indices (lanes, m), best first, of m samples whose mean follows that of all.
 
-    The k-th is the one that brings the mean of the first k closest to it (Welling 2009; Rebuffi et
-    al. 2017, algorithm 4), so that every prefix is the selection for a smaller m. Raises ValueError
-    where m exceeds n.
+    features (lanes, n, d). The k-th is the one that brings the mean of the first k closest to
+    theirs (Welling 2009; Rebuffi et al. 2017, algorithm 4), so that every prefix is the selection
+    for a smaller m. Raises ValueError where m exceeds n.
     """
     if m > features.shape[1]:
         raise ValueError(f"herding can choose at most {features.shape[1]} samples, got m = {m}")
@@ -53,7 +53,7 @@ def features(net, params, x):
 
 @dataclass(frozen=True, repr=False)
 class ICaRL(Rehearsal):
-    """iCaRL, for class-incremental streams: `capacity` exemplars, shared evenly by the classes seen.
+    """iCaRL, for class-incremental streams: the classes seen share `capacity` exemplars evenly.
 
     Exemplars are chosen at the end of a task; until then the network has no answer for its classes.
     A class that comes again in a later task counts as known: its target is what the network said
@@ -77,9 +77,8 @@ class ICaRL(Rehearsal):
 
     def start(self, params, stream, hyper):
         if stream.scenario != "class":
-            raise ValueError(
-                f"iCaRL is for class-incremental streams, got scenario {stream.scenario!r}"
-            )
+            got = f"got scenario {stream.scenario!r}"
+            raise ValueError(f"iCaRL is for class-incremental streams, {got}")
         state = super().start(params, stream, hyper)
         return {**state, **named("before", params)}
 
@@ -117,13 +116,12 @@ class ICaRL(Rehearsal):
         row = torch.where(rank < share, memory.first_rows(state)[:, [c]] + rank, -1)
         x = self.memory.codec.encode(params, state, rows(task["x"], best))
         came = state["arrived"].clone()
-        came[:, c] = came[:, c].clamp(
-            min=len(own)
-        )  # one that comes again overwrites its first exemplars
+        # a class that comes again overwrites its first exemplars
+        came[:, c] = came[:, c].clamp(min=len(own))
         return memory.put(state, row, {"memory.x": x, "memory.y": rows(task["y"], best)}, came)
 
     def predict(self, params, state, x, task=None):
-        """Minus the squared distance to the mean of each class's exemplars, -inf for a class without."""
+        """Minus the squared distance to the mean of a class's exemplars, -inf for one without."""
         mean, has = self.class_means(params, state, x.shape[1:])
         own = features(self.net, params, x.to(mean.device).expand(len(mean), *x.shape))
         apart = 2 - 2 * own @ mean.mT  # ‖φ − μ‖² of unit vectors, (lanes, n, classes)

@@ -1,4 +1,4 @@
-"""Latent replay: freeze the front of the network after the first task, and keep its outputs, not the samples.
+"""Latent replay: freeze the network's front after the first task, and keep its outputs.
 
     z = front(x), kept as round((z − low) / step) in 8 bits or fewer; a rehearsed z skips the front
 
@@ -19,7 +19,7 @@ from .replay import Rehearsal, bits_field, policy_field, weighting_field
 
 @dataclass(frozen=True, repr=False)
 class LatentReplay(Halves, Rehearsal):
-    """Replay of latents: the first `cut` layers of net, an nn.Sequential, are the front; its output is kept.
+    """Replay of what the front puts out, the first `cut` layers of net, an nn.Sequential.
 
     capacity, policy, weighting, bits: as for `Replay`; with capacity 0 the head is finetuned.
     frozen: the front never moves, not even in the first task, as one that came pre-trained through
@@ -41,10 +41,8 @@ class LatentReplay(Halves, Rehearsal):
 
     def risk(self, params, state, batch):
         z = batch["z"] if "z" in batch else apply(self.front, params, batch["x"])
-        if (
-            self.frozen or batch["task"]
-        ):  # without a gradient no optimiser moves it, whatever its momentum
-            z = z.detach()
+        if self.frozen or batch["task"]:
+            z = z.detach()  # without a gradient no optimiser moves the front, whatever its momentum
         logits = apply(self.head, params, z)
         return cross_entropy(masked(logits, batch["active"]), batch["y"])
 
@@ -59,9 +57,6 @@ class LatentReplay(Halves, Rehearsal):
         return self.memory.store(params, state, {**task, "task": 0, "chance": chance})
 
     def keeps(self, state, lane=0):
-        """What `Replay` keeps, with latents as samples; and the scale, two floats for each channel."""
-        return {
-            **super().keeps(state, lane),
-            "low": state["low"][lane],
-            "step": state["step"][lane],
-        }
+        """What `Replay` keeps, latents as samples; and the scale, two floats for each channel."""
+        scale = {k: state[k][lane] for k in ("low", "step")}
+        return super().keeps(state, lane) | scale

@@ -1,6 +1,6 @@
 """A memory of few samples, as a device would hold it: packed bytes in a fixed number of rows.
 
-    P(a sample is kept) = rows of its group / arrivals of its group      groups: one for all, or one a class
+    P(a sample is kept) = rows of its group / arrivals of its group    groups: one, or one a class
 
 Vitter 1985, algorithm R, finds the row of each arrival. Everything here is a function of the flat
 `state`: capacity (lanes,); memory.x (lanes, rows, bytes), memory.y and further columns (lanes,
@@ -23,13 +23,13 @@ POLICIES = ("balanced", "reservoir", "ring")
 
 @dataclass(frozen=True)
 class Memory:
-    """Which samples are kept, by the policy, and as which bytes, by the codec; they stand in the state."""
+    """The policy says which samples are kept, the codec as which bytes; they are in the state."""
 
     policy: str
     codec: Pixels | Latents
 
     def start(self, params, stream, capacity, more):
-        """An empty memory of capacity (lanes,) rows; more: further columns, {name: (dtype, width…)}.
+        """An empty memory of capacity (lanes,) rows; more: other columns, {name: (dtype, width…)}.
 
         Raises ValueError where a capacity cannot give every class one sample, or needs over 1 GB.
         """
@@ -54,7 +54,7 @@ class Memory:
         return {**state, "old": state["filled"]}
 
     def recall(self, state, batch, u):
-        """Old samples, a batch: x or z, y (lanes, n, …), active (lanes, n, outputs): of their own task.
+        """Old samples, a batch: x or z, y (lanes, n, …), active (lanes, n, outputs) of their tasks.
 
         u (lanes, n) uniform in [0, 1) says which.
         """
@@ -84,7 +84,7 @@ class Memory:
         return store(state, new, group, batch["chance"], newest)
 
     def keeps(self, state, lane):
-        """The samples, packed, a byte for the class of each and, unless that tells it, one for the task."""
+        """The packed samples, a byte for the class of each, one for its task unless that tells."""
         filled = state["filled"][lane]
         return {k: v[lane, filled] for k, v in tables(state).items()}
 
@@ -110,7 +110,7 @@ class Memory:
 
 
 def reservoir(t, capacity, u):
-    """Row of a memory for arrival number t = 0, 1, 2, …; a row >= capacity means that it is not kept.
+    """Row of a memory for arrival number t = 0, 1, 2, …; a row >= capacity: it is not kept.
 
     While there is room, the next row; then the number ⌊u (t + 1)⌋ among all that came, u uniform in
     [0, 1). After n arrivals each of them is kept with probability capacity / n. Vitter 1985,
@@ -161,7 +161,10 @@ def tables(state):
 
 
 def put(state, row, new, arrived):
-    """The state with samples `new` {column: (lanes, n, …)} in rows (lanes, n): different, or the last."""
+    """The state with samples `new` {column: (lanes, n, …)} in rows (lanes, n).
+
+    No two of them are alike, but for the last row, the waste bin.
+    """
     each = torch.arange(len(row), device=row.device)[:, None]
     samples = tables(state)
     for k in samples.keys() & new.keys():
@@ -175,9 +178,10 @@ def put(state, row, new, arrived):
 
 
 def store(state, new, group, chance, newest=False):
-    """The samples `new` arrive in order, each of its group (lanes, n); chance (lanes, n) uniform in [0, 1).
+    """The samples `new` arrive in order, each of its group (lanes, n).
 
-    newest: they push out the oldest of their group; otherwise algorithm R decides.
+    chance (lanes, n): uniform in [0, 1). newest: they push out the oldest of their group; otherwise
+    algorithm R decides.
     """
     share, waste = shares(state)[:, None], state["filled"].shape[1] - 1
     member = F.one_hot(group, state["known"].shape[1])  # (lanes, n, groups)
@@ -191,10 +195,8 @@ def store(state, new, group, chance, newest=False):
 
 def numbers(state, group, member):
     """How many of its group came before each sample of a batch, (lanes, n)."""
-    so_far = (
-        member.cumsum(1).gather(2, group.unsqueeze(-1)).squeeze(-1)
-    )  # in the batch, itself included
-    return state["arrived"].gather(1, group) + so_far - 1
+    so_far = member.cumsum(1).gather(2, group.unsqueeze(-1))  # in the batch, itself included
+    return state["arrived"].gather(1, group) + so_far.squeeze(-1) - 1
 
 
 def last_in_row(row, places):
@@ -215,9 +217,8 @@ def make_room(state, known, u=None):
     first, first_now = first_rows(state), first_rows(after)  # (lanes, groups)
     had = state["arrived"].minimum(shares(state)[:, None])  # (lanes, groups), rows in use
     row = torch.arange(waste + 1, device=known.device)
-    source = torch.full_like(
-        state["filled"], waste, dtype=torch.long
-    )  # the old row of what each is to hold
+    # the old row of what each row is to hold
+    source = torch.full_like(state["filled"], waste, dtype=torch.long)
     for c in range(known.shape[1]):
         group = slice(c, c + 1)
         used = had[:, group]
@@ -239,7 +240,7 @@ def thinned(place, had, share, u):
 
 
 def recall(among, u):
-    """Rows drawn evenly among some (lanes, rows) bool, for u (lanes, n) uniform in [0, 1); else row 0."""
+    """Rows drawn evenly among some (lanes, rows) bool by u (lanes, n) in [0, 1); else row 0."""
     count = among.sum(1, keepdim=True)
     nth = (u * count).long().minimum(count - 1)
     return torch.searchsorted(among.cumsum(1), nth + 1)

@@ -1,4 +1,4 @@
-"""PackNet: one network, of which each task prunes its own weights for the next, W ⊙ 1[0 < owner <= t].
+"""PackNet: one network, where each task prunes its weights for the next, W ⊙ 1[0 < owner <= t].
 
 Mallya & Lazebnik 2018. The difference from `separate.py`. Lesson: 04_parameter_isolation.
 """
@@ -17,7 +17,7 @@ from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
 
 @dataclass(frozen=True, repr=False)
 class PackNet(Masked):
-    """PackNet: learn with the free weights, prune the smallest, retrain the others, freeze; the next task.
+    """PackNet: learn with the free weights, prune the smallest, retrain the others, freeze them.
 
     prune: the share of its weights that a task gives back, in (0, 1): in every layer it keeps
     exactly round((1 − prune) · those it had). retrain: share of a task's steps that come after
@@ -34,10 +34,8 @@ class PackNet(Masked):
     def start(self, params, stream, hyper):
         if len(stream) > 255:
             raise ValueError(f"PackNet counts to 255 tasks, got {len(stream)}")
-        return {
-            **super().start(params, stream, hyper),
-            "owner": torch.zeros_like(self.flat(params)).byte(),
-        }
+        state = super().start(params, stream, hyper)
+        return {**state, "owner": torch.zeros_like(self.flat(params)).byte()}
 
     def begin_task(self, params, state, task):
         params, state = super().begin_task(params, state, task)
@@ -48,21 +46,17 @@ class PackNet(Masked):
                 weights = f"the {mine[0].sum()} left of {mine[0].numel():,}"
                 left = f"layer {_layer(k)!r} needs 1 weight, and would keep 0 of {weights}"
                 way = "Take a wider net or another prune; finished tasks still answer"
-                raise Exhausted(
-                    f"{self.who(state, slice(1))} has no room for task {t}: {left}. {way}"
-                )
+                who = self.who(state, slice(1))
+                raise Exhausted(f"{who} has no room for task {t}: {left}. {way}")
         blank = zeros({k: params[k] for k in self._shapes}) if t else {}
         return {**params, **blank}, state
 
     def quota(self, state, mine):
         """How many of its weights a task keeps in a layer: mine (lanes, …) bool -> (lanes,)."""
-        prune = (
-            state["prune"].cpu().double().round(decimals=6)
-        )  # 0.4, not single precision's 0.4000000059
-        quota = (
-            (1 - prune) * mine.flatten(1).sum(1).cpu()
-        ).round()  # on the CPU: MPS has no float64
-        return quota.long().to(mine.device)
+        prune = state["prune"].cpu().double()  # on the CPU: MPS has no float64
+        prune = prune.round(decimals=6)  # 0.4, not single precision's 0.4000000059
+        quota = (1 - prune) * mine.flatten(1).sum(1).cpu()
+        return quota.round().long().to(mine.device)
 
     def current(self, params, state):
         (t, _), frozen = _now(state), self.frozen(state)
@@ -79,9 +73,7 @@ class PackNet(Masked):
         """The smallest of the task's own weights are free again."""
         t, free = _now(state)[0], {}
         for k, mine in self.masks(state, t).items():
-            size = (
-                params[k].abs().masked_fill(~mine, -1).flatten(1)
-            )  # (lanes, weights of the layer)
+            size = params[k].abs().masked_fill(~mine, -1).flatten(1)  # (lanes, weights)
             rank = size.argsort(dim=1, descending=True, stable=True).argsort(1)
             small = rank >= self.quota(state, mine).unsqueeze(1)
             free[k] = mine & small.view_as(mine)
@@ -99,7 +91,7 @@ class PackNet(Masked):
         return self.unflat(state["owner"] <= task + 1)  # free ones are 0
 
     def keeps(self, state, lane=0):
-        """Beside the hidden layers: ceil(log2(T + 1)) bits a weight, an output layer for each of T tasks."""
+        """Beside the hidden layers: ceil(log2(T + 1)) bits a weight, T tasks' output layers."""
         tasks, owner = _now(state)[0], state["owner"][lane]
         owner = owner.masked_fill(owner > tasks, 0)
         bits = tasks.bit_length() or 1

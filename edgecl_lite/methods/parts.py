@@ -1,4 +1,4 @@
-"""A network cut in two: the front, which may stand still, and the head behind it. Lesson: 03_replay."""
+"""A network cut in two: the front, which may stand still, and the head. Lesson: 03_replay."""
 
 from functools import cached_property
 
@@ -26,23 +26,21 @@ class Halves:
 
 
 def cut_at(net, cut):
-    """(front, head) of an nn.Sequential: its first `cut` layers (-1: all but the last), and the others.
+    """(front, head) of an nn.Sequential: its first `cut` layers (-1: all but the last), the others.
 
     Raises ValueError where there would be no front or no head.
     """
     if type(net) is not nn.Sequential or cut not in range(1 - len(net), len(net)) or not cut:
-        raise ValueError(
-            f"cut must leave a layer of an nn.Sequential on both sides, got {cut!r} of {net}"
-        )
+        want = "cut must leave a layer of an nn.Sequential on both sides"
+        raise ValueError(f"{want}, got {cut!r} of {net}")
     return net[:cut], net[cut:]
 
 
 def latent_width(front, params, x):
-    """How many values the front gives for a sample of x (n, …). ValueError where they are no flat row."""
+    """How many values the front gives for a sample of x (n, …). ValueError unless they are flat."""
     x = x[:1].to(next(iter(params.values())).device)
     z = apply(front, {k: p[:1] for k, p in params.items()}, x[None])
     if z.dim() != 3:
-        raise ValueError(
-            f"the front must give (n, channels), got {tuple(z.shape[1:])}: cut behind an nn.Flatten"
-        )
+        got = tuple(z.shape[1:])
+        raise ValueError(f"the front must give (n, channels), got {got}: cut behind an nn.Flatten")
     return z.shape[-1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..lanes import named, per_lane
+from ..lanes import named, part, per_lane
 from ..method import Weights, swept
 from .codecs import packed, unpacked
 from .separate import DENSE, SPARSE, Masked, _enter, _layer, _now
@@ -17,7 +17,7 @@ SCORE = 1e-2  # where Piggyback's scores begin
 
 @dataclass(frozen=True, repr=False)
 class Piggyback(Masked):
-    """Piggyback: a frozen backbone W, and for every task a mask 1[s > threshold] learned through scores s.
+    """Piggyback: a frozen backbone W, and a mask 1[s > threshold] a task, learned through scores.
 
     threshold: scores begin at 0.01; above that, all weights are masked at first. backbone: trained
     weights of the hidden layers, {name: tensor} without lanes, a net, or a `Run` (its lane 0);
@@ -41,18 +41,14 @@ class Piggyback(Masked):
         if isinstance(backbone, torch.nn.Module):
             backbone = dict(backbone.named_parameters())
         elif hasattr(backbone, "params"):
-            backbone = {
-                k: backbone.state.get(f"frozen.{k}", p)[0] for k, p in backbone.params.items()
-            }
+            kept = backbone.params | part(backbone.state, "frozen")
+            backbone = {k: p[0] for k, p in kept.items()}
         if not isinstance(backbone, dict):
-            raise TypeError(
-                f"backbone must be a Run, a net or {{name: tensor}}, got {type(backbone).__name__}"
-            )
+            got = type(backbone).__name__
+            raise TypeError(f"backbone must be a Run, a net or {{name: tensor}}, got {got}")
         for k in self._hidden:
-            want, got = (
-                tuple(self.net.get_parameter(k).shape),
-                k in backbone and tuple(backbone[k].shape),
-            )
+            want = tuple(self.net.get_parameter(k).shape)
+            got = k in backbone and tuple(backbone[k].shape)
             if got != want:
                 raise ValueError(f"backbone must have {k!r} of shape {want}, got {got or 'none'}")
         return Weights({k: backbone[k].detach().clone() for k in self._hidden})
@@ -60,7 +56,8 @@ class Piggyback(Masked):
     def start(self, params, stream, hyper):
         if (hyper["threshold"] >= SCORE).all():
             (k, shape), *_ = self._shapes.items()
-            dead = f"layer {_layer(k)!r}: 0 of {shape.numel():,} weights pass {hyper['threshold'].min():g}"
+            low = hyper["threshold"].min()
+            dead = f"layer {_layer(k)!r}: 0 of {shape.numel():,} weights pass {low:g}"
             raise ValueError(f"threshold must be below {SCORE:g}, where scores begin. {dead}")
         given = {k: w.to(params[k]).expand_as(params[k]) for k, w in (self.backbone or {}).items()}
         none = packed(torch.zeros_like(self.flat(params)).byte(), 1)  # (lanes, ceil(P / 8))
@@ -76,36 +73,30 @@ class Piggyback(Masked):
     def current(self, params, state):
         if _now(state)[1] < SPARSE:
             return params
-        frozen = self.frozen(state)
-        used = {
-            k: frozen[k] * straight_through(params[k], state["threshold"]) for k in self._shapes
-        }
+        frozen, threshold = self.frozen(state), state["threshold"]
+        used = {k: frozen[k] * straight_through(params[k], threshold) for k in self._shapes}
         return {**params, **frozen, **used}
 
     def end_task(self, params, state, task):
-        learned = (
-            _now(state)[1] == SPARSE
-        )  # a mask; else the backbone, of which the first task uses all
-        frozen = {} if learned else {k: params[k] for k in self._hidden}
-        threshold = (
-            state["threshold"] if learned else torch.full_like(state["threshold"], -torch.inf)
-        )
+        frozen, threshold = {}, state["threshold"]
+        if _now(state)[1] == DENSE:  # it learned the backbone, of which it uses all
+            frozen = {k: params[k] for k in self._hidden}
+            threshold = torch.full_like(threshold, -torch.inf)
         mask = packed(straight_through(self.flat(params), threshold).byte(), 1)
         masks = state["masks"].select_scatter(mask, 1, task["number"])
         return {**super().end_task(params, state, task), **named("frozen", frozen), "masks": masks}
 
     def masks(self, state, task):
-        bits = unpacked(
-            state["masks"][:, task], 1, sum(shape.numel() for shape in self._shapes.values())
-        )
+        size = sum(shape.numel() for shape in self._shapes.values())
+        bits = unpacked(state["masks"][:, task], 1, size)
         return self.unflat(bits.bool())
 
     def keeps(self, state, lane=0):
-        """Beside the hidden layers, which are the backbone: ceil(P / 8) bytes and an output layer a task."""
+        """Beside the backbone, the hidden layers: ceil(P / 8) bytes and an output layer a task."""
         return {"masks": state["masks"][lane, : _now(state)[0]], **super().keeps(state, lane)}
 
 
 def straight_through(scores, threshold):
-    """1[s > threshold] of scores (lanes, …), as 0.0 or 1.0; its gradient goes to s as if it were s."""
+    """1[s > threshold] of scores s (lanes, …), 0.0 or 1.0; its gradient goes to s unchanged."""
     hard = (scores > per_lane(threshold, scores)).to(scores.dtype)
     return hard + (scores - scores.detach())  # the bracket is exactly 0

@@ -1,6 +1,6 @@
 """Replay: keep a few samples of the past, and rehearse some of them beside every new batch.
 
-    loss = 1/k L(new) + (1 − 1/k) L(kept)        at the k-th task, so that every task weighs the same
+    loss = 1/k L(new) + (1 − 1/k) L(kept)    at the k-th task, so that every task weighs the same
 
 van de Ven et al. 2022; equal halves (Chaudhry et al. 2019b) are the other common choice.
 `memory.py` says which samples stay. DER++ also keeps what the network answered, A-GEM only forbids
@@ -29,7 +29,8 @@ bits_field = partial(fixed, 8, bit_width)
 class Rehearsal(Finetune):
     """Replay less its arguments: what all methods with a memory of `capacity` samples share.
 
-    A subclass makes fields of those that it takes of policy, weighting and bits. State: see `memory.py`.
+    A subclass makes fields of those that it takes of policy, weighting and bits.
+    State: see `memory.py`.
     """
 
     capacity: int = swept(200, partial(whole, least=0, most=10**12))
@@ -43,7 +44,7 @@ class Rehearsal(Finetune):
         return Memory(self.policy, Pixels(self.bits))
 
     def columns(self, stream):
-        """What is kept of a sample beside itself, its class and its task: {name: (dtype, width…)}."""
+        """What is kept of a sample but itself, its class and its task: {name: (dtype, width…)}."""
         return {}
 
     def start(self, params, stream, hyper):
@@ -79,11 +80,11 @@ class Rehearsal(Finetune):
         return state if batch["epoch"] else self.memory.store(params, state, batch)
 
     def keeps(self, state, lane=0):
-        """The samples, packed, a byte for the class of each and, unless that tells it, one for the task."""
+        """The packed samples, a byte for the class of each, one for its task unless that tells."""
         return self.memory.keeps(state, lane)
 
     def shows(self, state, shape, lane=0):
-        """What is kept, to look at: x (n, channels, height, width) of the stream's `shape`, and y (n,)."""
+        """What is kept, to look at: x (n, *shape) in the `shape` of the stream, and y (n,)."""
         return self.memory.shows(state, shape, lane)
 
     def notes(self, state):
@@ -92,7 +93,7 @@ class Rehearsal(Finetune):
 
 @dataclass(frozen=True, repr=False)
 class Replay(Rehearsal):
-    """Experience replay: a memory of `capacity` samples; every batch rehearses as many of them as are new.
+    """Experience replay: every batch rehearses as many of `capacity` kept samples as are new.
 
     policy: "reservoir" keeps a uniform sample of the stream, whatever its classes; "balanced" gives
     each class seen so far the same share, capacity // classes, and keeps a uniform sample of it;

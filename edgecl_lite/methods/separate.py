@@ -1,10 +1,11 @@
-"""Parameter isolation: a task answers with weights that no later task can move, so nothing is forgotten.
+"""Parameter isolation: a task answers with weights that no later task can move.
 
-    Separate     Wₜ                            a network for every task: bytes grow with T
-    Piggyback    W ⊙ 1[sₜ > threshold]         one frozen backbone W, and one bit a weight for every task
-    PackNet      W ⊙ 1[0 < owner <= t]         one network: each task prunes its own weights for the next
+    Separate     Wₜ                       a network for every task: bytes grow with T
+    Piggyback    W ⊙ 1[sₜ > threshold]    one frozen backbone W, and one bit a weight for every task
+    PackNet      W ⊙ 1[0 < owner <= t]    one network: each task prunes its weights for the next
 
-Here the first, and what the two others (`piggyback.py`, `packnet.py`) share. Lesson: 04_parameter_isolation.
+So nothing is forgotten. Here the first, and what the two others (`piggyback.py`, `packnet.py`)
+share. Lesson: 04_parameter_isolation.
 """
 
 from dataclasses import dataclass
@@ -17,9 +18,8 @@ from ..lanes import lanes_of, named, part, zeros
 from ..method import Finetune, masked
 from ..models import head_names
 
-IDLE, DENSE, SPARSE = range(
-    3
-)  # between tasks; learning all weights it may; learning those of a mask
+# a method's phases: between tasks; learning all weights it may; learning those of a mask
+IDLE, DENSE, SPARSE = range(3)
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,9 +55,8 @@ class Isolated(Finetune):
         return {**params, **own_of(state, task["number"])}, _enter(DENSE, state)
 
     def end_task(self, params, state, task):
-        own = {
-            k: v.select_scatter(params[k], 1, task["number"]) for k, v in part(state, "own").items()
-        }
+        t, own = task["number"], part(state, "own")
+        own = {k: v.select_scatter(params[k], 1, t) for k, v in own.items()}
         return {**_enter(IDLE, state), **named("own", own), "tasks": state["tasks"] + 1}
 
     def current(self, params, state):
@@ -73,12 +72,8 @@ class Isolated(Finetune):
 
     def predict(self, params, state, x, task=None):
         """As the network of the task; -inf everywhere for a task that is not begun."""
-        now, phase = _now(state)
-        begun, logits, outputs = (
-            range(now + (phase > IDLE)),
-            [],
-            state["outputs"],
-        )  # (lanes, tasks, outputs)
+        (now, phase), outputs = _now(state), state["outputs"]  # (lanes, tasks, outputs)
+        begun, logits = range(now + (phase > IDLE)), []
         asked = begun if self.infer_task else [t for t in begun if t == task]
         if not asked:
             nothing = torch.full((len(x), outputs.shape[-1]), -torch.inf, device=outputs.device)
@@ -91,7 +86,7 @@ class Isolated(Finetune):
         return logits.take_along_dim(entropy.argmin(0, keepdim=True), 0)[0]
 
     def keeps(self, state, lane=0):
-        """What finished tasks own, of the output layer only the task's outputs: all a device stores."""
+        """What finished tasks own, of the output layer their outputs only: all a device stores."""
         kept, outputs = {}, state["outputs"][lane]
         for t in range(_now(state)[0]):
             own = {k: v[lane] for k, v in own_of(state, t).items()}
@@ -114,7 +109,7 @@ class Separate(Isolated):
 
 @dataclass(frozen=True, repr=False)
 class Masked(Isolated):
-    """What Piggyback and PackNet have in common: tasks share the hidden layers, each through a mask.
+    """What Piggyback and PackNet share: one set of hidden layers, for every task through a mask.
 
     Every task has its own output layer. A subclass adds `masks(state, task)`, {name: (lanes, …)
     bool}, a task's own part of the P weights of the hidden layers. Their biases are learned with
@@ -128,9 +123,8 @@ class Masked(Isolated):
             raise TypeError(f"{kind} masks hidden layers, got a net without one")
         if still := [k for k, p in hidden.items() if not p.requires_grad]:
             way = "let requires_grad be True (for trained weights: backbone=, weights=)"
-            raise TypeError(
-                f"{kind} freezes the hidden layers itself, got {still[0]!r} frozen: {way}"
-            )
+            got = f"got {still[0]!r} frozen"
+            raise TypeError(f"{kind} freezes the hidden layers itself, {got}: {way}")
 
     @property
     def _own(self):
@@ -157,10 +151,8 @@ class Masked(Isolated):
     def unflat(self, table):
         """(lanes, P) -> {name: (lanes, …)}."""
         parts = table.split([shape.numel() for shape in self._shapes.values()], 1)
-        return {
-            k: part.unflatten(1, self._shapes[k])
-            for k, part in zip(self._shapes, parts, strict=True)
-        }
+        shapes = self._shapes.items()
+        return {k: p.unflatten(1, shape) for (k, shape), p in zip(shapes, parts, strict=True)}
 
     def frozen(self, state):
         """Weights and biases of the hidden layers that can no longer move."""
@@ -189,11 +181,11 @@ class Masked(Isolated):
 
     def who(self, state, lanes):
         """The method with its hyper-parameters in these lanes, (lanes,) bool."""
-        values = {
-            k: "/".join(dict.fromkeys(f"{v:g}" for v in state[k][lanes].tolist()))
-            for k in self.hyper
-        }
-        return f"{type(self).__name__} ({', '.join(f'{k}={v}' for k, v in values.items())})"
+        told = []
+        for name in self.hyper:
+            values = [f"{value:g}" for value in state[name][lanes].tolist()]
+            told.append(f"{name}={'/'.join(dict.fromkeys(values))}")
+        return f"{type(self).__name__} ({', '.join(told)})"
 
 
 def own_of(state, task):

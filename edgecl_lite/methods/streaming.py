@@ -1,11 +1,12 @@
-"""Heads that learn without a backward pass: means of the classes, and how the samples scatter around them.
+"""Heads that learn without a backward pass: means of the classes, and the scatter around them.
 
-    nearest mean    argmin_c ‖z − μ_c‖²                                    z = front(x), standing still
-    streaming LDA   argmax_c μ_cᵀΛz − ½ μ_cᵀΛμ_c,   Λ = ((1 − ε) Σ + ε I)⁻¹     Hayes & Kanan 2020, eq. 1 to 3
+    nearest mean     argmin_c ‖z − μ_c‖²            z = front(x), standing still
+    streaming LDA    argmax_c μ_cᵀΛz − ½ μ_cᵀΛμ_c   Λ = ((1 − ε) Σ + ε I)⁻¹
 
+Hayes & Kanan 2020, eq. 1 to 3.
 Sums are all that is kept, so a sample counts once, is thrown away and cannot be forgotten: after
-the last one both are what all data at once would give. What a small board can run. Lesson:
-06_edge_budget.
+the last one both are what all data at once would give. What a small board can run.
+Lesson: 06_edge_budget.
 """
 
 from dataclasses import dataclass
@@ -32,12 +33,8 @@ class Means(Halves, Finetune):
         width = latent_width(self.front, params, stream.tasks[0].train[0])
         count = torch.zeros(lanes_of(params), stream.outputs, device=device_of(params))
         still = torch.full(count.shape[:1], self.frozen, device=count.device)
-        return {
-            **hyper,
-            "still": still,
-            "count": count,
-            "mean": count.new_zeros(*count.shape, width),
-        }
+        mean = count.new_zeros(*count.shape, width)
+        return {**hyper, "still": still, "count": count, "mean": mean}
 
     def loss(self, params, state, batch):
         if state["still"].all():  # nothing that an optimiser could move
@@ -45,11 +42,8 @@ class Means(Halves, Finetune):
         return super().loss(params, state, batch)
 
     def after_step(self, params, state, batch):
-        return (
-            self.arrive(params, state, batch)
-            if state["still"].all() and not batch["epoch"]
-            else state
-        )
+        counts = state["still"].all() and not batch["epoch"]
+        return self.arrive(params, state, batch) if counts else state
 
     def end_task(self, params, state, task):
         if state["still"].all():
@@ -112,7 +106,7 @@ class NearestMean(Means):
 
 @dataclass(frozen=True, repr=False)
 class StreamingLDA(Means):
-    """Deep streaming linear discriminant analysis: class means, and one scatter Σ shared by all classes.
+    """Deep streaming linear discriminant analysis: class means, and one scatter Σ of all classes.
 
     shrinkage: ε in (0, 1]; with 1 it is `NearestMean`. Σ is the mean of (z − μ)(z − μ)ᵀ within the
     classes, exact at every moment. Deviations: Hayes & Kanan weigh a new sample by the number of
