@@ -21,7 +21,7 @@ TREES = "params", "state", "carried"
 
 @dataclass(frozen=True)
 class Run:
-    """A finished, stopped or loaded training. Lanes: the cells of `grid` × `seeds`, as in `Lanes`.
+    """A finished, stopped or loaded training; its lanes are the cells of `grid` × `seeds`.
 
     step, task, ended (points,): when each point was taken, in which task, whether at its end. curve
     (*grid, seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (*grid, seeds,

@@ -63,7 +63,7 @@ class Task:
         return digest((*self.train, *self.test), self.classes)
 
     def parted(self, share):
-        """The task with this share of every class's training samples as its test, without them."""
+        """The task whose test is a share of every class's training samples, taken out of these."""
         x, y = self.train
         order = torch.randperm(len(y), generator=_dice(0))
         aside = torch.zeros(len(y), dtype=torch.bool)
@@ -137,7 +137,7 @@ class Stream:
         return [name for name, labels in zip(self.names, known) if told and len(labels) == 1]
 
     def active(self, now, on=None):
-        """Outputs that may answer at task `now` for a sample of task `on` or of now, (outputs,)."""
+        """Outputs (outputs,) that may answer at task `now` for a sample of task `on` (default: now)."""
         on = now if on is None else on
         everyone = self.scenario == "domain" or (self.scenario == "class" and self.rule == "all")
         mask = torch.full((self.outputs,), everyone, dtype=torch.bool, device="cpu")
