@@ -132,7 +132,7 @@ class Finetune(Named):
         return dict(hyper)
 
     def begin_task(self, params, state, task):
-        """What may move? task: its number, training set x, y, active, answers, and rng as in `draw`."""
+        """What may move? task: number, training set x and y, active, answers, rng as in `draw`."""
         return params, state
 
     def draw(self, state, batch, rng):

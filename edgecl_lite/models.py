@@ -54,7 +54,7 @@ def check_stream(stream):
 
 @settled
 def initial(net, seed):
-    """The net's random start for this seed, {name: tensor}, no lanes. Leaves net and torch alone."""
+    """The net's random start for a seed, {name: tensor}, no lanes. Leaves net and torch alone."""
     net = copy.deepcopy(net).cpu()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

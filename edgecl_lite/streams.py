@@ -137,7 +137,7 @@ class Stream:
         return [name for name, labels in zip(self.names, known) if told and len(labels) == 1]
 
     def active(self, now, on=None):
-        """Outputs (outputs,) that may answer at task `now` for a sample of task `on` (default: now)."""
+        """Outputs (outputs,) that may answer at task `now` for samples of `on` (default: now)."""
         on = now if on is None else on
         everyone = self.scenario == "domain" or (self.scenario == "class" and self.rule == "all")
         mask = torch.full((self.outputs,), everyone, dtype=torch.bool, device="cpu")
