@@ -24,9 +24,7 @@ from .machine.settled import settled
 from .plan import Dice
 from .run import Run
 
-OLDER = (
-    "It went on from a Run of an older version, without its dice: not as if it had never stopped."
-)
+OLDER = "It went on from a Run of an older version, without its dice: not as if never stopped."
 SHARE = 0.04  # of the time at most goes into writing
 LARGE = 64e6  # bytes of moments that have passed, before the file is written anew without them
 
@@ -70,7 +68,10 @@ class Kept:
         if self.step:
             params = plan.learning(params)
             opt = plan.optimise(params, None)
-            opt.load_state_dict({**opt.state_dict(), "state": _moments(self.carried)})
+            state, groups = _moments(self.carried)
+            opt.load_state_dict({**opt.state_dict(), "state": state})
+            for i, own in groups.items():
+                opt.param_groups[i].update(own)
         if plan.place(self.step)[1] == 0:
             params = {k: p.detach() for k, p in params.items()}
         return Moment(self.step, params, state, opt, dice), Observer(plan, self.losses, self.lost)
@@ -87,13 +88,15 @@ def _widened(point, plan):
 
 
 def _moments(kept):
-    """The optimiser's own state from `carried`, {number of the tensor: {name: value}}."""
-    state = {}
+    """The optimiser's own from `carried`: {number of the tensor: state}, {of a group: numbers}."""
+    state, groups = {}, {}
     for name, value in kept.items():
-        if name.startswith("opt."):
-            _, i, key = name.split(".", 2)
-            state.setdefault(int(i), {})[key] = value.clone()  # i: the i-th of the params
-    return state
+        kind, i, key = [*name.split(".", 2), ""][:3]
+        if kind == "opt":
+            state.setdefault(int(i), {})[key] = value.clone()
+        if kind == "group":
+            groups.setdefault(int(i), {})[key] = value.item()
+    return state, groups
 
 
 class Journal:
@@ -126,10 +129,8 @@ class Journal:
 
     def _begin(self, moment, observer):
         """Write the file anew: what is trained, all points, the moment."""
-        told = {
-            "settings": self.plan.settings,
-            "digests": [task.digest for task in self.plan.stream],
-        }
+        digests = [task.digest for task in self.plan.stream]
+        told = {"settings": self.plan.settings, "digests": digests}
         self.last = {}
         raw = framed({}, told) + self._record(moment, observer, self.points)
         disk.write(self.path, raw)
@@ -142,9 +143,8 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise type(error)(
-                error.errno, f"{self.path} could not be written: {error.strerror}"
-            ) from None
+            what = f"{self.path} could not be written: {error.strerror}"
+            raise type(error)(error.errno, what) from None
         self.size += len(raw)
 
     def _record(self, moment, observer, points):
@@ -169,7 +169,7 @@ class Journal:
 
 
 def read(path):
-    """The `Kept` of a journal. ValueError where it is none, or not even its first moment is whole."""
+    """The `Kept` of a journal. ValueError where it is none, or its first moment is not whole."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no journal at {path}; train(…, journal=path) writes one")
     told, points, kept = None, [], {}
@@ -221,9 +221,8 @@ def resumed(source, plan):
         run = path.suffix == ".safetensors"
         kept, where = of_run(Run.load(path)) if run else read(path), str(path)
     else:
-        raise TypeError(
-            f"resume must be a Run or the path of a journal, got {type(source).__name__}"
-        )
+        kind = type(source).__name__
+        raise TypeError(f"resume must be a Run or the path of a journal, got {kind}")
     check_same(kept, plan, where)
     check_state(kept, beginning(plan).state, where)
     return kept

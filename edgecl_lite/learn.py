@@ -104,7 +104,7 @@ class Point:
 
 @settled
 def learn(method, stream, seeds=1, grid=None, **options):
-    """Train on the tasks in turn; yield a `Point` at the start, every `every` steps and after each task.
+    """Train on the tasks in turn: a `Point` at the start, every `every` steps, after each task.
 
     seeds: a count or a list. grid: {hyper-parameter: values}; lanes are its cells × seeds, seeds
     innermost. Options: epochs=10, or steps= per task instead; batch_size=32; lr=1e-3;
@@ -135,12 +135,14 @@ def points(plan, *going_on, journal=None):
 def follow(plan, moment=None, observer=None, journal=None):
     """After every step the `Point` that is due, or None: what there is to see of a training.
 
-    moment, observer: where it goes on, in place of the beginning. journal: a `Journal` to keep moments in.
+    moment, observer: where it goes on, in place of the beginning. journal: the `Journal` of it.
     """
     observer = observer or Observer(plan)
     if moment is None:
         moment = beginning(plan)
         yield observer.seen(moment, journal)
+    elif journal is not None:
+        journal.keep(moment, None, observer)
     for after in steps(plan.verbs, plan, moment):
         yield observer.seen(after, journal)
         if len(observer.lost) == plan.lanes:
@@ -148,7 +150,10 @@ def follow(plan, moment=None, observer=None, journal=None):
 
 
 class Observer:
-    """What was seen of a training. losses: of the steps since the last look; lost: {lane: what happened}."""
+    """What was seen of a training.
+
+    losses: of the steps since the last look; lost: {lane: what happened}.
+    """
 
     def __init__(self, plan, losses=(), lost=()):
         self.plan, self.losses, self.lost = plan, [*losses], dict(lost)
@@ -182,15 +187,21 @@ class Observer:
 
 
 def carried(moment):
-    """What else the steps after this moment hang on, copied: {name: tensor} of the dice and the optimiser."""
+    """What else the next steps hang on, copied: {name: tensor} of the dice and the optimiser."""
     found = {f"dice.{k}": v for k, v in moment.dice.states.items()}
-    for i, own in (moment.opt.state_dict()["state"] if moment.opt else {}).items():
+    if moment.opt is None:
+        return found
+    for i, own in moment.opt.state_dict()["state"].items():
         found |= {f"opt.{i}.{k}": torch.as_tensor(v).detach().clone() for k, v in own.items()}
+    for i, group in enumerate(moment.opt.param_groups):  # a rate that decays, say
+        own = {k: v for k, v in group.items() if isinstance(v, int | float)}
+        changed = {k: v for k, v in own.items() if v != moment.opt.defaults.get(k)}
+        found |= {f"group.{i}.{k}": torch.as_tensor(np.asarray(v)) for k, v in changed.items()}
     return found
 
 
 def descend(method, params, state, batch, parts):
-    """The loss (lanes,) and its gradient in params: a few lanes at a time, where all take too much memory."""
+    """The loss (lanes,), and its gradient in params; in parts where all lanes take too much."""
     if len(parts) == 1:
         return backward(method.loss(params, state, batch))
     trees = params, state, batch
@@ -198,11 +209,10 @@ def descend(method, params, state, batch, parts):
 
 
 def backward(loss):
-    """Loss (lanes,): the gradient of the sum is each lane's own, for none knows another's weights."""
+    """The gradient of the sum over lanes: each lane's own, for none knows another's weights."""
     if not loss.requires_grad:
-        raise ValueError(
-            "there is nothing to learn: all parameters of the net have requires_grad=False"
-        )
+        still = "all parameters of the net have requires_grad=False"
+        raise ValueError(f"there is nothing to learn: {still}")
     loss.sum().backward()
     return loss.detach()
 
@@ -210,9 +220,10 @@ def backward(loss):
 @settled
 @torch.no_grad()
 def evaluate(method, params, state, stream, now):
-    """(accuracy (lanes, on) float64, predicted (lanes, on, n) uint8 padded with 255) while at task `now`.
+    """What is answered at task `now`: accuracy (lanes, on) float64, predicted (lanes, on, n) uint8.
 
-    Where the method has no answer, -inf for every active output, it says 255, and is wrong.
+    Predicted is padded with 255. Where the method has no answer, -inf for every active output, it
+    says 255, and is wrong.
     """
     lanes, device = lanes_of(params), next(iter(params.values())).device
     widest = max(len(task.test[1]) for task in stream)
@@ -229,10 +240,9 @@ def evaluate(method, params, state, stream, now):
 
 
 def gone(losses, params, step):
-    """{lane: first step whose loss, or else weights, are not finite} of the steps since the last point."""
-    sound = torch.stack([p.isfinite().flatten(1).all(1) for p in params.values()]).all(
-        0
-    )  # (lanes,)
+    """{lane: first step whose loss, or else weights, are not finite}, since the last point."""
+    finite = [p.isfinite().flatten(1).all(1) for p in params.values()]
+    sound = torch.stack(finite).all(0)  # (lanes,)
     table = torch.stack([*(loss.isfinite() for loss in losses), sound])  # (steps + 1, lanes)
     first = step - len(losses) + 1 + table.int().argmin(0)
     return {i: min(first[i].item(), step) for i in (~table.all(0)).nonzero().flatten().tolist()}

@@ -1,4 +1,4 @@
-"""What a training is going to do, checked before its first step: the lanes, the batches, the optimiser.
+"""What a training is going to do, checked before it begins: lanes, batches, the optimiser.
 
 Lanes are the cells of the grid × the seeds, seeds innermost. All that is random is drawn per seed,
 never per lane: a lane of a sweep sees just what the same training alone would see. Plumbing; no
@@ -27,12 +27,12 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 @dataclass(frozen=True)
 class Options:
-    """How `learn`, `train`, `sweep` and `live` train. TypeError or ValueError where one is out of range.
+    """How `learn`, `train`, `sweep` and `live` train.
 
-    epochs, or steps per task instead. lr. optimizer: "adam", "sgd" or a callable taking (tensors,
-    lr=…), which moves each lane by itself. fresh: a new optimiser for every task. every: steps
-    between two points, once an epoch by default. device: default the CPU. room: bytes that the
-    training may add to the process.
+    TypeError or ValueError where one is out of range.     epochs, or steps per task instead. lr.
+    optimizer: "adam", "sgd" or a callable taking (tensors, lr=…), which moves each lane by itself.
+    fresh: a new optimiser for every task. every: steps between two points, once an epoch by
+    default. device: default the CPU. room: bytes that the training may add to the process.
     """
 
     epochs: int = 10
@@ -68,7 +68,7 @@ class Options:
 
 
 class Dice:
-    """All that is random in a training: two generators for each seed, one of them only for shuffling.
+    """All that is random in a training: two generators a seed, one of them only for shuffling.
 
     dice(n) gives n uniform numbers in [0, 1) for each lane, equal in lanes of one seed: (lanes, n).
     which (lanes,): the number of a lane's seed.
@@ -99,7 +99,7 @@ class Dice:
 
     @property
     def states(self):
-        """What to go on with, (seeds, bytes) each: of the shuffling where the epoch under way began."""
+        """What to go on with, (seeds, bytes) each: of the shuffling as this epoch began."""
         return {
             "epoch": torch.stack(self.begun),
             "chances": torch.stack([g.get_state() for g in self.chances]),
@@ -159,9 +159,8 @@ class Plan:
     def settings(self):
         """What the training hangs on beside the data, {name: plain value}: alike, it ends alike."""
         method, stream, given = self.method, self.stream, self.method.weights
-        own = {
-            f.name: getattr(method, f.name) for f in fields(method)[1:] if f.name not in self.grid
-        }
+        names = [f.name for f in fields(method)[1:] if f.name not in self.grid]
+        own = {name: getattr(method, name) for name in names}
         told = {"version": VERSION, "method": type(method).__qualname__, **own}
         told |= {"weights": "drawn" if given is None else "given", "net": str(method.net)}
         told |= {"scenario": stream.scenario, "outputs": stream.outputs, "active": stream.rule}
@@ -186,7 +185,7 @@ class Plan:
         return {k: v.to(self.device) for k, v in tree.items()}
 
     def place(self, step):
-        """(number of the task, steps of it that are done) after so many steps of the whole stream."""
+        """(number of the task, steps of it that are done) after so many steps of the stream."""
         for t, span in enumerate(self.spans):
             if step < span:
                 return t, step
@@ -194,15 +193,16 @@ class Plan:
         return len(self.spans), 0
 
     def due(self, step):
-        """Whether a point is taken after so many steps: every so often within a task, and at its end."""
+        """Whether a point is taken after so many steps: at times within a task, and at its end."""
         t, done = self.place(step)
         return not done or done % (self.options.every or self.each_epoch[t]) == 0
 
     def task(self, step, dice):
-        """The task of the next step, as begin_task and end_task get it, its training set with a lane axis.
+        """The task of the next step, as begin_task and end_task get it.
 
-        begins: the number of steps before it; answers (lanes, tasks, outputs): which outputs may
-        answer for samples of each task, while at this one. No copies: lanes are views.
+        x, y, active (lanes, n, …): its training set; begins: the number of steps before it; answers
+        (lanes, tasks, outputs): which outputs may answer for samples of each task, while at this
+        one. No copies: lanes are views.
         """
         t, done = self.place(step)
         x, y = (part.to(self.device) for part in self.stream.tasks[t].train)
@@ -213,10 +213,11 @@ class Plan:
         return {"number": t, "begins": step - done, "rng": dice, **data}
 
     def batches(self, task, step, dice):
-        """Mini-batches of a task from step on, each epoch shuffled by each seed: x, y, active (lanes, n, …).
+        """Mini-batches of a task from step on, each epoch shuffled by each seed.
 
-        task: its number; answers: see `task`; epoch: its number; step: how many came before; left:
-        the share of the task's steps that come after this one, in [0, 1).
+        x, y, active (lanes, n, …); task: its number; answers: see `task`; epoch: its number; step:
+        how many came before; left: the share of the task's steps that come after this one, in [0,
+        1).
         """
         x, y, n, span = task["x"][0], task["y"][0], task["y"].shape[1], self.spans[task["number"]]
         told = {"task": task["number"], "answers": task["answers"]}
@@ -224,22 +225,20 @@ class Plan:
         each = -(-n // size)  # steps of an epoch
         for done in range(step - task["begins"], span):
             epoch, nth = divmod(done, each)
-            if (
-                not nth or dice.order is None
-            ):  # None after `set`, which went back to where the epoch began
+            # None after `set`, which went back to where the epoch began
+            if not nth or dice.order is None:
                 dice.shuffle(n)
             pick = dice.order[:, nth * size : (nth + 1) * size]  # (seeds, batch_size)
             pick = pick[dice.which].to(self.device)  # (lanes, batch_size)
             own = {"x": x[pick], "y": y[pick], "active": task["active"][:, : pick.shape[1]], **told}
-            if (
-                nth == each - 1 or done == span - 1
-            ):  # before the yield: a `Moment` is taken after this batch
+            # before the yield, for a `Moment` is taken after this batch
+            if nth == each - 1 or done == span - 1:
                 dice.close()
             at = {"epoch": epoch, "step": task["begins"] + done, "left": (span - 1 - done) / span}
             yield {**own, **at}
 
     def learning(self, params):
-        """Copies of the params that an optimiser may move, unless the net says `requires_grad=False`.
+        """Copies of the params, which an optimiser may move unless they have `requires_grad=False`.
 
         Copies, so that what a method kept of them at the end of a task stays where it is.
         """
@@ -264,7 +263,7 @@ class Plan:
         return notes
 
     def optimise(self, params, old):
-        """An optimiser of these params; unless `fresh`, it goes on with the moments of the old one."""
+        """An optimiser of these params; unless `fresh`, it has the moments of the old one."""
         kind, tensors, lr = self.options.optimizer, list(params.values()), self.options.lr
         make = OPTIMIZERS.get(kind) if isinstance(kind, str) else None
         new = make(tensors, lr=lr, fused=True) if make else kind(tensors, lr=lr)
@@ -276,21 +275,17 @@ class Plan:
         """What happened to lane i, and what to do about it."""
         cell = {**self.method.hyper, **self.axes.cells[i]}
         who = f"{type(self.method).__name__} ({', '.join(f'{k}={v:g}' for k, v in cell.items())})"
-        kind = self.options.optimizer
-        advice = self.method.advice(
-            state, i, self.options.lr, "sgd" if kind is torch.optim.SGD else kind
-        )
+        kind = "sgd" if self.options.optimizer is torch.optim.SGD else self.options.optimizer
+        advice = self.method.advice(state, i, self.options.lr, kind)
         name = self.stream.names[self.place(max(0, step - 1))[0]]
         return f"{who} became non-finite at step {step}, in task {name!r}. {advice}"
 
 
 def axes(method, grid):
-    """The grid checked: {hyper-parameter: [plain numbers]}. TypeError where the method has no such name."""
-    if not isinstance(method, Finetune):
-        raise TypeError(
-            f"method must be a method such as Finetune(net), got {type(method).__name__}"
-        )
+    """The grid, checked: {hyper-parameter: [numbers]}. TypeError where the method has no such."""
     kind = type(method).__name__
+    if not isinstance(method, Finetune):
+        raise TypeError(f"method must be a method such as Finetune(net), got {kind}")
     for name in grid:
         if name not in method.hyper:
             known = f"{kind} can sweep {', '.join(method.hyper) or 'no hyper-parameter'}"

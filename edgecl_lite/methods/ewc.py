@@ -1,6 +1,6 @@
 """Elastic weight consolidation: a spring on every weight, as stiff as the weight is important.
 
-    loss = L(θ) + λ/2 Σᵢ Fᵢ (θᵢ − θ*ᵢ)²        F: diagonal Fisher information, θ*: the weights after a task
+    loss = L(θ) + λ/2 Σᵢ Fᵢ (θᵢ − θ*ᵢ)²    F: diagonal Fisher information, θ*: weights after a task
 
 Kirkpatrick et al. 2017, eq. 3: one penalty per task. Their sum is one quadratic, so two tensors are
 kept: Σₖ Fₖ (θ − θ*ₖ)² = F (θ − θ*)² + constant, with F = Σₖ Fₖ and θ* = Σₖ Fₖ θ*ₖ / F. Huszár 2018
@@ -22,9 +22,10 @@ from .fisher import LABELS, fisher
 
 
 class Quadratic(torch.autograd.Function):
-    """Σᵢ Fᵢ (θᵢ − θ*ᵢ)² per lane, (lanes,), of lists of tensors; its gradient 2 F (θ − θ*) is written down.
+    """Σᵢ Fᵢ (θᵢ − θ*ᵢ)² per lane, (lanes,), of lists of tensors.
 
-    One node for the whole network, 3 passes over each tensor instead of 10.
+    Its gradient, 2 F (θ − θ*), is written down: one node for the whole network, and 3 passes over
+    each tensor instead of 10.
     """
 
     @staticmethod
@@ -40,7 +41,8 @@ class Quadratic(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return None, None, *(force * per_lane(2 * grad, force) for force in ctx.saved_tensors)
+        twice = 2 * grad
+        return None, None, *(force * per_lane(twice, force) for force in ctx.saved_tensors)
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,12 +64,9 @@ class EWC(Finetune):
 
     def loss(self, params, state, batch):
         F, anchor = part(state, "fisher"), part(state, "anchor")
-        penalty = Quadratic.apply(
-            [*F.values()], [*anchor.values()], *(params[k] for k in F)
-        )  # (lanes,)
-        return (
-            super().loss(params, state, batch) + state["lam"] / 2 * penalty
-        )  # pulls with λ F (θ − θ*)
+        theta = [params[k] for k in F]
+        penalty = Quadratic.apply([*F.values()], [*anchor.values()], *theta)  # (lanes,)
+        return super().loss(params, state, batch) + state["lam"] / 2 * penalty  # force λ F (θ − θ*)
 
     def end_task(self, params, state, task):
         shuffled = task["rng"](task["y"].shape[1]).argsort(1)
@@ -101,7 +100,7 @@ class EWC(Finetune):
 
 @dataclass(frozen=True, repr=False)
 class OnlineEWC(EWC):
-    """Online EWC: old springs fade, and the one that is left stands around the last θ*: F ← γ F + Fₖ.
+    """Online EWC: one spring that fades, around the last θ*: F ← γ F + Fₖ.
 
     gamma: γ in 0..1. Schwarz et al. 2018. Deviation: the newest task's spring stands outside γ
     (they pull with γ F too: their λ is this one over γ).

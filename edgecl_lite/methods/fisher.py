@@ -24,7 +24,7 @@ LABELS = ("exact", "sample", "empirical", "batched")
 
 @settled
 def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, batch=32):
-    """Diagonal Fisher information of each lane, shaped like params: mean over x of (∂ log p(y|x) / ∂θ)².
+    """Diagonal Fisher of each lane, shaped like params: mean over x of (∂ log p(y|x) / ∂θ)².
 
     params, x (lanes, n, …), y (lanes, n), active (lanes, n, outputs) bool or None for all: with
     lane axis. labels says which y.  "exact": the expectation over the model's own answer, Σ_c p_c
@@ -56,7 +56,7 @@ def fisher(net, params, x, y=None, *, labels="exact", active=None, rng=None, bat
 
 
 def _of_part(net, theta, x, active, answers):
-    """Pairs (name, sum over x of its squared scores); what it made is gone when the next part comes."""
+    """Pairs (name, sum over x of its squared scores); its tables go when the next part comes."""
     walk = list(layers(net, theta, x))
     logits = walk[-1][-1]
     logp = masked(logits, active).log_softmax(-1)  # (lanes, n, outputs)
@@ -91,9 +91,10 @@ def _answers(labels, p, y, u, part):
 
 
 def _squares(layer, own, h, delta, weight):
-    """Σ over samples of weight (∂ score / ∂ own)², given the layer's input h and δ = ∂ score / ∂ output.
+    """Σ over samples of weight (∂ score / ∂ own)²; h: the layer's input, delta: ∂ score / ∂ output.
 
-    A linear layer y = W h + b has ∂/∂W = δ hᵀ, so that the sum of squares is (weight δ²)ᵀ h², in closed form.
+    A linear layer y = W h + b has ∂/∂W = δ hᵀ, so that the sum of squares is (weight δ²)ᵀ h², in
+    closed form.
     """
     if is_linear(layer, own, h):
         delta2 = weight.unsqueeze(-1) * delta**2  # (lanes, n, out)
