@@ -7,23 +7,22 @@ refuses. Left out of the reading paths; no lesson derives it.
 
 import math
 
-import numpy as np
 import torch
+
+from .given import read, words
 
 HAIR = 1e-4  # beyond 0..1 that is clipped: scalers of float32 give 1.0000001
 KEEP = "keep = {}; x, y = x[keep], y[keep]"
 
 
 class Search:
-    """One of x and y on its way to what is wanted: its value so far, what was wrong, code that mends it."""
+    """x or y on its way to what is wanted: its value so far, what was wrong, code that mends it."""
 
     def __init__(self, name, value, training):
         self.name, self.value, self.training, self.kind = name, value, training, ValueError
         self.faults, self.code, self.lines = [], name, []
-        self.bytes, self.hair = (
-            False,
-            None,
-        )  # of x: values are of 255; (lowest, highest), to be clipped
+        self.bytes = False  # whether the values of x are of 255
+        self.hair = None  # (lowest, highest) of x, to be clipped
 
     def found(self, fault, code=None, value=None):
         """code: what mends it, where {} stands for the code so far; None: no line does."""
@@ -57,16 +56,16 @@ def searches(x, y, classes, training):
 
 
 def _typed(search, want):
-    """A tensor of numbers in the CPU's memory; floats in y stay what they are until it is known which."""
+    """A tensor of numbers in the CPU's memory; floats in y stay floats until it is known which."""
     given, name = search.value, search.name
-    tensor, came, code = _read(given)
+    tensor, came, code = read(given)
     right = isinstance(given, torch.Tensor) and given.dtype == want
     if right and code == "{}":
         return
     search.kind = TypeError
     fault = f"{name} must be a tensor of {want}, got {came}"
     if tensor is None or tensor.is_complex():
-        if name == "y" and _words(given):
+        if name == "y" and words(given):
             return _worded(search, fault)
         hint = "; samples must all have one shape" * isinstance(given, list | tuple)
         return search.found(fault + hint)
@@ -90,58 +89,6 @@ def _worded(y, fault):
         y.line("names = sorted(set(y))")
     hint = "give classes=tuple(names), the names of the training part, and their numbers"
     y.found(f"{fault}; {hint}", "torch.tensor([names.index(label) for label in {}])", numbers)
-
-
-def _read_tensor(given):
-    """As `_read`."""
-    came = str(given.dtype)
-    if given.is_meta:  # so are tensors made under a default device of meta
-        return (
-            None,
-            f"{came} on the device meta, which has no values; make it with device='cpu'",
-            None,
-        )
-    if given.layout != torch.strided:
-        return given.to_dense().cpu(), f"a sparse tensor of {came}", "{}.to_dense().cpu()"
-    if given.device.type != "cpu":
-        place = f"{came} on {given.device}; train(…, device=…) moves what it needs"
-        return given.cpu(), place, "{}.cpu()"
-    return given, came, "{}"
-
-
-def _read(given):
-    """(the tensor or None, what came, code that gives something of which torch makes a tensor)."""
-    if isinstance(given, torch.Tensor):
-        return _read_tensor(given)
-    came = type(given).__name__
-    if given is None:
-        return None, came, None
-    if isinstance(given, list | tuple) and len(given):
-        came += f" of {type(given[0]).__name__}" * (not isinstance(given[0], int | float))
-    elif hasattr(given, "dtype"):
-        came += f" of {given.dtype}"
-    ways = [
-        ("{}", np.asarray),
-        ("numpy.array({}).astype(float)", lambda each: np.array(each).astype(float)),
-    ]
-    if isinstance(given, list | tuple) and len(given) and hasattr(given[0], "__array_interface__"):
-        ways = [("numpy.stack({})", np.stack)]
-    elif isinstance(given, list | tuple) and len(given) and isinstance(given[0], torch.Tensor):
-        ways = [("torch.stack({}).detach()", lambda each: torch.stack(each).detach().numpy())]
-    elif hasattr(given, "to_numpy"):
-        ways = [("{}.to_numpy(copy=True)", lambda each: each.to_numpy(copy=True))]
-    for code, read in ways:
-        try:
-            return torch.tensor(read(given)), came, code
-        except (TypeError, ValueError, RuntimeError):
-            continue
-    return None, came, None
-
-
-def _words(values):
-    """Whether all are str."""
-    values = values.tolist() if hasattr(values, "tolist") else values
-    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
 
 
 # ---- shapes
@@ -176,19 +123,17 @@ def _axes(shape):
     if len(shape) == 4:
         return "; channels come second", "{}.permute(0, 3, 1, 2)", lambda x: x.permute(0, 3, 1, 2)
     if len(shape) == 3:
-        pictures = max(shape[1:]) <= 2 * min(shape[1:])
-        code = "{}[:, None]" if pictures else "{}[:, :, None]"
-        hint = "; pictures (n, height, width): x[:, None], sensors (n, channels, readings): x[:, :, None]"
-        return hint, code, lambda x: x[:, None] if pictures else x[:, :, None]
+        hint = "; pictures (n, height, width): x[:, None]"
+        hint += ", sensors (n, channels, readings): x[:, :, None]"
+        if max(shape[1:]) <= 2 * min(shape[1:]):
+            return hint, "{}[:, None]", lambda x: x[:, None]
+        return hint, "{}[:, :, None]", lambda x: x[:, :, None]
     if len(shape) == 2:
         side = math.isqrt(shape[1])
         if side**2 == shape[1] and side >= 8:
             hint = f"; flat pictures of {side} × {side}, or else features: x[:, None, None]"
-            return (
-                hint,
-                f"{{}}.reshape(-1, 1, {side}, {side})",
-                lambda x: x.reshape(-1, 1, side, side),
-            )
+            code = f"{{}}.reshape(-1, 1, {side}, {side})"
+            return hint, code, lambda x: x.reshape(-1, 1, side, side)
         return "; features are one row of pixels", "{}[:, None, None]", lambda x: x[:, None, None]
     if len(shape) == 1:
         return "", "{}[:, None, None, None]", lambda x: x[:, None, None, None]
@@ -202,12 +147,8 @@ def _one_column(y, want):
     value = y.value.float()
     if value.dim() == 2 and value.shape[1] == 1:
         return y.found(f"{want}y has one axis", "{}[:, 0]", y.value[:, 0])
-    if (
-        value.dim() == 2
-        and len(value)
-        and (value >= 0).all()
-        and (value.sum(1) - 1).abs().max() < 1e-3
-    ):
+    rows = value.dim() == 2 and len(value) and (value >= 0).all()
+    if rows and (value.sum(1) - 1).abs().max() < 1e-3:
         code = "{}.int().argmax(1)" if y.value.dtype == torch.bool else "{}.argmax(1)"
         return y.found(f"{want}y is the class's number, not one-hot", code, value.argmax(1))
     y.found(f"{want}y is one class number a sample, shape {tuple(value.shape)} is something else")
@@ -250,9 +191,8 @@ def _dropped(x):
     faults = [f"{int(nan.sum()):,} NaN pixels of {total}"] * bool(nan.any())
     if inf := int((~sound & ~nan).sum()):
         low, high = (value.item() for value in x.value[~nan].aminmax())
-        faults.append(
-            f"pixels must lie in 0..1, got {low:.9g}..{high:.9g}, {inf:,} infinite of {total}"
-        )
+        got = f"got {low:.9g}..{high:.9g}, {inf:,} infinite of {total}"
+        faults.append(f"pixels must lie in 0..1, {got}")
     keep = sound.flatten(1).all(1)
     if keep.any():
         x.found(f"{' and '.join(faults)}; drop those samples", "{}", x.value[keep])
@@ -283,6 +223,5 @@ def _numbered(y, classes):
     elif low >= 0 and len(known) <= classes and y.training:
         y.found(f"{fault}; number them from 0", "{}.unique(return_inverse=True)[1]")
     else:
-        y.found(
-            f"{fault}; name every class in `classes`, and number them from 0 as in the training part"
-        )
+        hint = "name every class in `classes`, and number them from 0 as in the training part"
+        y.found(f"{fault}; {hint}")
