@@ -7,14 +7,12 @@ Plumbing; no lesson derives it.
 import math
 from numbers import Real
 
-SEEDS = (
-    2**31
-)  # as many as there are: torch's generators look at 32 bits, one of which says what is drawn
+SEEDS = 2**31  # there are: torch's generators look at 32 bits, one of which says what is drawn
 LARGEST = 3.4e38  # of float32, in which all tensors are
 
 
 def whole(name, value, least=1, most=LARGEST):
-    """A whole number >= least, as int. TypeError for other types (bool too), ValueError for other values."""
+    """A whole number >= least, as int. TypeError for other types (bool too), else ValueError."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a whole number >= {least}, got {value!r}")
     if not least <= value <= most or value != int(value):
@@ -24,7 +22,7 @@ def whole(name, value, least=1, most=LARGEST):
 
 
 def number(name, value, least=0.0, most=LARGEST, strictly=False):
-    """A finite number in [least, most], or above least if strictly, as float. Errors as in `whole`."""
+    """A finite number in [least, most] (strictly: above least), as float. Errors as in `whole`."""
     top = f" and <= {most:g}" if most < LARGEST else ""
     span = f"a finite number {'>' if strictly else '>='} {least:g}{top}"
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -35,12 +33,11 @@ def number(name, value, least=0.0, most=LARGEST, strictly=False):
 
 
 def several(name, values, least=1):
-    """The values as a list (of an array: as plain numbers). Raises ValueError where there are too few."""
+    """The values as a list (of an array: as plain numbers). ValueError where there are too few."""
     values = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(values, str) or not hasattr(values, "__iter__"):
-        raise ValueError(
-            f"{name} must be a list{' of at least one value' * least}, got {values!r}: [{values!r}]"
-        )
+        want = "a list" + " of at least one value" * least
+        raise ValueError(f"{name} must be {want}, got {values!r}: [{values!r}]")
     if len(values := list(values)) < least:
         raise ValueError(f"{name} must be a list of at least one value, got {values!r}")
     return values
@@ -64,7 +61,6 @@ def seeds_list(seeds):
         return list(range(whole("seeds", seeds)))
     seeds = [whole("each of seeds", seed, least=0) for seed in several("seeds", seeds)]
     if len(set(seeds)) < len(seeds) or max(seeds) >= SEEDS:
-        raise ValueError(
-            f"seeds must be a count or a list of different whole numbers < 2³¹, got {seeds!r}"
-        )
+        want = "a count or a list of different whole numbers < 2³¹"
+        raise ValueError(f"seeds must be {want}, got {seeds!r}")
     return seeds

@@ -5,16 +5,14 @@ from pathlib import Path
 
 
 def new_path(path, resume=None):
-    """The path of a journal to write. Raises where there is one that `resume` does not go on with."""
+    """The path of a journal to write. Raises where there is one that `resume` does not take up."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise TypeError(
-            f"journal must be the path of a file, such as 'runs/night.journal', got {path!r}"
-        )
+        want = "the path of a file, such as 'runs/night.journal'"
+        raise TypeError(f"journal must be {want}, got {path!r}")
     path = Path(os.path.expanduser(path))
     if path.is_dir():
-        raise IsADirectoryError(
-            f"{path} is a folder; add the name of a file, such as {path}/night.journal"
-        )
+        way = f"add the name of a file, such as {path}/night.journal"
+        raise IsADirectoryError(f"{path} is a folder; {way}")
     same = isinstance(resume, str | os.PathLike) and Path(os.path.expanduser(resume)) == path
     if path.exists() and not same:
         way = f"resume={str(path)!r} goes on with it; or take it away, or take another path"
@@ -38,16 +36,14 @@ def check_same(kept, plan, where):
     for name, here in plan.settings.items():
         there = kept.settings.get(name, here)
         if there != here:
-            raise ValueError(
-                f"{where} is of another training: its {name} is {there!r}, here it is {here!r}"
-            )
+            unlike = f"its {name} is {there!r}, here it is {here!r}"
+            raise ValueError(f"{where} is of another training: {unlike}")
     own = [task.digest for task in plan.stream]
     for t, there in enumerate(kept.digests):
         if own[t : t + 1] != [there]:
             here = f"other data in task {t}" if t < len(own) else f"only {len(own)} tasks"
-            raise ValueError(
-                f"{where} is of another training: here is {here}; give the whole stream"
-            )
+            unlike = f"here is {here}; give the whole stream"
+            raise ValueError(f"{where} is of another training: {unlike}")
 
 
 def check_state(kept, begun, where):
@@ -56,6 +52,5 @@ def check_state(kept, begun, where):
     if unlike := [k for k in want | got if want.get(k) != got.get(k)]:
         sizes = f"{got.get(unlike[0])}, here {want.get(unlike[0])}"
         grown = "it was begun with a shorter stream; this method needs the whole one from its start"
-        raise ValueError(
-            f"{where} is of another training: its state {unlike[0]!r} is {sizes}: {grown}"
-        )
+        unlike = f"its state {unlike[0]!r} is {sizes}: {grown}"
+        raise ValueError(f"{where} is of another training: {unlike}")

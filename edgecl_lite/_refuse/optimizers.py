@@ -1,4 +1,4 @@
-"""What is refused of where, and by what, a network learns: devices, and optimisers of the reader's own."""
+"""What is refused of where, and by what, a network learns: devices, optimisers of one's own."""
 
 import torch
 
@@ -29,7 +29,7 @@ def check_device(device):
 
 
 def check_optimizer(make, params, lr):
-    """Try an optimiser of the reader's own for two steps, one lane alone and beside a second, far larger one.
+    """Try an optimiser of the reader's own for two steps, one lane alone and beside a larger one.
 
     Raises TypeError where it is no optimiser, draws random numbers, or needs more than gradients;
     ValueError where the first lane goes another way beside the second. Torch's global generator
@@ -40,9 +40,8 @@ def check_optimizer(make, params, lr):
         dice = torch.get_rng_state()
         alone = two_steps(make, one, lr)
         if not torch.equal(dice, torch.get_rng_state()):
-            raise TypeError(
-                "optimizer must draw no random numbers, or no seed could be trained again"
-            )
+            why = "or no seed could be trained again"
+            raise TypeError(f"optimizer must draw no random numbers, {why}")
     if lanes_of(params) == 1:
         return
     two = {k: torch.cat([p[:1], 1e3 * p[:1] + 1]) for k, p in params.items()}
@@ -53,10 +52,8 @@ def check_optimizer(make, params, lr):
         if not (a - beside[name][:1]).abs().max() <= 1e-3 * moved + 1e-6 * one[name].abs().max():
             what = "it clips or scales by the norm of whole tensors, of which each holds all lanes"
             way = "train one seed and one value at a time, or clip inside a method's loss"
-            raise ValueError(
-                f"optimizer must move each lane by itself, and moves {name!r} of one lane "
-                f"otherwise when another lane is there: {what}; {way}"
-            )
+            got = f"moves {name!r} of one lane otherwise when another lane is there"
+            raise ValueError(f"optimizer must move each lane by itself, and {got}: {what}; {way}")
 
 
 def two_steps(make, params, lr):
@@ -71,8 +68,7 @@ def two_steps(make, params, lr):
                 p.grad = torch.stack([scale * slope for scale in pull[: len(p)]])
             opt.step()
     except Exception as error:
-        want = (
-            "a callable(tensors, lr=…) that gives a torch optimiser whose step() needs nothing else"
-        )
-        raise TypeError(f"optimizer must be {want}, this one fails: {error!r}") from error
+        want = "a torch optimiser whose step() needs nothing else, this one fails"
+        made = f"optimizer must be a callable(tensors, lr=…) that gives {want}"
+        raise TypeError(f"{made}: {error!r}") from error
     return copied(params)

@@ -1,4 +1,4 @@
-"""Samples (x, y) as everything here takes them, and one message that ends the search where they are not so.
+"""Samples (x, y) as everything here takes them, and one message where they are not so.
 
     x float32 (n, channels, height, width) in 0..1        y int64 (n,), class numbers from 0
 
@@ -15,11 +15,12 @@ from ..machine.settled import settled
 from .mend import searches
 
 PACKAGE = __package__.partition(".")[0] + "."
+WANTED = "x float32 (n, channels, height, width) in 0..1, y int64 (n,), class numbers from 0"
 
 
 @settled
 def check_samples(where, pair, classes=None, training=True):
-    """(x, y) of the pair, checked: plain tensors in the CPU's memory, without a graph, else not copied.
+    """(x, y) of the pair, checked: plain tensors in the CPU's memory, without a graph.
 
     `where` opens the message, e.g. "digits, train"; labels must be smaller than `classes`. Values
     of x less than 0.0001 beyond 0..1 are clipped in a copy, with a warning. training: the part
@@ -32,11 +33,8 @@ def check_samples(where, pair, classes=None, training=True):
     if faults:
         lines = [line for each in both if each.code for line in each.lines + each.assigned()]
         advice = f" Write {'; '.join(lines)}." * bool(lines)
-        wanted = (
-            "x float32 (n, channels, height, width) in 0..1, y int64 (n,), class numbers from 0"
-        )
         kind = TypeError if TypeError in [each.kind for each in both] else ValueError
-        raise kind(f"{where}: {'; '.join(faults)}.{advice} Wanted: {wanted}")
+        raise kind(f"{where}: {'; '.join(faults)}.{advice} Wanted: {WANTED}")
     return (_clipped(where, x, *both[0].hair) if both[0].hair else x), y
 
 
@@ -48,20 +46,18 @@ def text(name, value):
 
 
 def _two(where, pair, classes):
-    """The pair as it is. TypeError where it is none, ValueError where its two parts are not an x and a y."""
+    """The pair as it is. TypeError where it is none, ValueError where it is not an x and a y."""
     if not isinstance(pair, tuple) or len(pair) != 2:
         came = type(pair).__name__ + (f" of {len(pair)}" if isinstance(pair, tuple | list) else "")
         raise TypeError(f"{where} must be a tuple (x, y), got {came}{_from_items(pair, classes)}")
     x, y = (tuple(getattr(part, "shape", ())) for part in pair)
     if len(x) == 1 and (len(y) > 2 or (len(y) == 2 and y[1] > 1 and _whole(pair[0]))):
-        raise ValueError(
-            f"{where}: x and y seem to be swapped, got shapes {x} and {y}. Write (y, x)"
-        )
+        got = f"got shapes {x} and {y}"
+        raise ValueError(f"{where}: x and y seem to be swapped, {got}. Write (y, x)")
     if x[1:] == y[1:] and (len(x) > 2 or (len(x) == 2 and len({1, x[0], y[0], *x[1:]}) == 4)):
+        got = f"got two sets of samples, {x} and {y}, and no labels"
         both = "train=(x_train, y_train), test=(x_test, y_test)"
-        raise ValueError(
-            f"{where}: got two sets of samples, {x} and {y}, and no labels. Write {both}"
-        )
+        raise ValueError(f"{where}: {got}. Write {both}")
     return pair
 
 
@@ -86,7 +82,7 @@ def _whole(values):
 
 
 def _plain(value):
-    """A tensor without graph, subclass or mark of inference mode; what is none comes back as it is."""
+    """A tensor without graph, subclass or mark of inference mode; what is none as it is."""
     if not isinstance(value, torch.Tensor):
         return value
     if value.requires_grad or type(value) is not torch.Tensor:
@@ -102,7 +98,7 @@ def _clipped(where, x, low, high):
 
 
 def _outside():
-    """How many calls up the caller's line stands that is not of this package: where a warning belongs."""
+    """How many calls up the first line outside this package stands: where a warning belongs."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(PACKAGE):
         frame, level = frame.f_back, level + 1

@@ -6,15 +6,16 @@ ROUNDING = 1e-6  # of a mean of float32 numbers
 
 
 def matrix(R, needs=lambda after, on, last: True, name="R"):
-    """R as a float array, not changed. needs: of the numbers of rows and columns, which cells must be there.
+    """R as a float array, not changed. needs(after, on, last): which cells must be there.
 
     Raises TypeError where R is no array of numbers, ValueError where it is not square, leaves 0..1,
     or one of those cells is NaN in every lane.
     """
     R = shares(name, R)
     if R.ndim < 2 or R.shape[-1] != R.shape[-2] or not R.size:
-        advice = f"give run.accuracy; the lanes, if any, come first{' (run.curve is no R)' * (R.ndim > 1)}"
-        raise ValueError(f"{name} must be square, (…, tasks, tasks), got shape {R.shape}: {advice}")
+        curve = " (run.curve is no R)" * (R.ndim > 1)
+        got = f"got shape {R.shape}: give run.accuracy; the lanes, if any, come first{curve}"
+        raise ValueError(f"{name} must be square, (…, tasks, tasks), {got}")
     tasks = R.shape[-1]
     needed = np.fromfunction(needs, (tasks, tasks), last=tasks - 1, dtype=int) | (tasks == 1)
     there = ~np.isnan(R).reshape(-1, tasks, tasks).all(0)
@@ -22,18 +23,16 @@ def matrix(R, needs=lambda after, on, last: True, name="R"):
         cells = ", ".join(missing[:6]) + f" and {len(missing) - 6} more" * (len(missing) > 6)
         advice = "Train to the end, then measure"
         if (there == np.tri(tasks, dtype=bool).T).all():
-            advice = (
-                f"Rows are `after`, columns are `on`; give {name}.T where it is the other way round"
-            )
+            way = f"give {name}.T where it is the other way round"
+            advice = f"Rows are `after`, columns are `on`; {way}"
         rows = f"{there.all(-1).sum()} of {tasks} rows are there"
-        raise ValueError(
-            f"{name} is unfinished: {rows}, this metric also needs {name}{cells}. {advice}"
-        )
+        lacks = f"{rows}, this metric also needs {name}{cells}"
+        raise ValueError(f"{name} is unfinished: {lacks}. {advice}")
     return R
 
 
 def shares(name, values):
-    """The values as a float array. TypeError or ValueError where they are neither in 0..1 nor NaN."""
+    """The values as a float array. TypeError or ValueError where not all are in 0..1 or NaN."""
     if hasattr(values, "accuracy"):
         kind = type(values).__name__
         raise TypeError(f"{name} must be an array of accuracies, got a {kind}; give its .accuracy")
@@ -48,9 +47,8 @@ def shares(name, values):
     known = table[~np.isnan(table)]
     if known.size and (known.min() < -ROUNDING or known.max() > 1 + ROUNDING):
         percent = "; divide percentages by 100" * bool(1 < known.max() <= 100 and known.min() >= 0)
-        raise ValueError(
-            f"{name} must hold shares in 0..1, got {known.min():g}..{known.max():g}{percent}"
-        )
+        got = f"got {known.min():g}..{known.max():g}{percent}"
+        raise ValueError(f"{name} must hold shares in 0..1, {got}")
     return table
 
 
@@ -59,7 +57,6 @@ def difference(ours, theirs, names):
     try:
         return ours - theirs
     except ValueError:
-        lanes = f"{ours.shape[:-1]} and {theirs.shape[:-1]}"
-        raise ValueError(
-            f"{names} must have the same lanes, or one of them none, got {lanes}"
-        ) from None
+        got = f"got {ours.shape[:-1]} and {theirs.shape[:-1]}"
+        want = f"{names} must have the same lanes, or one of them none"
+        raise ValueError(f"{want}, {got}") from None

@@ -8,15 +8,14 @@ SCENARIOS = ("task", "domain", "class")
 
 
 def check_stream(stream, kind):
-    """Raises ValueError where tasks are none, of another kind or of unlike shapes, or outputs too few."""
+    """Raises ValueError where tasks are none, no Tasks or of unlike shapes, or outputs too few."""
     choice("scenario", stream.scenario, SCENARIOS)
     choice("active", stream.rule, ("seen", "all"))
     if not stream.tasks or not all(isinstance(task, kind) for task in stream):
         kinds = sorted({type(task).__name__ for task in stream.tasks}) or "none"
         raise ValueError(f"a stream needs at least one task, and only Tasks, got {kinds}")
-    shapes = [
-        (task.name, *part[0].shape[1:]) for task in stream for part in (task.train, task.test)
-    ]
+    parts = [(task.name, x) for task in stream for x, _ in (task.train, task.test)]
+    shapes = [(name, *x.shape[1:]) for name, x in parts]
     if len({tuple(shape) for _, *shape in shapes}) > 1:
         raise ValueError(f"all tasks of a stream must have images of one shape, got {shapes}")
     top = max(c for task in stream for c in task.classes)
@@ -40,7 +39,7 @@ def labelled(task, part, classes):
 
 
 def outputs_of(name, classes):
-    """The classes of a task as a tuple of int. Raises ValueError where there is none, or one twice."""
+    """The classes of a task as a tuple of int. ValueError where there is none, or one twice."""
     classes = [c.item() if hasattr(c, "item") else c for c in several("classes", classes, least=0)]
     if not classes:
         raise ValueError(f"task {name!r} must have at least one class, got none")
@@ -62,9 +61,8 @@ def sizes_of(data, per_task):
     if n % (per_task := whole("per_task", per_task)):
         sizes = [per_task] * (n // per_task) + [n % per_task]
         advice = f"; or give a list, such as per_task={sizes}"
-        raise ValueError(
-            f"per_task must divide the {n} classes of {data.name!r}, got {per_task}{advice}"
-        )
+        want = f"per_task must divide the {n} classes of {data.name!r}"
+        raise ValueError(f"{want}, got {per_task}{advice}")
     return [per_task] * (n // per_task)
 
 

@@ -1,4 +1,4 @@
-"""What is refused of a method: arguments that it does not have, and what verbs of the reader's own return."""
+"""What is refused of a method: arguments it does not have, what verbs of one's own return."""
 
 from dataclasses import fields
 
@@ -42,9 +42,8 @@ def check_fisher(params, moving, labels, x, y, rng):
     """ValueError where a Fisher of these arguments makes no sense."""
     if len(x) != lanes_of(params):
         got = f"{tuple(x.shape)} for {lanes_of(params)} lanes"
-        raise ValueError(
-            f"x must be (lanes, n, channels, height, width), got {got}: x[None] for one lane"
-        )
+        want = "x must be (lanes, n, channels, height, width)"
+        raise ValueError(f"{want}, got {got}: x[None] for one lane")
     if not moving:
         raise ValueError("fisher needs a parameter that may move, all have requires_grad=False")
     if not x.shape[1]:
@@ -60,11 +59,11 @@ def check_fisher(params, moving, labels, x, y, rng):
 
 
 class WrongReturn(TypeError):
-    """A verb of a method returned what it may not. `.run`, set by `train`, holds what was learned before."""
+    """A verb of a method returned what it may not. `.run`, set by `train`: what was learned."""
 
 
 class Checked:
-    """A method of the reader's own, each verb of which is looked at as it returns; else it is that method."""
+    """A method of the reader's own, each verb of which is looked at as it returns."""
 
     def __init__(self, method, lanes):
         self.method, self.lanes = method, lanes
@@ -79,43 +78,38 @@ class Checked:
         both = self.method.begin_task(params, state, task)
         if not isinstance(both, tuple) or len(both) != 2:
             self._wrong("begin_task", "a tuple (params, state)", both)
-        return self._dict("begin_task", "params", both[0], params), self._dict(
-            "begin_task", "state", both[1], state
-        )
+        self._dict("begin_task", "params", both[0], params)
+        self._dict("begin_task", "state", both[1], state)
+        return both
 
     def draw(self, state, batch, rng):
-        return self._dict(
-            "draw", "batch", self.method.draw(state, batch, rng), ("x", "y", "active"), lanes=False
-        )
+        drawn = self.method.draw(state, batch, rng)
+        return self._dict("draw", "batch", drawn, ("x", "y", "active"), lanes=False)
 
     def loss(self, params, state, batch):
         loss, lanes = self.method.loss(params, state, batch), lanes_of(params)
         if not torch.is_tensor(loss) or loss.shape != (lanes,):
-            self._wrong(
-                "loss", f"one value per lane, ({lanes},)", loss, "mean over samples, not over lanes"
-            )
+            way = "mean over samples, not over lanes"
+            self._wrong("loss", f"one value per lane, ({lanes},)", loss, way)
         if not loss.requires_grad:
-            self._wrong(
-                "loss", "a tensor with a gradient", loss, "no .item(), .detach() or torch.no_grad()"
-            )
+            way = "no .item(), .detach() or torch.no_grad()"
+            self._wrong("loss", "a tensor with a gradient", loss, way)
         return loss
 
     def after_step(self, params, state, batch):
-        return self._dict(
-            "after_step", "state", self.method.after_step(params, state, batch), state
-        )
+        after = self.method.after_step(params, state, batch)
+        return self._dict("after_step", "state", after, state)
 
     def end_task(self, params, state, task):
-        return self._dict("end_task", "state", self.method.end_task(params, state, task), state)
+        after = self.method.end_task(params, state, task)
+        return self._dict("end_task", "state", after, state)
 
     def predict(self, params, state, x, task=None):
         logits = self.method.predict(params, state, x, task)
-        if (
-            not torch.is_tensor(logits)
-            or logits.dim() != 3
-            or logits.shape[:2] != (lanes_of(params), len(x))
-        ):
-            self._wrong("predict", f"logits ({lanes_of(params)}, {len(x)}, outputs)", logits)
+        lanes, n = lanes_of(params), len(x)
+        shape = logits.shape if torch.is_tensor(logits) else ()
+        if len(shape) != 3 or shape[:2] != (lanes, n):
+            self._wrong("predict", f"logits ({lanes}, {n}, outputs)", logits)
         return logits
 
     def _dict(self, verb, what, tree, like=(), lanes=True):
