@@ -1,16 +1,24 @@
-"""Whether a training fits a board; where not, the mildest changes that would help: one, or else two, three, …
+"""Whether a training fits a board; where not, the mildest changes that would help.
 
 Lesson: 06_edge_budget.
 """
 
-import itertools
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from itertools import combinations, islice
 
 from ..methods import NearestMean, StreamingLDA
 from ..methods.parts import Halves
 from .boards import Board, board, size
 from .budget import Budget
+
+WAYS = {
+    "optimizer": "plain SGD instead of {now}",
+    "batch_size": "a batch of {new} instead of {now}",
+    "bits": "{new} bits a value instead of {now}",
+    "capacity": "a capacity of {new} instead of {now}",
+    "weight_bytes": "weights of {new} byte instead of {now} (by an engine that trains so)",
+}
 
 
 class DoesNotFit(MemoryError):
@@ -64,20 +72,17 @@ class Verdict:
 def fits(budget, on):
     """Whether a `Budget` fits a board (its name, or a `Board`): a `Verdict`."""
     if not isinstance(budget, Budget):
-        raise TypeError(
-            f"fits needs a Budget, as of budget(method, stream), got {type(budget).__name__}"
-        )
+        came = type(budget).__name__
+        raise TypeError(f"fits needs a Budget, as of budget(method, stream), got {came}")
     has = board(on)
     short = _short(budget, has)
     if not short:
         return Verdict(has, budget, {}, (), ())
-    where = max(
-        short, key=lambda where: short[where] / max(1, {"RAM": has.ram, "flash": has.flash}[where])
-    )
-    largest = max(
-        ((what, n) for what, n, place in budget.lines if place == where), key=lambda line: line[1]
-    )
-    return Verdict(has, budget, short, largest, tuple(itertools.islice(_helps(budget, has), 2)))
+    room = {"RAM": has.ram, "flash": has.flash}
+    where = max(short, key=lambda where: short[where] / max(1, room[where]))
+    parts = [(what, n) for what, n, place in budget.lines if place == where]
+    largest = max(parts, key=lambda part: part[1])
+    return Verdict(has, budget, short, largest, tuple(islice(_helps(budget, has), 2)))
 
 
 def _short(budget, has):
@@ -87,37 +92,25 @@ def _short(budget, has):
 
 
 def _helps(budget, has):
-    """Sentences on what would make it fit: single changes, or else two, three, … of them at once."""
-    ways = {
-        "optimizer": lambda value: "plain SGD instead of " + budget.optimizer,
-        "batch_size": lambda value: f"a batch of {value} instead of {budget.batch_size}",
-        "bits": lambda value: f"{value} bits a value instead of {budget.bits}",
-        "capacity": lambda value: f"a capacity of {value} instead of {budget.hyper['capacity']}",
-        "weight_bytes": lambda value: (
-            f"weights of {value} byte instead of {budget.weight_bytes} (by an engine that trains so)"
-        ),
-    }
+    """Sentences on what would make it fit: single changes, or else two, three, … at once."""
     least = {"optimizer": "sgd", "batch_size": 1, "weight_bytes": 1}
     if "capacity" in budget.hyper:
         least |= {"capacity": min(budget.outputs, budget.hyper["capacity"]), "bits": 4}
-    now = {"optimizer": budget.optimizer, "batch_size": budget.batch_size, "bits": budget.bits,
-           "weight_bytes": budget.weight_bytes, **budget.hyper}  # fmt: skip
-    ways = {name: told for name, told in ways.items() if name in least and least[name] != now[name]}
+    now = vars(budget) | budget.hyper
+    ways = [name for name in WAYS if name in least and least[name] != now[name]]
     for many in range(1, len(ways) + 1):
-        found = [
-            _mildest(budget, has, names, least, now) for names in itertools.combinations(ways, many)
-        ]
-        if any(found):
-            yield from (
-                " and ".join(ways[k](v) for k, v in changes.items()) for changes in found if changes
-            )
+        tried = [_mildest(budget, has, names, least, now) for names in combinations(ways, many)]
+        for changes in filter(None, tried):
+            told = [WAYS[name].format(new=new, now=now[name]) for name, new in changes.items()]
+            yield " and ".join(told)
+        if any(tried):
             break
     yield from _heads(budget, has)
     yield from _networks(budget, has)
 
 
 def _heads(budget, has):
-    """A sentence on the first head without backpropagation that fits behind this network, if one does."""
+    """A sentence on the first head without backpropagation that fits behind this network."""
     for kind in (StreamingLDA, NearestMean) if budget.front else ():
         cut = budget.method.cut if isinstance(budget.method, Halves) else -1
         method = kind(budget.method.net, cut=cut, frozen=True)
@@ -138,22 +131,21 @@ def _networks(budget, has):
         if ram > 0 and not any(cheap.need.trained):
             ram **= 2  # class means go with the width, the weights with its square
         share, P = min(ram, (has.flash - kept) / max(1, cheap.flash - kept)), cheap.net.weights
-        if (
-            cheap.stream.pixels + 1 + 2 * cheap.outputs <= share * P < P
-        ):  # not below the smallest mlp
-            yield f"a network of at most about {int(share * P):,} weights instead of {P:,}{with_what}"
+        smallest = cheap.stream.pixels + 1 + 2 * cheap.outputs  # weights of an mlp
+        if smallest <= share * P < P:
+            most = f"{int(share * P):,} weights instead of {P:,}"
+            yield f"a network of at most about {most}{with_what}"
             return
 
 
 def _mildest(budget, has, names, least, now):
-    """These changes, as small as still fits, {name: value}; None where even the greatest do not help."""
+    """These changes, as small as still fits, {name: value}; None where the greatest do not help."""
     changes = {name: least[name] for name in names}
-    if _short(budget.change(**changes), has):
+    too_large = lambda changes: bool(_short(budget.change(**changes), has))
+    if too_large(changes):
         return None
     for name in [name for name in names if name in ("batch_size", "capacity")]:
         sizes = range(changes[name], now[name])
-        over = bisect_left(
-            sizes, 1, key=lambda n: bool(_short(budget.change(**{**changes, name: n}), has))
-        )
+        over = bisect_left(sizes, True, key=lambda n: too_large(changes | {name: n}))
         changes[name] = sizes[over - 1]
     return changes
