@@ -14,11 +14,12 @@ from ..data.images import SHA256, _intact
 
 @dataclass(frozen=True)
 class Board:
-    """A device. ram, flash, reserved: bytes, of which the system and a radio stack take `reserved` of RAM.
+    """A device.
 
-    hertz, cores, flop_per_cycle (of a core): their product is the peak; watts: while it computes,
-    radio off. verified: which of these were read in `source`; all others are from memory or second
-    hand, to be edited.
+    ram, flash: bytes; reserved: bytes of RAM that the system and a radio stack take; hertz, cores,
+    flop_per_cycle (of a core): their product is the peak; watts: while it computes, radio off.
+    verified: which of these were read in `source`; all others are from memory or second hand, to be
+    edited.
     """
 
     name: str
@@ -34,26 +35,13 @@ class Board:
     source: str = ""
 
     def __post_init__(self):
-        least = {
-            "ram": 1,
-            "flash": 0,
-            "reserved": 0,
-            "hertz": 0,
-            "cores": 0,
-            "flop_per_cycle": 0,
-            "watts": 0,
-        }
-        for name, low in least.items():
-            number(
-                name,
-                getattr(self, name),
-                least=low,
-                strictly=name in ("hertz", "cores", "flop_per_cycle"),
-            )
+        positive = ("hertz", "cores", "flop_per_cycle")
+        for name in ("ram", "flash", "reserved", *positive, "watts"):
+            least = 1 if name == "ram" else 0
+            number(name, getattr(self, name), least=least, strictly=name in positive)
         if self.reserved > self.ram:
-            raise ValueError(
-                f"reserved must leave some of the {self.ram:,} bytes, got {self.reserved:,}"
-            )
+            want = f"reserved must leave some of the {self.ram:,} bytes"
+            raise ValueError(f"{want}, got {self.reserved:,}")
 
     @property
     def usable(self):
@@ -85,9 +73,8 @@ def board(name):
         return name
     known = boards()
     if not isinstance(name, str) or name not in known:
-        raise ValueError(
-            f"board must be one of {', '.join(known)}, or a Board of your own, got {name!r}"
-        )
+        want = f"one of {', '.join(known)}, or a Board of your own"
+        raise ValueError(f"board must be {want}, got {name!r}")
     return known[name]
 
 

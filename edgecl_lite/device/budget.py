@@ -1,6 +1,6 @@
 """What a method needs of a device: bytes of RAM and of flash, and how much there is to compute.
 
-    RAM = P w + 4 Pₜ + optimiser + A(b) + what the method holds       P weights of w bytes, Pₜ of them trained
+    RAM = P w + 4 Pₜ + optimiser + A(b) + what the method holds    P weights of w bytes, Pₜ trained
     A(b): activations that wait for the backward pass, each distinct tensor once
 
 A(b) and the FLOPs are measured (`measure.py`); the rest is counted, one rule a method (`rules.py`),
@@ -31,11 +31,12 @@ OPTIMIZER = {"sgd": (0, 0, 2), "momentum": (4, 0, 4), "adam": (8, 4, 12)}
 
 @dataclass(frozen=True)
 class Budget:
-    """What a method needs to learn a stream, when it keeps most, mostly at the end. Made by `budget`.
+    """What a method needs to learn a stream, when it keeps most, mostly at its end.
 
-    parts: the network, its front and its head, as `Part`s, cut where the method cuts it, or else
-    before the last layer (None where that is impossible). need: what the method's rule says. In
-    `lines` and `table()` every byte stands once, in RAM or in flash; `ram`, `flash`: the sums.
+    Made by `budget`. parts: the network, its front and its head, as `Part`s, cut where the method
+    cuts it, or else before the last layer (None where that is impossible). need: what the method's
+    rule says. In `lines` and `table()` every byte stands once, in RAM or in flash; `ram`, `flash`:
+    the sums.
     """
 
     method: Finetune
@@ -78,12 +79,12 @@ class Budget:
 
     @property
     def flash(self):
-        """Bytes of flash: what must survive without power, and what is only read while it learns."""
+        """Bytes of flash: what must survive without power, and what learning only reads."""
         return sum(n for _, n, where in self.lines if where == FLASH)
 
     @property
     def answering(self):
-        """Bytes of RAM in which the plain network answers: its weights, a layer's widest input and output."""
+        """Bytes of RAM in which the plain network answers: its weights and its widest layer."""
         return self.weight_bytes * self.net.weights + self.net.widest
 
     @property
@@ -91,8 +92,7 @@ class Budget:
         """Bytes of the samples of the largest task, which stand neither in `ram` nor in `flash`.
 
         Every method that goes over a task more than once, or looks back at its end, needs them at
-        hand; a front that stands still and a head without a backward pass see a sample once and let
-        it go.
+        hand; a front that stands still and a head without a backward pass see a sample only once.
         """
         each = math.ceil(self.stream.pixels * self.bits / 8) + 1
         return self.largest * each if any(self.need.trained) else 0
@@ -100,22 +100,20 @@ class Budget:
     @property
     def step(self):
         """FLOPs of a training step: {"forward", "backward", "method", "optimiser"}."""
-        need, moved = (
-            self.need,
-            self.need.trained[0] if self.need.moved is None else self.need.moved,
-        )
+        need = self.need
+        moved = need.trained[0] if need.moved is None else need.moved
         work = {"forward": need.forward, "backward": need.backward, "method": need.extra}
         return {**work, "optimiser": OPTIMIZER[self.optimizer][2] * moved}
 
     @property
     def first_step(self):
-        """FLOPs of a step of the first task: of `step`, unless a front learns there and then stands still."""
+        """FLOPs of a step of the first task: as `step`, unless a front learns there alone."""
         moves = OPTIMIZER[self.optimizer][2] * self.net.learns[0]
         return self.need.first + moves if self.need.first else sum(self.step.values())
 
     @property
     def work(self):
-        """{"step", "step of the first task", "new sample", "end of a task"}: FLOPs, without zeros."""
+        """{"step", "step of the first task", "new sample", "end of a task"}: FLOPs, no zeros."""
         first = self.first_step if self.need.first else 0
         work = {"step": sum(self.step.values()), "step of the first task": first}
         work |= {"new sample": self.need.sample, "end of a task": self.need.task}
@@ -128,15 +126,11 @@ class Budget:
         return pd.DataFrame(self.lines, columns=["what", "bytes", "where"])
 
     def change(self, **changes):
-        """The `Budget` for other arguments of `budget`, at once: the network is not measured again."""
-        known = {
-            k: changes.pop(k)
-            for k in ("batch_size", "optimizer", "weight_bytes", "bits")
-            if k in changes
-        }
-        hyper = {
-            k: v for k, (v,) in axes(self.method, {k: [v] for k, v in changes.items()}).items()
-        }
+        """The `Budget` for other arguments of `budget`; the network is not measured again."""
+        own = ("batch_size", "optimizer", "weight_bytes", "bits")
+        known = {k: changes.pop(k) for k in own if k in changes}
+        grid = axes(self.method, {k: [v] for k, v in changes.items()})
+        hyper = {k: v for k, (v,) in grid.items()}
         return replace(self, **known, hyper={**self.hyper, **hyper})._checked()
 
     def _checked(self):
@@ -203,9 +197,7 @@ class Budget:
 
     def memory(self, values):
         """{what: bytes} of a full memory, for samples of so many values."""
-        tags = (
-            1 if self.stream.scenario == "class" else 2
-        )  # the class, and unless that tells it the task
+        tags = 1 if self.stream.scenario == "class" else 2  # the class; the task, unless that tells
         each = math.ceil(values * self.bits / 8)
         return {"samples": self.kept_rows * each, "their labels": self.kept_rows * tags}
 
@@ -224,9 +216,8 @@ class Budget:
     def masked(self):
         """Weights of the hidden layers that a mask can switch: all but biases."""
         named = dict(self.method.net.named_parameters())
-        return sum(
-            p.numel() for k, p in named.items() if p.dim() > 1 and k not in head_names(named)
-        )
+        hidden = [named[k] for k in named.keys() - head_names(named)]
+        return sum(p.numel() for p in hidden if p.dim() > 1)
 
 
 @settled
@@ -243,31 +234,25 @@ def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits
     """
     if type(method) not in RULES:
         known = ", ".join(kind.__name__ for kind in RULES)
-        advice = (
-            "for your own: edgecl_lite.device.rules.RULES[YourMethod] = function(budget) -> Need"
-        )
-        raise TypeError(
-            f"method must have a rule, as {known}, got {type(method).__name__}; {advice}"
-        )
+        got = f"got {type(method).__name__}"
+        way = "edgecl_lite.device.rules.RULES[YourMethod] = function(budget) -> Need"
+        raise TypeError(f"method must have a rule, as {known}, {got}; for your own: {way}")
     if not isinstance(stream, Stream):
-        raise TypeError(
-            f"stream must be a Stream such as split(digits()), got {type(stream).__name__}"
-        )
+        got = f"got {type(stream).__name__}"
+        raise TypeError(f"stream must be a Stream such as split(digits()), {got}")
     check_fit(method.net, stream)
     net, front, head = measure(method.net, stream.shape), None, None
     if halves := _halves(method, stream):
         front = measure(halves[0], stream.shape)
         head = measure(halves[1], (front.outputs,))
     bits = (method.bits if isinstance(method, Rehearsal) else 8) if bits is None else bits
-    parts = net, front, head
-    made = Budget(
-        method, stream, batch_size, _kind(optimizer), weight_bytes, bits, method.hyper, parts
-    )
+    parts, name = (net, front, head), _kind(optimizer)
+    made = Budget(method, stream, batch_size, name, weight_bytes, bits, method.hyper, parts)
     return made.change(**hyper)
 
 
 def _halves(method, stream):
-    """(front, head) where the method cuts its net, or else before the last layer; None if that fails."""
+    """(front, head), cut where the method cuts or before the last layer; None if that fails."""
     try:
         front, head = cut_at(method.net, method.cut if isinstance(method, Halves) else -1)
         params = {name: p.detach()[None] for name, p in method.net.named_parameters()}
@@ -280,7 +265,7 @@ def _halves(method, stream):
 
 
 def _kind(optimizer):
-    """The name of an optimiser that keeps as many bytes as this one, a name or a callable(tensors, lr=…)."""
+    """The name of an optimiser that keeps as many bytes as this one, a name or a callable."""
     if not callable(optimizer):
         return optimizer
     one, two = (_kept_for(optimizer, n) for n in (1, 2))

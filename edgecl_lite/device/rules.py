@@ -1,12 +1,12 @@
-"""What each method needs beside the network, line by line: one rule a method, a function of the `Budget`.
+"""What each method needs beside the network, line by line: one rule a method.
 
-    Replay    M (⌈s q / 8⌉ + 1) bytes     M samples of s values, q bits each       DER++ adds 4 K, K outputs
-    EWC       8 P bytes                   F and θ*, a float a weight               Piggyback ⌈P / 8⌉ a task
+    Replay    M (⌈s q / 8⌉ + 1) bytes   M samples of s values, q bits   DER++ adds 4 K, K outputs
+    EWC       8 P bytes                 F and θ*, a float a weight      Piggyback ⌈P / 8⌉ a task
 
 Every rule is tested against what the method really keeps, and against the FLOPs that its loss
 really takes. Two take more here than a device needs: A-GEM forms both gradients twice, GDumb also
-passes the new batch. A method of your own: RULES[YourMethod] = function(budget) -> Need. Lesson:
-06_edge_budget.
+passes the new batch. A method of your own: RULES[YourMethod] = function(budget) -> Need.
+Lesson: 06_edge_budget.
 """
 
 import math
@@ -95,9 +95,8 @@ def _derpp(c):
 def _agem(c):  # one gradient after the other: only one set of activations at a time
     P = c.net.learns[0]
     works = {"gradient of the kept": 4 * P}
-    return replace(
-        _replay(c), activations=c.net.activations(c.batch_size), works=works, extra=6 * P
-    )
+    kept = c.net.activations(c.batch_size)
+    return replace(_replay(c), activations=kept, works=works, extra=6 * P)
 
 
 def _gdumb(c):
@@ -107,19 +106,14 @@ def _gdumb(c):
 def _icarl(c):
     need, P, d = _replay(c), c.net.weights, c.head_weights // c.outputs - 1
     share = c.hyper["capacity"] // max(1, c.seen)
-    return replace(
-        need,
-        forward=2 * need.forward,  # what the network of before answers is distilled
-        task=c.largest * (c.net.forward + 2 * share * d),
-        works={
-            "network of before": c.weight_bytes * P,
-            "means of the exemplars": 4 * c.outputs * d,
-        },
-    )
+    works = {"network of before": c.weight_bytes * P, "means of the exemplars": 4 * c.outputs * d}
+    twice = 2 * need.forward  # what the network of before answers is distilled
+    task = c.largest * (c.net.forward + 2 * share * d)
+    return replace(need, forward=twice, task=task, works=works)
 
 
 def _front(c, trained, activations, **more):
-    """Behind a front that stands still. One that the first task has to train sets the peak of RAM."""
+    """Behind a front that stands still; one that the first task trains sets the peak of RAM."""
     more = {"forward": 0, "backward": 0, "works": {"buffers of the front": c.front.widest}, **more}
     if not c.method.frozen:
         first = c.batch_size * (c.net.forward + c.net.backward)
@@ -151,9 +145,8 @@ def _mean(c):
 def _lda(c):
     need, d = _mean(c), c.front.outputs
     works = dict(need.works)
-    if (
-        c.method.frozen
-    ):  # else it has the room in which the front was trained; solving for it is not counted
+    # a front that had to learn leaves the room for Λ; solving for Λ is not counted
+    if c.method.frozen:
         works["Λ, to answer"] = 4 * d * d
     keeps = {**need.keeps, "scatter Σ": 4 * d * d}
     return replace(need, keeps=keeps, works=works, sample=need.sample + 2 * d * d)
@@ -166,10 +159,8 @@ def _separate(c):
 
 def _piggyback(c):
     masks, hidden = len(c.stream) * math.ceil(c.masked / 8), c.net.weights - c.head_weights
-    trained = (
-        c.net.weights,
-        c.net.tensors,
-    )  # the first task trains the backbone, unless one was given
+    # the first task trains the backbone, unless one was given
+    trained = c.net.weights, c.net.tensors
     if c.method.backbone:
         trained = c.masked + c.head_weights, sum(p.dim() > 1 for p in c.method.net.parameters()) + 1
     return replace(
@@ -183,16 +174,25 @@ def _piggyback(c):
 
 def _packnet(c):
     owner = math.ceil(c.masked * (len(c.stream).bit_length() or 1) / 8)
-    keeps = {
-        "owner of each weight": owner,
-        "an output layer for each task": c.weight_bytes * c.heads,
-    }
+    heads = c.weight_bytes * c.heads
+    keeps = {"owner of each weight": owner, "an output layer for each task": heads}
     return replace(_finetune(c), stored=c.net.weights - c.head_weights, keeps=keeps)
 
 
 RULES = {
-    Finetune: _finetune, Joint: _joint, EWC: _ewc, OnlineEWC: _ewc, Replay: _replay,
-    DERpp: _derpp, AGEM: _agem, GDumb: _gdumb, ICaRL: _icarl,
-    LatentReplay: _latent, NearestMean: _mean, StreamingLDA: _lda,
-    Separate: _separate, Piggyback: _piggyback, PackNet: _packnet,
-}  # fmt: skip
+    Finetune: _finetune,
+    Joint: _joint,
+    EWC: _ewc,
+    OnlineEWC: _ewc,
+    Replay: _replay,
+    DERpp: _derpp,
+    AGEM: _agem,
+    GDumb: _gdumb,
+    ICaRL: _icarl,
+    LatentReplay: _latent,
+    NearestMean: _mean,
+    StreamingLDA: _lda,
+    Separate: _separate,
+    Piggyback: _piggyback,
+    PackNet: _packnet,
+}
