@@ -1,27 +1,17 @@
 # ruff: noqa: F401, I001
-"""Plots: functions of data and axes that hand back the sentence of their picture; only they know
-matplotlib. Every lesson draws with them. Read house.py first (the style, numbers as words, `show`),
-then curves.py (one run), lines.py and bars.py (values over seeds), page.py (bare axes, legends, an
-easel), and what you need of images.py, sweeps.py (a metric along a grid), memory.py (a board's
-bytes) and names.py (any name, made fit for a picture).
+"""Plots: functions of data and axes that hand back the sentence of their picture.
+
+Only they know matplotlib, and every lesson draws with them. Read house.py first (the style, numbers
+as words, `show`), then curves.py (one run), lines.py and bars.py (values over seeds), page.py (bare
+axes, legends, an easel), and what you need of images.py, sweeps.py (a metric along a grid),
+memory.py (a board's bytes) and names.py (any name, made fit for a picture).
 """
 
 from .bars import bars, told
 from .curves import Curves, cell_of, curves, curves_sentence, edges_of, heat, matrix, spread
 from .house import COLOURS, INK, MARKERS, SYMBOLS
-from .house import (
-    canvas,
-    few,
-    figure,
-    listed,
-    number,
-    percent,
-    png,
-    show,
-    style,
-    styled,
-    without_pixels,
-)
+from .house import canvas, few, figure, listed, number, percent, png, show
+from .house import style, styled, without_pixels
 from .images import confusion, misread, shelves, strip, wall
 from .lines import lines, look_of
 from .memory import MemoryBars, memory

@@ -1,8 +1,7 @@
 """Bars of seeds: a mean with its standard deviation (n - 1), drawn and told. Every lesson.
 
-A bar has the colour of its method (lines.py), or a calm one where its name speaks of none. A bar
-with a lost seed (not finite) is left empty and named as lost: a mean of the survivors would
-flatter.
+A bar has the colour of its method (lines.py), or a calm one where its name speaks of none. One with
+a lost seed (not finite) is left empty and named as lost: a mean of the survivors would flatter.
 """
 
 import numpy as np
@@ -18,8 +17,7 @@ LETTER = 7  # pixels that a letter of a value takes
 
 @styled()
 def bars(values, ax, label, share=True):
-    """Horizontal bars: the mean over seeds, a whisker of one standard deviation, and the mean in
-    figures.
+    """Horizontal bars: the mean over seeds, also in figures, and a standard deviation as whisker.
 
     values {name: (seeds,)}: shares 0..1, shown in per cent; with share=False numbers of any unit,
     which `label`, the name of the axis, then says. Returns the sentence of the picture. Raises

@@ -23,9 +23,11 @@ def spread(y):
 
 
 class Curves:
-    """Forgetting curves as artists, made once and updated in place: thin and dotted until a task is
-    being learned, then bold with a band over seeds, and a marker at the end of every task. Of more
-    than ten tasks five are so; all others are thin lines between their colours.
+    """Forgetting curves as artists, made once and updated in place.
+
+    A curve is thin and dotted until its task is being learned, then bold with a band over seeds,
+    and has a marker at the end of every task. Of more than ten tasks five are so; all others are
+    thin lines between their colours.
 
     `edges` (tasks + 1,): the step at which each task begins, and the end. `tasks`: (before, after,
     band) of each; `moving`: all of them in one list.
@@ -43,23 +45,21 @@ class Curves:
         several = len(set(edges)) > 2  # tasks, one after the other
         if several or len(names) == 1:
             self._name_spans(ax, labels)
-        ax.set(
-            xlim=(0, max(1, self.edges[-1])), ylim=(-0.02 * top, 1.02 * top), xlabel="training step"
-        )
+        ax.set(xlim=(0, max(1, self.edges[-1])), xlabel="training step")
+        ax.set(ylim=(-0.02 * top, 1.02 * top))
         ax.set_ylabel(label, **look(label))
         if top == 1:
             ax.yaxis.set_major_formatter(lambda v, _: percent(v))
         ax.grid(axis="x", visible=False)
         some = f" ({len(self.shown)} of {len(names)})" if len(names) > MANY else ""
-        handles = [self.tasks[i][1] for i in self.shown]
-        legend = ax.legend(
-            handles,
-            [" "] * len(handles),  # a label that begins with _ would be left out
-            title=f"{label} on{some}" if several else None,
-            loc="upper left",
-            bbox_to_anchor=(1.0, 1.03),
-            alignment="left",
-        )
+        self._name_curves(ax, labels, f"{label} on{some}" if several else None)
+
+    def _name_curves(self, ax, labels, title):
+        """A legend of those that are shown, beside the axes."""
+        curves = [self.tasks[i][1] for i in self.shown]
+        blank = [" "] * len(curves)  # a label that begins with _ would be left out
+        place = dict(loc="upper left", bbox_to_anchor=(1.0, 1.03), alignment="left")
+        legend = ax.legend(curves, blank, title=title, **place)
         legend.get_title().set(parse_math=False)
         for text, i in zip(legend.get_texts(), self.shown):
             text.set(text=labels[i], **self.look)
@@ -67,10 +67,11 @@ class Curves:
     def _artists(self, ax, i, label):
         """The curve of task i before and after it is learned, and its band."""
         own, many = i in self.shown, len(self.names) > MANY
-        colour = (
-            colormaps["viridis"](0.9 * i / len(self.names)) if many else COLOURS[i % len(COLOURS)]
-        )
-        style = dict(ms=5.5, marker=MARKERS[(self.shown.index(i) if own else 0) % len(MARKERS)])
+        colour = COLOURS[i % len(COLOURS)]
+        if many:
+            colour = colormaps["viridis"](0.9 * i / len(self.names))
+        place = self.shown.index(i) if own else 0
+        style = dict(ms=5.5, marker=MARKERS[place % len(MARKERS)])
         style |= dict(zorder=2.5) if own else dict(lw=0.7, alpha=0.6, marker="")
         (before,) = ax.plot([], [], ":", color=colour, lw=1, visible=own)
         (after,) = ax.plot([], [], color=colour, label=label, clip_on=False, **style)
@@ -80,9 +81,8 @@ class Curves:
     def _name_spans(self, ax, labels):
         """Write above the curves what is learned when, as many names as there is room for."""
         letters, width = max(map(len, labels)), ax.bbox.width
-        named = few(
-            len(labels), int(0.7 * width / LETTER / letters)
-        )  # the legend takes a part of the width
+        beside = 0.7 * width  # the legend takes a part of it
+        named = few(len(labels), int(beside / LETTER / letters))
         room = (0.7 if len(named) < len(labels) else 1.1) * width / len(named) / letters
         size = np.clip(room, 6.5, 9.5)
         above = dict(transform=ax.get_xaxis_transform(), ha="center", va="bottom", color="#555555")
@@ -90,7 +90,8 @@ class Curves:
             start, end = self.edges[i : i + 2]
             if start < end:  # a stopped run has tasks that it never reached
                 ax.text((start + end) / 2, 1.015, labels[i], fontsize=size, **above, **self.look)
-        for start in self.edges[:-1][np.diff(self.edges) > 0] if len(labels) <= MANY else ():
+        begun = self.edges[:-1][np.diff(self.edges) > 0]
+        for start in begun if len(labels) <= MANY else ():
             ax.axvline(start, color="#BBBBBB", lw=0.9, zorder=0)
 
     def set(self, steps, curve):
@@ -99,9 +100,8 @@ class Curves:
         for on, (before, after, band) in enumerate(self.tasks):
             first = np.searchsorted(steps, self.edges[on])  # the point at which its training starts
             before.set_data(steps[: first + 1], mean[: first + 1, on])
-            kept = first + np.flatnonzero(
-                np.isfinite(mean[first:, on])
-            )  # up to where a seed was lost
+            sound = np.isfinite(mean[first:, on])  # up to where a seed was lost
+            kept = first + np.flatnonzero(sound)
             x, y, dy = steps[kept], mean[kept, on], sd[kept, on]
             after.set_data(x, y)
             later = self.edges[self.edges > self.edges[on]]
@@ -113,13 +113,15 @@ class Curves:
 
 
 def heat(values, ax, names, least=0.0, alpha=None, upright=None):
-    """A square of shares 0..1 in per cent as a heat map; those below `least` stay unwritten, as all
-    do of more than 16 names. upright: of the names below, None for where they fit. Returns the
-    texts, {(row, column): text}.
+    """A square of shares 0..1 in per cent as a heat map. Returns the texts, {(row, column): text}.
+
+    Shares below `least` stay unwritten, as all do of more than 16 names. upright: of the names
+    below, None for where they fit.
     """
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto", alpha=alpha)
     letters, (width, height) = max(map(len, written(names, 14)[0])), ax.bbox.size
-    upright = (LETTER * letters + 4) * len(names) <= width if upright is None else upright
+    if upright is None:
+        upright = (LETTER * letters + 4) * len(names) <= width
     labels, style = written(names, 14 if upright else 12)
     for axis, room in ((ax.xaxis, width / 16), (ax.yaxis, height / 20)):
         at = few(len(labels), len(labels) if len(labels) <= MANY else int(room))
@@ -130,12 +132,13 @@ def heat(values, ax, names, least=0.0, alpha=None, upright=None):
     ax.spines[:].set_visible(False)
     place = dict(ha="center", va="center", fontsize=min(10.5, 80 / len(labels)))
     texts = {}
-    for (row, column), value in np.ndenumerate(values) if written_out(values) else ():
+    if not written_out(values):
+        return texts
+    for (row, column), value in np.ndenumerate(values):
         if not value < least:
             text = "·" if np.isnan(value) else f"{100 * value:.0f}"
-            texts[row, column] = ax.text(
-                column, row, text, color="white" if value > 0.7 else INK, **place
-            )
+            colour = "white" if value > 0.7 else INK
+            texts[row, column] = ax.text(column, row, text, color=colour, **place)
     return texts
 
 
@@ -145,7 +148,7 @@ def written_out(values):
 
 
 def edges_of(run):
-    """Steps at which the tasks of a run begin, and its last step: (tasks + 1,), also for a stopped run."""
+    """Steps at which the tasks of a run, also a stopped one, begin, and its last: (tasks + 1,)."""
     ends = [*run.step[run.ended], *[run.step[-1]] * len(run.names)]
     return np.array([0, *ends[: len(run.names)]])
 
@@ -160,7 +163,7 @@ def cell_of(run, cell=()):
 
 
 def curves(run, ax, cell=()):
-    """Forgetting curves of one cell of the grid (an index for each axis): mean and band over seeds."""
+    """Forgetting curves of one cell of the grid (an index for each axis), with bands over seeds."""
     Curves(ax, run.names, edges_of(run)).set(run.step, cell_of(run, cell))
     return curves_sentence(run, cell)
 
@@ -194,7 +197,7 @@ def curves_sentence(run, cell=()):
 
 @styled()
 def matrix(R, ax, names=None, lit=None):
-    """R (..., after, on) in per cent as a heat map, mean over leading axes; `lit`: cells a metric uses."""
+    """R (..., after, on) as a heat map, mean over leading axes; `lit`: the cells a metric uses."""
     R = np.asarray(R, float)
     R = R.reshape(-1, *R.shape[-2:]).mean(0)
     names = list(range(1, len(R) + 1) if names is None else names)
@@ -217,7 +220,9 @@ def matrix(R, ax, names=None, lit=None):
     if np.isnan(R).any():
         return f"The accuracy matrix R, filled for {np.isfinite(R).all(1).sum()} of {len(R)} tasks."
     lowest, tie = tied(R[-1], lowest=True)
-    worst = f"lowest on {listed((spoken(names)[t] for t in lowest), 6)} with {percent(R[-1].min())}{tie}"
-    diagonal = f"just after learning a task (the diagonal) accuracy averages {percent(R.diagonal().mean())}"
+    hardest = listed((spoken(names)[t] for t in lowest), 6)
+    worst = f"lowest on {hardest} with {percent(R[-1].min())}{tie}"
+    mean = percent(R.diagonal().mean())
+    diagonal = f"just after learning a task (the diagonal) accuracy averages {mean}"
     last = f"after the last task (the last row) {percent(R[-1].mean())}"
     return f"The accuracy matrix R: {diagonal}, {last}, {worst}."

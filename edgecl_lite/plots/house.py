@@ -20,15 +20,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-HOUSE = matplotlib.rc_params_from_file(
-    Path(__file__).with_name("house.mplstyle"), use_default_template=False
-)
+FILE = Path(__file__).with_name("house.mplstyle")
+HOUSE = matplotlib.rc_params_from_file(FILE, use_default_template=False)
 READERS = "backend", "interactive", "toolbar", "timezone", "date.epoch", "savefig.directory"
-STYLE = {
-    k: v
-    for k, v in matplotlib.rcParamsDefault.items()
-    if not k.startswith((*READERS, "webagg.", "tk."))
-}
+READERS += "webagg.", "tk."  # what begins so is the reader's own
+STYLE = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith(READERS)}
 STYLE |= dict(HOUSE)
 COLOURS = tuple(STYLE["axes.prop_cycle"].by_key()["color"])
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -44,7 +40,7 @@ def style():
 
 @contextmanager
 def styled():
-    """The house style whatever the reader's settings: `with styled(): ...`, or `@styled()` on a function."""
+    """The house style, whatever the reader's settings: `with styled(): ...` or `@styled()`."""
     settings = matplotlib.rcParams
     readers = {name: dict.__getitem__(settings, name) for name in STYLE}
     dict.update(settings, STYLE)  # valid already: `rc_context` checks them anew, 1 ms each time
@@ -62,7 +58,7 @@ def canvas(width=7.5, height=3.2):
 
 @styled()
 def figure(ncols=1, nrows=1, width=7.5, height=3.2, **options):
-    """A figure in house style and its axes (one, or an array of them); options go to `Figure.subplots`."""
+    """A figure in house style and its axes (one, or an array); options go to `Figure.subplots`."""
     fig = canvas(width, height)
     return fig, fig.subplots(nrows, ncols, **options)
 
@@ -73,22 +69,19 @@ def without_pixels(fig):
 
 
 def png(fig, redraw=True):
-    """The figure as the bytes of a small PNG with a palette: a fifth of the size, to the eye the same.
+    """The figure as the bytes of a PNG with a palette: a fifth of the size, to the eye the same.
 
     redraw=False takes what is on the canvas already: 4 ms instead of 50.
     """
     if redraw:
         with styled():
             fig.canvas.draw()
-    picture, file = (
-        Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB"),
-        io.BytesIO(),
-    )
+    picture = Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB")
     picture = picture.quantize(method=Image.Quantize.FASTOCTREE)
     palette, paper = picture.getpalette(), 3 * picture.getpixel((0, 0))
-    picture.putpalette(
-        [*palette[:paper], 255, 255, 255, *palette[paper + 3 :]]
-    )  # paper stays white
+    palette[paper : paper + 3] = 255, 255, 255  # paper stays white
+    picture.putpalette(palette)
+    file = io.BytesIO()
     picture.save(file, "PNG", optimize=redraw, compress_level=1)
     return file.getvalue()
 
@@ -102,12 +95,9 @@ def show(fig, sentence):
         return print(sayable(sentence))
     alt = {"image/png": {"alt": sentence}}
     display({"image/png": png(fig), "text/plain": sentence}, metadata=alt, raw=True)
-    caption = (
-        f'<p class="edgecl-caption" style="max-width:760px;margin:2px">{html.escape(sentence)}</p>'
-    )
-    return display(
-        {"text/html": caption, "text/plain": sentence}, raw=True
-    )  # some viewers drop the alt
+    css = 'class="edgecl-caption" style="max-width:760px;margin:2px"'
+    caption = f"<p {css}>{html.escape(sentence)}</p>"  # some viewers drop the alt
+    return display({"text/html": caption, "text/plain": sentence}, raw=True)
 
 
 def sayable(text):
@@ -140,7 +130,7 @@ def few(n, most):
 
 
 def listed(words, most=20):
-    """a, b and c; of more than `most` words five, from the first to the last, and how many there are."""
+    """a, b and c; of more than `most` words five, from first to last, and how many there are."""
     words = list(words) or ["nothing"]
     if len(words) > most:
         return f"{listed(words[i] for i in few(len(words), 5))} (5 of {len(words)})"
@@ -149,7 +139,7 @@ def listed(words, most=20):
 
 
 def tied(values, lowest=False):
-    """(indices, note): all that are best within half a point, and the words that say that it is a tie.
+    """(indices, note): all that are best within half a point, and the words that call it a tie.
 
     Another processor's last digits turn single test images, and with them the order of near values.
     """

@@ -19,17 +19,15 @@ INKED = dict(cmap="gray_r", vmin=0, vmax=1)  # how an image of one channel is dr
 
 
 def pictures(x):
-    """(images, note): (n, height, width) of ink or (n, height, width, 3) of colours; what is not as it is."""
+    """(images, note): (n, height, width) of ink or (…, 3) of colours; what is not as it is."""
     x = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, float)
     if x.ndim != 4:
         raise ValueError(f"images must be (n, channels, height, width), got shape {x.shape}")
     _, channels, height, width = x.shape
     if height == 1:
         each = max(1, width // (2 * channels))  # a window is drawn about twice as wide as high
-        note = (
-            f"; each window has a row for each of its {channels} channels" if channels > 1 else ""
-        )
-        return np.repeat(x[:, :, 0], each, axis=1), note
+        rows = f"; each window has a row for each of its {channels} channels"
+        return np.repeat(x[:, :, 0], each, axis=1), rows if channels > 1 else ""
     if channels == 3:
         return np.clip(x.transpose(0, 2, 3, 1), 0, 1), ""
     return x.mean(1), f"; the mean of their {channels} channels is drawn" if channels > 1 else ""
@@ -69,7 +67,7 @@ def _sheet(x, columns, above, left):
 
 
 def _titles(ax, titles, xs, ys, room):
-    """Titles, each centred above its image, in a letter that fits the room (pixels of the screen)."""
+    """Titles, each centred above its image, in a letter that fits the room (screen pixels)."""
     titles = drawable(short(line(title), int(max(3, room / 5))) for title in titles or ())
     size = np.clip(1.3 * room / max([1, *map(len, titles)]), 6.5, 9.5)
     for x, y, title in zip(xs, ys, titles):
@@ -106,7 +104,7 @@ def shelves(x, y, ax, classes=10, width=25):
 
 @styled()
 def strip(stream, ax, per_task=6):
-    """A row of example images for each task of a stream (of many for ten of them), its classes in turn."""
+    """A row of images for each task of a stream (of many for ten of them), its classes in turn."""
     tasks, per_task = list(stream), whole("per_task", per_task)
     shown = few(len(tasks), MANY)
     rows = [_in_turn(tasks[i], per_task) for i in shown]
@@ -132,10 +130,11 @@ def _in_turn(task, most):
 
 @styled()
 def confusion(y, predicted, labels, ax):
-    """How often each true class (row) got each answer (column), in per cent of the row; shares
-    below 2 % stay unwritten. y, predicted (n,) indices into labels; 255 is no answer.
+    """How often each true class (row) got each answer (column), in per cent of the row.
+
+    Shares below 2 % stay unwritten. y, predicted: (n,) indices into labels; 255 is no answer.
     """
-    silent, labels = np.asarray(predicted) == 255, spoken(labels)  # 255: no answer
+    silent, labels = np.asarray(predicted) == 255, spoken(labels)
     y, predicted = np.stack([y, predicted])[:, ~silent].astype(int)
     counts = np.zeros((len(labels), len(labels)), int)
     np.add.at(counts, (y, predicted), 1)
@@ -177,12 +176,10 @@ def misread(x, y, predicted, labels, ax, most=8):
     room = int(ax.bbox.width / columns / 5 - 3) // 2  # letters for each of the two
     names = spoken(labels, 24)
     brief = [short(name, room) for name in drawable(names)]
-    wall(
-        np.asarray(x)[some], ax, [f"{brief[true]} → {brief[said]}" for true, said in pairs], columns
-    )
+    titles = [f"{brief[true]} → {brief[said]}" for true, said in pairs]
+    wall(np.asarray(x)[some], ax, titles, columns)
     if not pairs:
         return "No image is misread."
     said = listed(f"{names[true]} read as {names[said]}" for true, said in dict.fromkeys(pairs))
-    return (
-        f"{len(some)} of {len(wrong)} misread image{'s' if len(wrong) > 1 else ''}: {said}{note}."
-    )
+    images = "images" if len(wrong) > 1 else "image"
+    return f"{len(some)} of {len(wrong)} misread {images}: {said}{note}."

@@ -1,8 +1,8 @@
-"""Memory bars: what a method needs of a board's RAM and flash, part by part, in per cent of what there is.
+"""Memory bars: what a method needs of a board's RAM and flash, in per cent of what there is.
 
 The line stands where the board's memory ends; what lies beyond it is cross-hatched and said in
-words. Every part has a colour and a hatch. The numbers are those of `budget` and of `fits`. Lesson:
-06_edge_budget.
+words. Every part has a colour and a hatch. The numbers are those of `budget` and of `fits`.
+Lesson: 06_edge_budget.
 """
 
 import numpy as np
@@ -13,26 +13,18 @@ from ..device.rules import FLASH, RAM
 from .house import COLOURS, INK, listed, styled
 from .names import drawable, look, spoken
 
-OWN, OVER, MOST = (
-    "the method's own",
-    "too much",
-    150,
-)  # per cent of the board at which bars are cut off
+MOST = 150  # per cent of the board at which bars are cut off
 LEAST = 0.3  # per cent of the board: what is less takes no pixel that one sees
-HATCH = {
-    "weights": "",
-    "gradients": "///",
-    "optimiser": "||",
-    "activations": r"\\\\",
-    OWN: "--",
-    OVER: "xx",
-}
+OWN, OVER = "the method's own", "too much"
+HATCH = {"weights": "", "gradients": "///", "optimiser": "||", "activations": r"\\\\"}
+HATCH |= {OWN: "--", OVER: "xx"}
 FACES = *COLOURS[:5], "#333333B0"
 
 
 def parts(verdict, where):
-    """({part: bytes} of RAM or of flash, bytes that the board has); all that a method has beside
-    its network is one part.
+    """({part: bytes} of RAM or of flash, bytes that the board has).
+
+    All that a method has beside its network is one part.
     """
     sums = dict.fromkeys(HATCH, 0)
     for what, n, place in verdict.budget.lines:
@@ -43,8 +35,10 @@ def parts(verdict, where):
 
 
 class MemoryBars:
-    """Memory bars as artists, made once and updated in place: so many of RAM on the first of two
-    axes, and of flash on the second. `moving`: all of them.
+    """Memory bars as artists, made once and updated in place.
+
+    There are so many rows of RAM on the first of two axes, and of flash on the second. `moving`:
+    all artists.
     """
 
     @styled()
@@ -108,10 +102,9 @@ def _need(verdict, where, needs, has):
 def memory(budgets, board, axes):
     """What one `Budget`, or several {label: Budget}, need of a board (its name, or a `Board`).
 
-    axes: two, one above the other, for RAM and for flash. Bars are cut off at one and a half times the board.
+    axes: two, one above the other, for RAM and for flash. Bars are cut off at 150 % of the board.
     """
     budgets = budgets if isinstance(budgets, dict) else {type(budgets.method).__name__: budgets}
     labels = (f"{label}: " for label in spoken(budgets))
-    return MemoryBars(axes, len(budgets)).set(
-        {k: fits(b, board) for k, b in zip(labels, budgets.values())}
-    )
+    verdicts = {label: fits(each, board) for label, each in zip(labels, budgets.values())}
+    return MemoryBars(axes, len(budgets)).set(verdicts)

@@ -1,4 +1,4 @@
-"""Names as they come from outside, made fit for a picture: one line, no two alike, nothing a formula.
+"""Names as they come from outside, made fit for a picture: one line, no two alike, no formulas.
 
 A name may be empty, endless, Chinese, hold `$`, or come twice. A sentence (`spoken`) takes it
 nearly as it is; a picture (`written`) has less room and only those letters that an installed font
@@ -49,23 +49,22 @@ def drawable(texts):
 
 
 def look(*texts):
-    """What a text of a picture is made with, so that `$` is a dollar and every letter has a font."""
+    """What a text of a picture is made with: `$` is a dollar and every letter has a font."""
     fonts = {_font(frozenset(text)) for text in texts} - {OURS, None}
     return dict(parse_math=False, fontfamily=[OURS, *sorted(fonts)])
 
 
 @cache
 def _font(letters):
-    """A family that has all these letters, or with ours those that ours lacks; None where there is none."""
+    """A font family that has these letters, alone or together with ours; None where none has."""
     lacking = _lacking(findfont(OURS), letters)
     if not lacking:
         return OURS
-    upright = {
-        f.name: f.fname for f in fontManager.ttflist if f.style == "normal" and BOXES not in f.name
-    }
-    return next(
-        (name for name, path in sorted(upright.items()) if not _lacking(path, lacking)), None
-    )
+    upright = {font.name: font.fname for font in fontManager.ttflist if font.style == "normal"}
+    for name, path in sorted(upright.items()):
+        if BOXES not in name and not _lacking(path, lacking):
+            return name
+    return None
 
 
 def _lacking(path, letters):

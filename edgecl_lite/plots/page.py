@@ -1,5 +1,6 @@
-"""What stands around a picture: bare axes, a legend outside of them, and an easel for a picture
-that is painted over again and again while something trains. Every lesson.
+"""What stands around a picture: bare axes, a legend outside of them, an easel for live pictures.
+
+Every lesson.
 """
 
 import itertools
@@ -20,9 +21,7 @@ LETTER, HANDLE = 6, 70  # pixels that a letter of a legend takes, and what stand
 
 @styled()
 def bare(*axes, frame=False):
-    """Axes for pictures: no ticks, no grid, and no frame unless it is asked for. Takes axes or
-    arrays.
-    """
+    """Axes (or arrays of axes) for pictures: no ticks, no grid, a frame only where asked for."""
     for ax in (ax for one in axes for ax in np.ravel(one)):
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
@@ -66,8 +65,7 @@ def _columns(labels, width):
 
 
 class Easel:
-    """One picture in the output of a cell, painted over again and again: each `paint` replaces the
-    last.
+    """One picture in the output of a cell: each `paint` replaces the last, while something trains.
 
     words: what stands for the picture where none can be seen; its alternative text is the newest
     sentence. Without a notebook the sentences are printed instead.

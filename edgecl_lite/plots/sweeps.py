@@ -1,8 +1,7 @@
-"""A metric along one axis of a sweep, with what a reader needs to trust it: band, zero, best, what was lost.
+"""A metric along one axis of a sweep, and what makes it worth trusting: band, zero, best, losses.
 
 The axis is logarithmic down to the smallest value above 0 and linear from there to 0. A value with
-any lost seed is a cross at the bottom, whatever its other seeds did: a mean of the survivors would
-flatter. Lesson 02.
+any lost seed is a cross at the bottom: a mean of the survivors would flatter. Lesson 02.
 """
 
 import numpy as np
@@ -16,7 +15,7 @@ LOWER_IS_BETTER = ("forgetting", "intransigence")
 
 
 def along(run, over="lam", metric=None, at=None):
-    """A metric (default average accuracy) along one axis of the grid: (values, seeds), NaN where lost.
+    """A metric (default average accuracy) along an axis of the grid: (values, seeds), NaN if lost.
 
     Raises ValueError on a Run that has no such axis, is not finished, or that the metric does not
     measure. `at` {name: value} chooses from the other axes (default: the first value of each).
@@ -24,26 +23,21 @@ def along(run, over="lam", metric=None, at=None):
     if not getattr(run, "grid", None):
         raise ValueError(f"expected a Run of sweep(…), with an axis to go along; got {run!r}")
     if over not in list(run.grid):
-        raise ValueError(
-            f"over: expected an axis of the sweep, one of {list(run.grid)}; got {over!r}"
-        )
+        want = f"an axis of the sweep, one of {list(run.grid)}"
+        raise ValueError(f"over: expected {want}; got {over!r}")
     if run.stopped:
-        raise ValueError(
-            f"expected a finished sweep, got one stopped at step {run.step[-1]}: run it again"
-        )
+        got = f"got one stopped at step {run.step[-1]}"
+        raise ValueError(f"expected a finished sweep, {got}: run it again")
     at = {name: values[0] for name, values in run.grid.items()} | (at or {})
-    index = (
-        slice(None) if k == over else list(values).index(at[k]) for k, values in run.grid.items()
-    )
-    R = np.asarray(run.accuracy)[tuple(index)]
+    index = {name: list(values).index(at[name]) for name, values in run.grid.items()}
+    R = np.asarray(run.accuracy)[tuple((index | {over: slice(None)}).values())]
     kept = np.isfinite(R).all((-1, -2))
     result = np.full(kept.shape, np.nan)
     if kept.any():
         values = np.asarray((metric or average_accuracy)(R[kept]), float)
         if values.shape != (kept.sum(),) or not np.isfinite(values).all():
-            want = (
-                f"one finite number for each of the {kept.sum()} matrices of R, (…, tasks, tasks)"
-            )
+            want = f"one finite number for each of the {kept.sum()} matrices of R"
+            want += ", (…, tasks, tasks)"
             got = f"shape {values.shape}" if values.shape != (kept.sum(),) else f"{values}"
             raise ValueError(f"metric: expected {want}; got {got}")
         result[kept] = values
@@ -52,7 +46,7 @@ def along(run, over="lam", metric=None, at=None):
 
 @styled()
 def sweep_curve(run, ax, over="lam", metric=None, at=None):
-    """A metric (default average accuracy) along one axis: mean, band over seeds, the best marked."""
+    """A metric (default average accuracy) along one axis: mean, band over seeds, best marked."""
     metric, symbol = metric or average_accuracy, SYMBOLS.get(over, over)
     value, grid = along(run, over, metric, at), np.array(run.grid[over], float)
     order = np.argsort(grid)
@@ -72,14 +66,12 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
     first, tie = tied(mean, lowest)
     top = first[np.argmin(mean[first]) if lowest else np.argmax(mean[first])]
     _ring(ax, x, mean, first, top, f"{words[top]}: {percent(mean[top])}" + ", a tie" * bool(tie))
-    kept = np.flatnonzero(~lost)
-    others = [
-        f"{percent(mean[i])} at {words[i]}" for i in np.unique(kept[[0, -1]]) if i not in first
-    ]
+    ends = np.unique(np.flatnonzero(~lost)[[0, -1]])
+    others = [f"{percent(mean[i])} at {words[i]}" for i in ends if i not in first]
     band = f" (sd {100 * spread(value[top]):.0f})" if value.shape[1] > 1 else ""
-    ends = f"; it is {listed(others)}" if others else ""
+    rest = f"; it is {listed(others)}" if others else ""
     where = listed(dict.fromkeys(words[i] for i in first), 6)
-    return f"The {name} is best at {where}, {percent(mean[top])}{band}{tie}{ends}.{gone}"
+    return f"The {name} is best at {where}, {percent(mean[top])}{band}{tie}{rest}.{gone}"
 
 
 def _hill(ax, x, value):
