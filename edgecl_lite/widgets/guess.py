@@ -1,6 +1,7 @@
-"""`guess`: predict first. Commit a guess before you see the number, then `reveal` says how far off it was.
+"""`guess`: predict first, then look. `reveal` says how far off a committed guess was.
 
-Run All spoils nothing: without a committed guess the panel keeps the number to itself until there is one.
+Run All spoils nothing: without a committed guess the panel keeps the number to itself until there
+is one.
 """
 
 import math
@@ -11,46 +12,32 @@ from .._refuse.arguments import number as finite
 from ..plots import number
 from .painter import Panel, say
 
-committed = {}  # name -> guess; kept here so that a cell that is run again does not forget what was guessed
-WORDS = {
-    0.02: "Spot on",
-    0.1: "Close",
-    0.25: "Not far",
-    float("inf"): "A surprise",
-}  # off by which share
+committed = {}  # name -> guess; kept here, so that a cell that is run again does not forget it
+# off by at most which share of the slider's range
+WORDS = {0.02: "Spot on", 0.1: "Close", 0.25: "Not far", math.inf: "A surprise"}
 
 
 class Guess(Panel):
-    """A question with a slider and a Commit button; `.reveal(truth)` compares. `value`: the
-    committed guess, None before; it outlives a second run of the cell.
+    """A question with a slider and a Commit button; `.reveal(truth)` compares.
+
+    `value`: the committed guess, None before; it outlives a second run of the cell.
     """
 
     fallback = "A slider for your guess: open this notebook in Jupyter to use it."
 
     def __init__(self, name, question, low, high, unit="%", step=1):
-        low, high = (
-            finite(f"guess({name!r}): {k}", v, -1e15, 1e15)
-            for k, v in dict(low=low, high=high).items()
-        )
+        low = finite(f"guess({name!r}): low", low, -1e15, 1e15)
+        high = finite(f"guess({name!r}): high", high, -1e15, 1e15)
         step = finite(f"guess({name!r}): step", step, strictly=True)
         if not low < high:
-            raise ValueError(
-                f"guess({name!r}): low must be below high, got low={low:g}, high={high:g}"
-            )
-        self.name, self.range, self.unit, self.truth = (
-            name,
-            high - low,
-            f" {unit}" if unit else "",
-            None,
-        )
-        whole = all(value.is_integer() for value in (low, high, step))
-        slider, kind = (W.IntSlider, int) if whole else (W.FloatSlider, float)
-        self.slider = slider(min=kind(low), max=kind(high), step=kind(step), description="my guess")
-        self.slider.add_class("edgecl-guess").value = committed.get(name, kind((low + high) / 2))
-        self.slider.layout.width, self.slider.tooltip = (
-            "420px",
-            f"{question} Drag, or use the arrow keys",
-        )
+            got = f"got low={low:g}, high={high:g}"
+            raise ValueError(f"guess({name!r}): low must be below high, {got}")
+        self.name, self.range, self.truth = name, high - low, None
+        self.unit = f" {unit}" if unit else ""
+        self.slider = _slider(low, high, step)
+        if name in committed:
+            self.slider.value = committed[name]
+        self.slider.tooltip = f"{question} Drag, or use the arrow keys"
         self.button = W.Button(description="Commit", icon="check", tooltip="Commit this guess")
         self.button.add_class("edgecl-commit").on_click(lambda _: self.commit())
         self.answer = say("", css="edgecl-answer")
@@ -64,13 +51,14 @@ class Guess(Panel):
         return committed.get(self.name)
 
     def commit(self):
-        """Commit what the slider says; where the answer is known already, say at once how far off it is."""
+        """Commit what the slider says; where the answer is known, say at once how far off it is."""
         committed[self.name] = self.slider.value
         known = self.truth is not None
         self._say(self._off() if known else f"Your guess is {self._text(self.value)}. Now read on.")
 
     def reveal(self, truth):
         """Say in words how far the guess was from the truth, in the panel and below this cell.
+
         Without a guess only the cell says the truth.
         """
         self.truth, made = _truth(self.name, truth), self.value is not None
@@ -83,13 +71,23 @@ class Guess(Panel):
         how = next(word for share, word in WORDS.items() if abs(off) <= share * self.range)
         apart = self._text(abs(off)).replace("%", "points")  # between two percentages
         by = f", {apart} too {'high' if off > 0 else 'low'}" if how != "Spot on" else ""
-        return f"{how}: you guessed {self._text(self.value)}{by}; the answer is {self._text(self.truth)}."
+        guessed, answer = self._text(self.value), self._text(self.truth)
+        return f"{how}: you guessed {guessed}{by}; the answer is {answer}."
 
     def _text(self, value):
         return number(float(value)) + self.unit
 
     def _say(self, text):
         say(text, self.answer, "edgecl-answer", "status")
+
+
+def _slider(low, high, step):
+    """A slider that begins in the middle, over whole numbers where these three are whole."""
+    whole = all(value.is_integer() for value in (low, high, step))
+    made, kind = (W.IntSlider, int) if whole else (W.FloatSlider, float)
+    slider = made(min=kind(low), max=kind(high), step=kind(step), description="my guess")
+    slider.value, slider.layout.width = kind((low + high) / 2), "420px"
+    return slider.add_class("edgecl-guess")
 
 
 def _truth(name, value):

@@ -1,8 +1,8 @@
-"""`live`: watch a network learn and forget, stop it, and travel back through its training. Lessons 00 to 04.
+"""`live`: watch a network learn and forget, stop it, and travel back through its training.
 
 The curve moves while the job (job.py) works off the moments of a training (`follow`); afterwards a
 slider over the recorded points shows the accuracies, the confusion matrix and misread images there
-(travel.py).
+(travel.py). Lessons 00 to 04.
 """
 
 from dataclasses import fields
@@ -21,15 +21,17 @@ from .travel import TimeTravel
 from .watch import Training
 
 KEEP = 64e6  # bytes of Runs that a panel keeps
+LATER = "After the training: what the network answers at the chosen moment, and what it misreads."
 
 
 class Live(Training):
-    """A panel that trains `method` on `stream` before your eyes: Train, Stop, then a slider through time.
+    """A panel that trains `method` on `stream` before your eyes: Train, Stop, a slider over time.
 
     Options are those of `learn` (epochs, lr, every, ...). Any other is a list of values of a
-    hyper-parameter and becomes a slider for the next training: `live(EWC(net), stream, seeds=3,
-    lam=[0, 1, 10, 100])`. `run` is the newest Run, None before the first; `runs` the newest ones
-    that together take at most 64 MB.
+    hyper-parameter and becomes a slider for the next training:
+    `live(EWC(net), stream, seeds=3, lam=[0, 1, 10, 100])`.
+    `run` is the newest Run, None before the first; `runs` the newest ones that together take at
+    most 64 MB.
     """
 
     fallback = "A live panel: open this notebook in Jupyter to use it."
@@ -43,26 +45,17 @@ class Live(Training):
         self.seeds, self.options = seeds, {"every": max(1, often)} | options
         self.method, self.stream, self.run, self.runs = method, stream, None, []
         self.names = plots.spoken(stream.names)
-        self.sliders = {
-            name: value_slider(name, v, continuous=False) for name, v in plan.grid.items()
-        }
-        self.time = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")
-        self.time.tooltip = "Travel through the recorded moments: drag, or use the arrow keys"
-        self.time.layout.width = "620px"
-        self.sentence, self.details = say(""), say("")
-        self.later = say(
-            "After the training: what the network answers at the chosen moment, and what it misreads."
-        )
+        self.sliders = {k: value_slider(k, v, continuous=False) for k, v in plan.grid.items()}
+        self.time = _time_slider()
+        self.sentence, self.details, self.later = say(""), say(""), say(LATER)
         fig, ax = plots.figure(width=7.5, height=2.5)
         curves = plots.Curves(ax, stream.names, np.cumsum([0, *plan.spans]))
         self.thumb, self.moment = ax.axvline(0, color=plots.INK, lw=1.2), TimeTravel(stream)
         past = stacked(self.later, self.moment.painter.image)
-        words = W.VBox(
-            [self.sentence, self.details], layout=dict(min_height="125px")
-        )  # so nothing moves
-        super().__init__(
-            "edgecl-live", fig, curves, self.sliders.values(), [self.time, past, words]
-        )
+        still = dict(min_height="125px")  # so that nothing moves
+        words = W.VBox([self.sentence, self.details], layout=still)
+        below = [self.time, past, words]
+        super().__init__("edgecl-live", fig, curves, self.sliders.values(), below)
         self.painter.use([*curves.moving, self.thumb])
         self.time.observe(lambda _: self.job.call(self._travel), "value")
         for slider in self.sliders.values():
@@ -146,6 +139,13 @@ class Live(Training):
 
     def _setting(self):
         return " with " + plots.listed(map(chosen, self.sliders.values())) if self.sliders else ""
+
+
+def _time_slider():
+    slider = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")
+    slider.tooltip = "Travel through the recorded moments: drag, or use the arrow keys"
+    slider.layout.width = "620px"
+    return slider
 
 
 def _bytes(run):

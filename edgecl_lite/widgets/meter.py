@@ -28,58 +28,51 @@ class Meter(Panel):
 
     def __init__(self, methods, stream, on="nano-33-ble", **constants):
         if not isinstance(methods, dict):
-            got = type(methods).__name__
-            raise TypeError(
-                f"methods must be a dict {{label: method}}, such as {{'EWC': EWC(net)}}, got {got}"
-            )
+            want = "a dict {label: method}, such as {'EWC': EWC(net)}"
+            raise TypeError(f"methods must be {want}, got {type(methods).__name__}")
         on, self.constants = named(on), constants
         self.boards = boards() | {on.name: on}
         self.budgets = {label: budget(method, stream) for label, method in methods.items()}
-        capacity = next(
-            (b.hyper["capacity"] for b in self.budgets.values() if "capacity" in b.hyper), 10
-        )
-        self.controls = {
-            "method": ToggleButtons(options=several("methods", methods), description="method"),
-            "board": ToggleButtons(options=list(self.boards), value=on.name, description="board"),
-            "optimizer": ToggleButtons(
-                options=list(OPTIMIZER), value="adam", description="optimiser"
-            ),
-            "weight_bytes": ToggleButtons(options={"fp32": 4, "int8": 1}, description="weights"),
-            "bits": ToggleButtons(options=[8, 7, 6, 4], description="kept bits"),
-            "batch_size": value_slider("batch_size", [2**k for k in range(8)]),
-            "capacity": value_slider(
-                "capacity", sorted({10 * 2**k for k in range(11)} | {capacity})
-            ),
-        }
-        self.controls["batch_size"].value, self.controls["capacity"].value = 32, capacity
-        for name, control in self.controls.items():
-            control.layout.width = "370px" if name in ("batch_size", "capacity") else "auto"
-            control.style.button_width = "auto"
-            control.add_class(f"edgecl-{name}").observe(self._changed, "value")
+        self.controls = self._controls(on.name)
         fig, axes = plots.figure(1, 2, width=7.6, height=2.7)
         self.memory, self.painter = plots.MemoryBars(axes), Painter(fig, "edgecl-memory")
         self.painter.use(self.memory.moving)
         self.readout, self.sentence, self.work = words = [say("") for _ in range(3)]
-        # three lines for each, so that nothing below ever moves
-        words[0].layout.min_height = words[1].layout.min_height = words[2].layout.min_height = (
-            "4.5em"
-        )
-        c = list(self.controls.values())
-        super().__init__(
-            "edgecl-meter", *c[:2], c[2:5], c[5:], words[0], self.painter.image, *words[1:]
-        )
+        for each in words:  # three lines for each, so that nothing below ever moves
+            each.layout.min_height = "4.5em"
+        method, board, *others = self.controls.values()
+        below = self.readout, self.painter.image, self.sentence, self.work
+        super().__init__("edgecl-meter", method, board, others[:3], others[3:], *below)
         self._changed()
+
+    def _controls(self, board):
+        """{name: widget} of all that can be chosen."""
+        capacities = [b.hyper["capacity"] for b in self.budgets.values() if "capacity" in b.hyper]
+        capacity = capacities[0] if capacities else 10
+        some = sorted({10 * 2**k for k in range(11)} | {capacity})
+        controls = {
+            "method": ToggleButtons(options=several("methods", self.budgets), description="method"),
+            "board": ToggleButtons(options=list(self.boards), value=board, description="board"),
+            "optimizer": ToggleButtons(options=list(OPTIMIZER), description="optimiser"),
+            "weight_bytes": ToggleButtons(options={"fp32": 4, "int8": 1}, description="weights"),
+            "bits": ToggleButtons(options=[8, 7, 6, 4], description="kept bits"),
+            "batch_size": value_slider("batch_size", [2**k for k in range(8)]),
+            "capacity": value_slider("capacity", some),
+        }
+        controls["optimizer"].value = "adam"
+        controls["batch_size"].value, controls["capacity"].value = 32, capacity
+        for name, control in controls.items():
+            control.layout.width = "370px" if name in ("batch_size", "capacity") else "auto"
+            control.style.button_width = "auto"
+            control.add_class(f"edgecl-{name}").observe(self._changed, "value")
+        return controls
 
     def _changed(self, _=None):
         try:
             self._show(**{name: control.value for name, control in self.controls.items()})
         except Exception as error:  # in a callback nobody would see it
-            say(
-                f"No verdict: {type(error).__name__}: {error}",
-                self.readout,
-                "edgecl-readout",
-                "alert",
-            )
+            failed = f"No verdict: {type(error).__name__}: {error}"
+            say(failed, self.readout, "edgecl-readout", "alert")
             raise
 
     def _show(self, method, board, bits, capacity, **chosen):
