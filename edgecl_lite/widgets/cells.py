@@ -1,4 +1,4 @@
-"""Panels end when the cell that made them runs again: their training stops, their widgets and pictures go.
+"""Panels end when the cell that made them runs again: trainings stop, widgets and pictures go.
 
 A front end says which cell it runs (`cellId` in the metadata of its request: JupyterLab, Notebook
 7, VS Code); where none is said, the text of the cell stands for it. A cell may make several panels;

@@ -1,4 +1,4 @@
-"""`explore`: a slider over a finished sweep. Nothing is trained; the picture follows the thumb (under 15 ms).
+"""`explore`: a slider over a finished sweep. Nothing is trained; the picture follows in 15 ms.
 
 Left the whole range with its band and the thumb's place, right the forgetting curves there. A value
 that lost a lane says what happened and is never drawn as a result. Lessons 02 to 04.
@@ -24,30 +24,26 @@ class Explore(Panel):
             if function is not None and not callable(function):
                 raise TypeError(f"{name} must be a function, got {function!r}")
         plots.along(run, over, metric)  # refuses what cannot be shown, before anything is drawn
-        self.run, self.over, self.metric, self.note = run, over, metric, note
+        self.run, self.over = run, over
+        self.metric, self.note = metric, note
         self.sliders = {name: value_slider(name, list(values)) for name, values in run.grid.items()}
         self.slider = self.sliders[over]
         fig, (self.left, right) = plots.figure(2, width=7.6, height=3.3, width_ratios=(1, 1.25))
         self.curves = plots.Curves(right, run.names, plots.edges_of(run))
         self.words = right.text(0.5, 0.5, "", transform=right.transAxes, ha="center", fontsize=12)
-        self.painter, self.readout, self.sentence, self.beside = (
-            Painter(fig),
-            say(""),
-            say(""),
-            say(""),
-        )
+        self.painter = Painter(fig)
+        self.readout, self.sentence, self.beside = say(""), say(""), say("")
         controls = [*self.sliders.values(), self.beside]
-        super().__init__(
-            "edgecl-explore", controls, self.painter.image, self.readout, self.sentence
-        )
+        below = self.painter.image, self.readout, self.sentence
+        super().__init__("edgecl-explore", controls, *below)
         for name, slider in self.sliders.items():
             slider.observe(self._here if name == over else self._range, "value")
         self._range()
 
     @plots.styled()
     def _range(self, _=None):
-        """Draw the whole range for the values of the other sliders, left, and then the thumb's place."""
-        at = {name: slider.value for name, slider in self.sliders.items()}
+        """Draw the whole range for the values of the other sliders, and then the thumb's place."""
+        at = self._at()
         self.values = plots.along(self.run, self.over, self.metric, at)  # (values, seeds)
         self.left.clear()
         self.range = plots.sweep_curve(self.run, self.left, self.over, self.metric, at)
@@ -59,27 +55,41 @@ class Explore(Panel):
 
     def _here(self, _=None):
         """All that the thumb's place changes."""
-        cell, value = tuple(slider.index for slider in self.sliders.values()), self.slider.value
+        cell = tuple(slider.index for slider in self.sliders.values())
+        value = self.slider.value
         result, curve = self.values[self.slider.index], plots.cell_of(self.run, cell)
-        mean, sd, lost = result.mean(), plots.spread(result), np.isnan(result).sum()
-        self.curves.set(self.run.step, np.full_like(curve, np.nan) if lost else curve)
-        self.thumb.set_xdata([value, value])
-        self.dot.set_data([value], [mean])
-        self.words.set_text("lost in training" if lost else "")
+        lost = np.isnan(result).any()
         if lost:
-            here = self.run.at(**{name: slider.value for name, slider in self.sliders.items()})
-            why = next(iter(here.lost.values()), "")
-            many = f" ({lost} of {here.lanes} seeds)" if here.lanes > 1 else ""
-            text = f"lost in training{many}, so there is no result. {why}".strip()
-        else:
-            band = f" ± {100 * sd:.1f}" if len(result) > 1 else ""
-            text = f"{self.left.get_ylabel()} {round(100 * mean, 1) + 0.0:.1f}{band} %."  # + 0.0: never -0.0
+            curve = np.full_like(curve, np.nan)
+        self.curves.set(self.run.step, curve)
+        self.thumb.set_xdata([value, value])
+        self.dot.set_data([value], [result.mean()])
+        self.words.set_text("lost in training" if lost else "")
+        told = self._lost(result) if lost else self._told(result)
         setting = ", ".join(map(chosen, self.sliders.values()))
-        say(f"{setting}: {text}", self.readout, "edgecl-readout", role="status")
+        say(f"{setting}: {told}", self.readout, "edgecl-readout", role="status")
         curves = "" if lost else plots.curves_sentence(self.run, cell)
         say(f"{curves} {self.range}".strip(), self.sentence)
-        say(str(self.note(value)) if self.note else "", self.beside, "edgecl-note")
+        note = str(self.note(value)) if self.note else ""
+        say(note, self.beside, "edgecl-note")
         self.painter.paint()
+
+    def _at(self):
+        """{name: value} of all sliders."""
+        return {name: slider.value for name, slider in self.sliders.items()}
+
+    def _told(self, result):
+        """The metric in words: mean and standard deviation over seeds."""
+        mean = round(100 * result.mean(), 1) + 0.0  # never -0.0
+        band = f" ± {100 * plots.spread(result):.1f}" if len(result) > 1 else ""
+        return f"{self.left.get_ylabel()} {mean:.1f}{band} %."
+
+    def _lost(self, result):
+        """What happened to a value that lost a lane, in words."""
+        here = self.run.at(**self._at())
+        why = next(iter(here.lost.values()), "")
+        many = f" ({np.isnan(result).sum()} of {here.lanes} seeds)" if here.lanes > 1 else ""
+        return f"lost in training{many}, so there is no result. {why}".strip()
 
 
 explore = Explore

@@ -1,4 +1,7 @@
-"""`flip`: leaf through the pictures of a drawing function; each is drawn once and kept. From lesson 01 on."""
+"""`flip`: leaf through the pictures of a drawing function, each drawn once and kept.
+
+From lesson 01 on.
+"""
 
 import ipywidgets as W
 
@@ -10,31 +13,24 @@ MOST = 1000  # values to choose from: more than pixels of a slider
 
 
 class Flip(Panel):
-    """Leaf through pictures: `draw(fig, **values)` fills a figure (inches) and returns its sentence.
+    """Leaf through pictures: `draw(fig, **values)` fills a figure and returns its sentence.
 
     Each choice is a list: numbers become a slider, up to six words a row of buttons:
-    `flip(draw, lam=[0, 1, 10])`.
+    `flip(draw, lam=[0, 1, 10])`. width and height are inches.
     """
 
     fallback = "Pictures to leaf through: open this notebook in Jupyter to use it."
 
     def __init__(self, draw, *, width=7.5, height=3.2, **choices):
         if not callable(draw):
-            raise TypeError(
-                f"draw must be a function draw(fig, **values), got {type(draw).__name__}"
-            )
+            came = type(draw).__name__
+            raise TypeError(f"draw must be a function draw(fig, **values), got {came}")
         self.draw, self.kept = draw, {}
-        self.size = width, height = [
-            number(*side, 1, 100) for side in (("width", width), ("height", height))
-        ]
-        self.values = {
-            name: several(f"flip(…, {name}=)", values) for name, values in choices.items()
-        }
+        self.size = number("width", width, 1, 100), number("height", height, 1, 100)
+        self.values = {name: several(f"flip(…, {name}=)", v) for name, v in choices.items()}
         self.controls = {name: self._control(name, values) for name, values in self.values.items()}
-        self.image, self.sentence = (
-            image(round(100 * width), round(100 * height), "edgecl-flip"),
-            say(""),
-        )
+        width, height = (round(100 * side) for side in self.size)
+        self.image, self.sentence = image(width, height, "edgecl-flip"), say("")
         super().__init__("edgecl-flip-panel", *self.controls.values(), self.image, self.sentence)
         for control in self.controls.values():
             control.observe(self._changed, "value")
@@ -42,19 +38,16 @@ class Flip(Panel):
 
     def _control(self, name, values):
         if len(values) > MOST:
-            raise ValueError(
-                f"flip(…, {name}=) may hold {MOST} values to choose from, got {len(values)}"
-            )
+            what = f"{MOST} values to choose from, got {len(values)}"
+            raise ValueError(f"flip(…, {name}=) may hold {what}")
         if any(v != v for v in values if isinstance(v, float)):
-            raise ValueError(
-                f"flip(…, {name}=) must hold values that one can choose, got nan in {values}"
-            )
+            what = f"values that one can choose, got nan in {values}"
+            raise ValueError(f"flip(…, {name}=) must hold {what}")
         if len(values) > 6 or not all(isinstance(v, str | bool) for v in values):
             return value_slider(name, values)
         word, options = name.replace("_", " "), list(zip(worded(values), values))
-        return W.ToggleButtons(options=options, description=word, index=0).add_class(
-            f"edgecl-{name}"
-        )
+        buttons = W.ToggleButtons(options=options, description=word, index=0)
+        return buttons.add_class(f"edgecl-{name}")
 
     def _changed(self, _=None):
         key = tuple(control.index for control in self.controls.values())

@@ -1,4 +1,4 @@
-"""A long computation beside a living kernel: an asyncio task over a generator, worked off in slices of 20 ms.
+"""A long computation beside a living kernel: an asyncio task over a generator, in slices of 20 ms.
 
 Between two slices the kernel sees to its other business, so that Stop and other cells work
 meanwhile; a thread would starve it. Callbacks of buttons may come from another thread with a loop
@@ -18,11 +18,11 @@ SHARE = 0.08  # at most this share of the time goes into pictures
 
 
 class Job:
-    """work() -> a generator, which yields None where there is nothing new to show; show() draws,
-    done(error) ends it.
+    """work() is a generator, worked off; show() draws, done(error) ends it.
 
-    state: "idle", "training", "stopped", "done" or "failed"; task: the asyncio task, None without a
-    loop; drawing: seconds spent in `show`, and how often.
+    work() yields None where there is nothing new to show. state: "idle", "training", "stopped",
+    "done" or "failed"; task: the asyncio task, None without a loop; drawing: seconds spent in
+    `show`, and how often.
     """
 
     def __init__(self, work, show, done):
@@ -35,7 +35,7 @@ class Job:
             self.loop = None
 
     def call(self, function):
-        """Run a function where the job lives, from whatever thread; at once where there is no loop."""
+        """Run a function where the job lives, from whatever thread; at once where no loop is."""
         if self.loop and self.loop.is_running():
             self.loop.call_soon_threadsafe(function)
         else:
@@ -88,16 +88,15 @@ class Job:
     def run_blocking(self):
         """Run to the end in this call, for tests and scripts."""
         if self.state == "training":
-            raise RuntimeError(
-                "this panel is training already: wait until it is done, or press Stop"
-            )
+            way = "wait until it is done, or press Stop"
+            raise RuntimeError(f"this panel is training already: {way}")
         if self.over:
             raise RuntimeError("this panel has ended, as its cell ran again: use the new one")
         for _ in self._slices():
             pass
 
     def _slices(self):
-        """Do the work; yields after every slice. An interrupt of the kernel stops it as the button would."""
+        """Do the work; yields after every slice. An interrupt of the kernel stops it, too."""
         self.state, self.stopping, self.drawing, error = "training", False, (0.0, 0), None
         looked, due, news = 0.0, 0.0, False
         try:
@@ -126,13 +125,13 @@ class Job:
 
 
 def _seen(task):
-    """An error is shown in the panel and raised for whoever awaits the task: asyncio need not log it too."""
+    """The panel shows an error and whoever awaits the task gets it: asyncio need not log it too."""
     if not task.cancelled():
         task.exception()
 
 
 class Interrupts:
-    """What an interrupt (SIGINT) does while jobs are working: it stops them, and does what it did before.
+    """What an interrupt (SIGINT) does while jobs are working: stop them, and what it did before.
 
     ipykernel has a handler of its own for every message and ignores interrupts in between, so each
     slice of work looks anew. before: what to put back at the end; beside: what else is to be told.

@@ -22,7 +22,7 @@ class Painter:
 
     @styled()
     def use(self, moving=()):
-        """Draw everything; from now on `paint` draws these artists anew, and all others stay as they are."""
+        """Draw everything; from now on `paint` draws these artists anew, and no others."""
         self.moving = sorted(moving, key=lambda artist: artist.get_zorder())
         for artist in self.moving:
             artist.set(animated=True, in_layout=False)
@@ -32,7 +32,7 @@ class Painter:
 
     @styled()
     def paint(self):
-        """Draw what moves and send the picture (which can carry no text: a sentence stands beside it)."""
+        """Draw what moves and send the picture; it carries no text, so a sentence stands beside."""
         self.fig.canvas.restore_region(self.still)
         for artist in self.moving:
             artist.axes.draw_artist(artist)
@@ -45,7 +45,7 @@ class Painter:
 
 
 class Panel(W.VBox):
-    """A column of widgets, and one plain sentence where there is nothing to show it (a file, a terminal).
+    """A column of widgets, and a plain sentence where nothing can show it (a file, a terminal).
 
     It ends when the cell that made it runs again (cells.py), or by `close`.
     """
@@ -62,7 +62,7 @@ class Panel(W.VBox):
         cells.enter(self)
 
     def close(self):
-        """Stop what it does, close all its widgets and free its pictures; results such as runs stay."""
+        """Stop what it does, close all its widgets and free its pictures; results stay."""
         if self.comm is None:
             return
         if self.job:
@@ -76,7 +76,7 @@ class Panel(W.VBox):
         super().close()
 
     def __del__(self):
-        """Nothing: the registry of widgets holds a panel until it is closed, or Python itself ends."""
+        """Nothing: the registry of widgets holds a panel until it is closed or Python ends."""
 
     def __repr__(self):
         return self.fallback
@@ -106,13 +106,12 @@ def stacked(*widgets):
 
 
 def value_slider(name, values, continuous=True):
-    """A slider over the values of one hyper-parameter, with its Greek letter; CSS class edgecl-<name>."""
+    """A slider over values of a hyper-parameter, with its Greek letter; CSS class edgecl-<name>."""
     word = SYMBOLS.get(name, name.replace("_", " "))
     options = list(zip(worded(values), values))
-    slider = W.SelectionSlider(
-        options=options, description=word, continuous_update=continuous, index=0
-    )
-    slider.tooltip, slider.layout.width = f"{name}: drag, or use the arrow keys", "420px"
+    slider = W.SelectionSlider(options=options, description=word, index=0)
+    slider.continuous_update, slider.layout.width = continuous, "420px"
+    slider.tooltip = f"{name}: drag, or use the arrow keys"
     return slider.add_class(f"edgecl-{name}")
 
 

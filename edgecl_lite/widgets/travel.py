@@ -1,8 +1,7 @@
-"""One recorded moment of a training, seen closely: the confusion matrix over the tasks seen so far,
-a few misread images. Used by `live` for its time travel (lesson 01).
+"""One recorded moment of a training, seen closely: confusion matrix and a few misread images.
 
-Answers are named by what they mean: in a domain-incremental stream output 0 means "0" in one task
-and "2" in the next.
+Used by `live` for its time travel (lesson 01), over the tasks seen so far. Answers are named by
+what they mean: in a domain-incremental stream output 0 means "0" in one task and "2" in the next.
 """
 
 import numpy as np
@@ -16,14 +15,14 @@ class TimeTravel:
 
     def __init__(self, stream):
         self.stream = list(stream)
-        own = [
-            dict(zip(task.classes, task.labels)) for task in self.stream
-        ]  # {output: what it means}
-        anywhere = {output: label for means in reversed(own) for output, label in means.items()}
-        self.names = list(dict.fromkeys(label for means in own for label in means.values()))
-        self.meaning = np.full(
-            (len(own), 256), 255, np.uint8
-        )  # (task, output) -> name's index, or padding
+        own = [dict(zip(task.classes, task.labels)) for task in self.stream]  # {output: meaning}
+        anywhere = {}
+        for means in reversed(own):
+            anywhere |= means
+        labels = [label for task in self.stream for label in task.labels]
+        self.names = list(dict.fromkeys(labels))
+        # (task, output) -> index of its name, or padding
+        self.meaning = np.full((len(own), 256), 255, np.uint8)
         for row, means in zip(self.meaning, own):
             for output, label in (anywhere | means).items():
                 row[output] = self.names.index(label)

@@ -1,6 +1,7 @@
-"""`watch`: follow any training before your eyes, such as a meta-training. Lesson 05; `live` builds on it.
+"""`watch`: follow any training before your eyes, such as a meta-training. `live` builds on it.
 
 The curves move while the job (job.py) works off a generator of points; Stop keeps what there is.
+Lesson 05.
 """
 
 import time
@@ -52,23 +53,22 @@ class Training(Panel):
         self.points, self.begun = [], time.perf_counter()
         for point in self.work():
             if point is not None:
-                if point.accuracy.shape[1] != len(self.curves.names):
-                    raise ValueError(
-                        f"there are {point.accuracy.shape[1]} curves to name, got names {self.curves.names}"
-                    )
-                self.points.append(point)
-                if len(self.points) > 1:
-                    self.points[-2] = replace(
-                        self.points[-2], params=None, state=None, carried=None
-                    )
+                self._add(point)
             yield point
+
+    def _add(self, point):
+        curves, names = point.accuracy.shape[1], self.curves.names
+        if curves != len(names):
+            raise ValueError(f"there are {curves} curves to name, got names {names}")
+        if self.points:
+            self.points[-1] = replace(self.points[-1], params=None, state=None, carried=None)
+        self.points.append(point)
 
     def _show(self):
         last = self.points[-1]
-        curve = np.array([point.accuracy for point in self.points]).swapaxes(
-            0, 1
-        )  # (lanes, points, on)
-        self.curves.set(np.array([point.step for point in self.points]), curve)
+        steps = np.array([point.step for point in self.points])
+        accuracy = np.array([point.accuracy for point in self.points])  # (points, lanes, on)
+        self.curves.set(steps, accuracy.swapaxes(0, 1))
         self.painter.paint()
         left = (time.perf_counter() - self.begun) * (last.total / max(1, last.step) - 1)
         self._say(f"Training{self._setting()}: {self._where(last)}; about {left:.0f} s left.")
@@ -81,9 +81,8 @@ class Training(Panel):
             self._show()
             word = "Stopped" if self.job.state == "stopped" else "Finished"
             seconds, last = time.perf_counter() - self.begun, self.points[-1]
-            self._say(
-                f"{word} at step {last.step} of {last.total} after {seconds:.1f} s.", "status"
-            )
+            place = f"step {last.step} of {last.total}"
+            self._say(f"{word} at {place} after {seconds:.1f} s.", "status")
             self._keep(seconds)
             self._finished()
         if error:
@@ -109,11 +108,12 @@ class Training(Panel):
 
 
 class Watch(Training):
-    """A panel that follows any generator of `Point`s: Train, Stop, and a curve for each column of accuracy.
+    """A panel that follows any generator of `Point`s: Train, Stop, a curve for each accuracy.
+
+        watch(lambda: meta_learn(maml, net, tasks, ticks=True), ["before", "after 1 step"], 1000)
 
     work() -> the generator; names: of the curves; total: its steps; label, top: what the upright
-    axis shows, from 0. watch(lambda: meta_learn(maml, net, tasks, ticks=True), ["before", "after 1
-    step"], 1000). Bands are over lanes. `points` are those of the newest training.
+    axis shows, from 0. Bands are over lanes. `points` are those of the newest training.
     """
 
     fallback = "A panel that follows a training: open this notebook in Jupyter to use it."
@@ -134,11 +134,11 @@ class Watch(Training):
         self.painter.paint()
 
     def _finished(self):
-        last, show = self.points[-1], plots.percent if self.curves.top == 1 else "{:.2f}".format
+        first, last = self.points[0], self.points[-1]
+        show = plots.percent if self.curves.top == 1 else "{:.2f}".format
         tell = lambda value: show(value) if np.isfinite(value) else "not finite"
-        ends = zip(
-            plots.spoken(self.curves.names), self.points[0].accuracy.mean(0), last.accuracy.mean(0)
-        )
+        names = plots.spoken(self.curves.names)
+        ends = zip(names, first.accuracy.mean(0), last.accuracy.mean(0))
         moves = plots.listed(f"{name} from {tell(a)} to {tell(b)}" for name, a, b in ends)
         label, why = self.curves.label.capitalize(), " ".join(last.lost.values())
         say(f"{label}, mean of {len(last.accuracy)} lanes: {moves}. {why}".strip(), self.sentence)
