@@ -1,15 +1,16 @@
-"""Checks of a learner's answer: right, not attempted yet, or *which* misconception it is, with a hint.
+"""Checks of a learner's answer: right, not attempted yet, or *which* misconception it is.
 
 An exercise holds a right answer and known wrong ones, all code or values that a test runs. A probe
 turns an answer into something comparable, such as what a function gives on a small input; an answer
-whose probed value equals that of a known wrong answer has that misconception. `check` never raises,
-whatever an answer does.
+whose probed value equals that of a known wrong answer has that misconception, and gets its hint.
+`check` never raises, whatever an answer does.
 
 One file a lesson in this folder, found by itself. A probe makes its inputs anew, so that no answer
 spoils them:
 
     hint = "That is backward transfer. Which accuracy was the best so far?"
-    exercise("01 forgetting", metrics.forgetting, probe=lambda f: f(np.array([[0.9, 0], [0.5, 0.8]])),
+    exercise("01 forgetting", metrics.forgetting,
+             probe=lambda f: f(np.array([[0.9, 0], [0.5, 0.8]])),
              wrong=[Wrong("last minus diagonal", metrics.backward_transfer, hint)])
 """
 
@@ -37,7 +38,7 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Wrong:
-    """A known misconception: its name, a wrong answer that has it, a hint that gives nothing away."""
+    """A misconception: its name, a wrong answer that has it, a hint that gives nothing away."""
 
     name: str
     answer: object
@@ -64,7 +65,7 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `check` found: status "right", "not attempted", "misconception" or "wrong", and a short text.
+    """What `check` found: status "right", "not attempted", "misconception" or "wrong", and a text.
 
     `use` is what the rest of a lesson works with: the learner's own answer if it is right, else the
     model answer of the exercise. A copy for grading runs with EDGECL_EXAM=1 in its environment:
@@ -85,8 +86,9 @@ class Verdict:
         if self.name not in exercises:
             raise LookupError(f"there is no answer to use: {self.text}")
         if os.environ.get("EDGECL_EXAM", "0") not in ("", "0"):
-            what = f"this copy is graded (EDGECL_EXAM), and the answer to {self.name!r} is not right yet"
-            raise RuntimeError(f"{what}. Go back to the exercise; then run this cell again")
+            what = f"the answer to {self.name!r} is not right yet"
+            way = "Go back to the exercise; then run this cell again"
+            raise RuntimeError(f"this copy is graded (EDGECL_EXAM), and {what}. {way}")
         return exercises[self.name].right
 
     def __repr__(self):
@@ -136,25 +138,19 @@ def judge(name, answer=...):
             known = ", ".join(map(repr, sorted(exercises))) or "none yet"
             return _not_yet(f"there is no exercise named {_short(name)}. The names are: {known}.")
         return _judge(exercises[name], answer)
-    except (
-        BaseException
-    ) as problem:  # also an answer that interrupts, exits or misbehaves when looked at
+    except BaseException as problem:  # an answer may interrupt, exit or misbehave when looked at
         return _not_yet(f"looking at the answer gave {type(problem).__name__}.")
 
 
 def _judge(task, answer):
     if _empty(answer):
-        return Verdict(
-            "not attempted", "Not attempted yet: the answer is still empty. Take your time."
-        )
+        return _not_attempted("the answer is still empty. Take your time.")
     probe = task.probe or (lambda answer: answer)
     try:
         got = probe(_watched(answer))
     except NotImplementedError:
-        text = (
-            "Not attempted yet: it gives back nothing. If you have written it, is there a `return`?"
-        )
-        return Verdict("not attempted", text)
+        hint = "If you have written it, is there a `return`?"
+        return _not_attempted(f"it gives back nothing. {hint}")
     except BaseException as problem:
         return _not_yet(f"your answer stopped with {_quoted(problem, answer)}.")
     want = probe(task.right)
@@ -167,21 +163,23 @@ def _judge(task, answer):
     return _not_yet(f"expected {task.expects or _short(want)}; got {_short(got)}.")
 
 
+def _not_attempted(text):
+    return Verdict("not attempted", f"Not attempted yet: {text}")
+
+
 def _not_yet(text):
     return Verdict("wrong", f"Not right yet: {text}")
 
 
 def _empty(value):
     """None, ..., or a tuple of nothing else: what stands in an exercise before it is attempted."""
-    return (
-        value is None
-        or value is ...
-        or (isinstance(value, tuple) and value and all(map(_empty, value)))
-    )
+    if isinstance(value, tuple):
+        return bool(value) and all(map(_empty, value))
+    return value is None or value is ...
 
 
 def _watched(answer):
-    """A learner's function that says so when it gives back nothing; classes and values stay as they are."""
+    """A learner's function that says so when it gives back nothing; anything else as it is."""
     if not isinstance(answer, types.FunctionType):
         return answer
 
@@ -195,18 +193,15 @@ def _watched(answer):
 
 
 def same(a, b, tolerance=1e-4):
-    """Equal in shape and, up to a share of the largest, in value: numbers, tensors, words, nests of them."""
+    """Equal in shape and, up to a share of the largest, in value; also words and nested values."""
     x, y = _numbers(a), _numbers(b)
     if y is not None:
         scale = np.abs(y[np.isfinite(y)]).max(initial=0) or 1
         equal = x is not None and x.shape == y.shape
         return equal and bool(np.allclose(x, y, rtol=0, atol=tolerance * scale))
     if isinstance(b, dict):
-        return (
-            isinstance(a, dict)
-            and a.keys() == b.keys()
-            and all(same(a[k], b[k], tolerance) for k in b)
-        )
+        keys = isinstance(a, dict) and a.keys() == b.keys()
+        return keys and all(same(a[k], b[k], tolerance) for k in b)
     if isinstance(b, tuple | list):
         lists = isinstance(a, tuple | list) and len(a) == len(b)
         return lists and all(same(v, w, tolerance) for v, w in zip(a, b))
@@ -232,11 +227,9 @@ def _short(value, most=90):
 
 
 def _quoted(problem, answer):
-    """The exception and the line of the learner's own code where it came from: the answer's, or a cell's."""
+    """The exception, and the line of the learner's own code (answer or cell) that it came from."""
     own = getattr(getattr(answer, "__code__", None), "co_filename", "ipykernel_")
     frames = traceback.extract_tb(problem.__traceback__)
-    lines = [
-        frame.line for frame in frames if frame.filename == own or "ipykernel_" in frame.filename
-    ]
-    where = f", in the line `{lines[-1]}`" if lines else ""
+    theirs = [f.line for f in frames if f.filename == own or "ipykernel_" in f.filename]
+    where = f", in the line `{theirs[-1]}`" if theirs else ""
     return f"{type(problem).__name__}: {problem}"[:200].rstrip(".") + where

@@ -1,8 +1,10 @@
-"""Results of trainings that take longer than a lesson may: stored as JSON in this folder, loaded by name."""
+"""Results of trainings that take longer than a lesson may: stored as JSON, loaded by name."""
 
 from pathlib import Path
 
 from ..machine import disk
+
+AGAIN = {"02_ewc": "make ledger ARGS=--table", "06_export": "make export"}
 
 
 def stored(name):
@@ -13,8 +15,5 @@ def stored(name):
     folder = Path(__file__).parent / "stored"
     if name not in (known := sorted(path.stem for path in folder.glob("*.json"))):
         raise FileNotFoundError(f"results are stored for {', '.join(known)}, got {name!r}")
-    again = {"02_ewc": "make ledger ARGS=--table", "06_export": "make export"}.get(
-        name, "make stored"
-    )
-    path = folder / f"{name}.json"
+    path, again = folder / f"{name}.json", AGAIN.get(name, "make stored")
     return disk.read_json(path, f"`git checkout {path}` brings it back, `{again}` makes it anew.")
