@@ -24,7 +24,7 @@ def read(given):
 
 
 def _read_tensor(given):
-    """As `read`."""
+    """`read`, of a tensor."""
     came = str(given.dtype)
     if given.is_meta:  # so are tensors made under a default device of meta
         advice = "which has no values; make it with device='cpu'"

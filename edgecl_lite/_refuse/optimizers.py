@@ -68,7 +68,7 @@ def two_steps(make, params, lr):
                 p.grad = torch.stack([scale * slope for scale in pull[: len(p)]])
             opt.step()
     except Exception as error:
-        want = "a torch optimiser whose step() needs nothing else, this one fails"
-        made = f"optimizer must be a callable(tensors, lr=…) that gives {want}"
-        raise TypeError(f"{made}: {error!r}") from error
+        made = "a torch optimiser whose step() needs nothing else"
+        want = f"a callable(tensors, lr=…) that gives {made}"
+        raise TypeError(f"optimizer must be {want}, this one fails: {error!r}") from error
     return copied(params)

@@ -24,9 +24,8 @@ class Named:
             raise TypeError(f"{cls.__name__} must be a dataclass, for its field {own[0]!r}: {way}")
         init = next(kind for kind in cls.__mro__ if "__init__" in vars(kind))
         unknown = [name for name in given if name not in known]
-        if unknown and "__dataclass_fields__" in vars(
-            init
-        ):  # else one's own constructor, which may take more
+        plain = "__dataclass_fields__" in vars(init)  # a constructor of one's own may take more
+        if unknown and plain:
             takes = ", ".join(known[2:] + known[1:2])  # net is always given; weights come last
             what = f"unknown option {unknown[0]!r}: {cls.__name__} takes {takes}"
             raise TypeError(what + moved(cls, unknown[0]))

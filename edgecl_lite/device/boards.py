@@ -16,7 +16,7 @@ from ..data.images import SHA256, _intact
 class Board:
     """A device.
 
-    ram, flash: bytes; reserved: bytes of RAM that the system and a radio stack take; hertz, cores,
+    ram, flash: bytes; reserved: bytes of RAM that system and radio take; hertz, cores,
     flop_per_cycle (of a core): their product is the peak; watts: while it computes, radio off.
     verified: which of these were read in `source`; all others are from memory or second hand, to be
     edited.

@@ -34,9 +34,9 @@ class Budget:
     """What a method needs to learn a stream, when it keeps most, mostly at its end.
 
     Made by `budget`. parts: the network, its front and its head, as `Part`s, cut where the method
-    cuts it, or else before the last layer (None where that is impossible). need: what the method's
-    rule says. In `lines` and `table()` every byte stands once, in RAM or in flash; `ram`, `flash`:
-    the sums.
+    cuts it, or else before the last layer (None where impossible). need: what the method's rule
+    says. In `lines` and `table()` every byte stands once, in RAM or in flash; `ram`, `flash`: the
+    sums.
     """
 
     method: Finetune

@@ -1,7 +1,6 @@
 """`guess`: predict first, then look. `reveal` says how far off a committed guess was.
 
-Run All spoils nothing: without a committed guess the panel keeps the number to itself until there
-is one.
+Run All spoils nothing: without a committed guess the panel keeps the number to itself.
 """
 
 import math

@@ -30,8 +30,8 @@ class Live(Training):
     Options are those of `learn` (epochs, lr, every, ...). Any other is a list of values of a
     hyper-parameter and becomes a slider for the next training:
     `live(EWC(net), stream, seeds=3, lam=[0, 1, 10, 100])`.
-    `run` is the newest Run, None before the first; `runs` the newest ones that together take at
-    most 64 MB.
+    `run` is the newest Run, None before the first; `runs` the newest that together take
+    at most 64 MB.
     """
 
     fallback = "A live panel: open this notebook in Jupyter to use it."
