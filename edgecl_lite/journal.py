@@ -68,8 +68,8 @@ class Kept:
         if self.step:
             params = plan.learning(params)
             opt = plan.optimise(params, None)
-            state, groups = _moments(self.carried)
-            opt.load_state_dict({**opt.state_dict(), "state": state})
+            moments, groups = _moments(self.carried)
+            opt.load_state_dict({**opt.state_dict(), "state": moments})
             for i, own in groups.items():
                 opt.param_groups[i].update(own)
         if plan.place(self.step)[1] == 0:

@@ -132,6 +132,28 @@ def test_an_optimiser_of_ones_own_gets_back_what_it_kept(tmp_path):
     assert same(cl.train(method, stream, resume=path, **BRIEF, **options), whole)
 
 
+class Decaying(torch.optim.SGD):
+    """A rate of its own for each tensor, a hundredth less after every step."""
+
+    def __init__(self, tensors, lr):
+        super().__init__([{"params": [p], "lr": lr / (1 + i)} for i, p in enumerate(tensors)], lr=lr)
+
+    def step(self):
+        super().step()
+        for group in self.param_groups:
+            group["lr"] *= 0.99
+
+
+@pytest.mark.parametrize("after", [7, 15])
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_rate_that_decays_goes_on_decaying(after, fresh, tmp_path):
+    method, stream = methods()["Finetune"]
+    options = dict(optimizer=Decaying, fresh=fresh, lr=0.1)
+    whole = cl.train(method, stream, **BRIEF, **options)
+    path = cut(tmp_path / "rate", method, stream, after, steps=12, every=5, **options)
+    assert same(cl.train(method, stream, resume=path, **BRIEF, **options), whole)
+
+
 # ---- a Run
 
 
@@ -169,6 +191,15 @@ def test_what_goes_on_with_later_tasks_is_kept_in_a_journal_too(tmp_path):
     path = tmp_path / "grown"
     grown = cl.train(method, stream, resume=half, journal=path, **each)
     assert same(cl.train(method, stream, resume=path, **each), grown)
+
+
+def test_a_run_at_its_end_is_kept_in_a_journal_too(tmp_path):
+    method, stream = methods()["EWC"]
+    run = cl.train(method, stream, **BRIEF)
+    path = tmp_path / "ended"
+    again = cl.train(method, stream, resume=run, journal=path, **BRIEF)
+    assert same(again, run)
+    assert same(cl.train(method, stream, resume=path, **BRIEF), run)
 
 
 def test_a_run_of_an_older_version_goes_on_with_a_note():
