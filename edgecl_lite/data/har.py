@@ -8,11 +8,9 @@ through one. Anguita et al. 2013. Lesson: 06_edge_budget.
 """
 
 import hashlib
-import os
 import struct
 import zlib
 from io import BytesIO
-from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
@@ -22,6 +20,7 @@ from torch import nn
 from .._refuse.arguments import number, several, whole
 from ..machine.settled import settled
 from ..streams import Stream, Task
+from .download import at_hand, fetched
 from .images import Dataset
 
 ACTIVITIES = "walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying"
@@ -142,28 +141,8 @@ def _people(name, people):
 
 def _found():
     """Path of the data: in EDGECL_DATA, else in the cache, else downloaded there."""
-    own = (
-        os.environ.get("EDGECL_DATA")
-        and Path(os.environ["EDGECL_DATA"]).expanduser().resolve() / "uci_har"
-    )
-    for name in ("uci_har_signals.npz", FOLDER, f"{FOLDER}.zip", ARCHIVE) if own else ():
-        if (own / name).exists():
-            return own / name
-
-    import pooch  # here, so that importing this module costs neither of the two
-    import requests
-
-    cache = Path(os.environ.get("EDGECL_CACHE") or pooch.os_cache("edgecl")).expanduser().resolve()
-    get = pooch.HTTPDownloader(progressbar=True, chunk_size=2**15, timeout=(5, 30))  # seconds
-    try:  # downloads only if the cache has no intact copy, puts only an intact one there
-        return Path(
-            pooch.retrieve(ADDRESS + ARCHIVE, SHA256, ARCHIVE, cache / "uci_har", downloader=get)
-        )
-    except (requests.RequestException, ValueError) as error:
-        advice = f"To use it, put {ARCHIVE} from {PAGE} into {own or '$EDGECL_DATA/uci_har'}"
-        raise OSError(
-            f"UCI HAR could not be downloaded; no lesson needs it. {advice}. {error}"
-        ) from None
+    own = at_hand("uci_har", "uci_har_signals.npz", FOLDER, f"{FOLDER}.zip", ARCHIVE)
+    return own or fetched("uci_har", ARCHIVE, SHA256, [ADDRESS], f"{ARCHIVE} from {PAGE}")
 
 
 def _parsed(path):

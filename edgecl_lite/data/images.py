@@ -7,9 +7,7 @@ Lesson 00 shows the digits.
 """
 
 import gzip
-import hashlib
 import math
-import os
 from dataclasses import dataclass
 from io import BytesIO
 from numbers import Integral
@@ -20,12 +18,13 @@ import torch
 
 from .._refuse.samples import check_samples, text
 from ..machine.settled import settled
+from .download import at_hand, fetched, intact
 
 DIGITS = tuple("0123456789")
 GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
             "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")  # fmt: skip
 SHA256 = dict(map(str.split, Path(__file__).with_name("checksums.txt").read_text().splitlines()))
-MIRRORS = (  # tried in this order; plain http does no harm, the checksum decides
+MIRRORS = (  # tried in this order
     ("mnist", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
     ("mnist", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
     (
@@ -92,7 +91,7 @@ def digits():
     University, 1995. Errors: ValueError if damaged.
     """
     path = Path(__file__).with_name("digits.npz")
-    file = np.load(BytesIO(_intact(path, SHA256[path.name], "Install the package again.")))
+    file = np.load(BytesIO(intact(path, SHA256[path.name], "Install the package again.")))
     order = file["order"]  # stored, so that the split never depends on a random generator
     x = (
         torch.from_numpy(file["images"][order].astype(np.float32)).div_(16).unsqueeze(1)
@@ -148,63 +147,19 @@ def _load(name, train, test, classes):
             raise ValueError(f"{part} must be a whole number of images in 1..{most}, got {count!r}")
     pairs = []
     for part, count in (("train", train), ("t10k", test)):
-        images = parse_idx(gzip.decompress(_fetch(f"{name}/{part}-images-idx3-ubyte.gz")), 3)[
-            :count
-        ]
-        labels = parse_idx(gzip.decompress(_fetch(f"{name}/{part}-labels-idx1-ubyte.gz")), 1)[
-            :count
-        ]
+        images = parse_idx(gzip.decompress(_raw(f"{name}/{part}-images-idx3-ubyte.gz")), 3)[:count]
+        labels = parse_idx(gzip.decompress(_raw(f"{name}/{part}-labels-idx1-ubyte.gz")), 1)[:count]
         x = torch.from_numpy(images.astype(np.float32)).div_(255).unsqueeze(1)  # (n, 1, 28, 28)
         pairs.append((x, torch.from_numpy(labels.astype(np.int64))))
     return Dataset(name, *pairs, classes)
 
 
-def _intact(path, sha256, advice):
-    found = hashlib.sha256(raw := path.read_bytes()).hexdigest()
-    if found != sha256:
-        damage = f"expected sha256 {sha256}, found {found} in {len(raw):,} bytes"
-        raise ValueError(f"{path} is damaged and was not used: {damage}. {advice}")
-    return raw
-
-
-def _fetch(file):
+def _raw(file):
     """Intact bytes of "folder/name": from EDGECL_DATA if it is there, else the cache, else a mirror."""
     folder, name = file.split("/")
-    own = (
-        os.environ.get("EDGECL_DATA")
-        and Path(os.environ["EDGECL_DATA"]).expanduser().resolve() / folder
-    )
-    if own and (own / name).exists():
-        return _intact(own / name, SHA256[file], "Replace it, or remove it to have it downloaded.")
-
-    import pooch  # here, so that importing this module costs neither of the two
-    import requests
-
-    cache = (
-        Path(os.environ.get("EDGECL_CACHE") or pooch.os_cache("edgecl")).expanduser().resolve()
-        / folder
-    )
-    reasons = ""
-    for mirror in (url for of, url in MIRRORS if of == folder):
-        get = pooch.HTTPDownloader(progressbar=True, chunk_size=2**15, timeout=(5, 30))  # seconds
-        try:  # downloads only if the cache has no intact copy, puts only an intact one there
-            pooch.retrieve(mirror + name, SHA256[file], name, cache, downloader=get)
-            return _intact(cache / name, SHA256[file], "Try again.")
-        except (requests.RequestException, ValueError) as error:
-            if type(error) not in (
-                requests.ConnectionError,
-                requests.ConnectTimeout,
-                requests.ReadTimeout,
-            ):
-                reasons += f"\n{mirror}{name}: {error}"
-    what = (
-        f"{file} could not be downloaded"
-        if reasons
-        else f"No network: no mirror of {folder} answered"
-    )
-    names = ", ".join(path.name for path in map(Path, SHA256) if path.parent.name == folder)
-    where = f"{own or f'$EDGECL_DATA/{folder}'} or {cache}, neither has an intact {name}"
-    advice = f"{what}; no lesson needs it. To use it, try again later or put {names} into {where}.{reasons}"
-    if (cache / name).exists():
-        return _intact(cache / name, SHA256[file], advice)
-    raise OSError(advice)
+    if own := at_hand(folder, name):
+        return intact(own, SHA256[file], "Replace it, or remove it to have it downloaded.")
+    mirrors = [url for of, url in MIRRORS if of == folder]
+    names = [path.name for path in map(Path, SHA256) if path.parent.name == folder]
+    path = fetched(folder, name, SHA256[file], mirrors, ", ".join(names))
+    return intact(path, SHA256[file], "Try again.")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._refuse.arguments import number
-from ..data.images import SHA256, _intact
+from ..data.download import intact
+from ..data.images import SHA256
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def boards():
     """All boards of the table, {name: Board}. Raises ValueError where a bit of it has changed."""
     path = Path(__file__).with_name("boards.csv")
     own = "Install the package again; boards of your own are made by Board(…)."
-    rows = csv.DictReader(_intact(path, SHA256[path.name], own).decode().splitlines())
+    rows = csv.DictReader(intact(path, SHA256[path.name], own).decode().splitlines())
     return {row["name"]: _board(row) for row in rows}
 
 

@@ -501,9 +501,26 @@ def test_no_download(trouble, mirror, tmp_path, monkeypatch):
         mirror.cut = {module.ARCHIVE}
     else:
         mirror.files[module.ARCHIVE] = 404 if trouble == "missing" else b"an error page"
-    with pytest.raises(OSError, match="UCI HAR could not be downloaded; no lesson needs it. To use it, put "):
+    with pytest.raises(OSError, match="; no lesson needs it. To use it, try again later or put ") as failure:
         har()
+    says = str(failure.value)
+    failed = f"uci_har/{module.ARCHIVE} could not be downloaded"
+    assert says.startswith("No network: no mirror of uci_har answered" if trouble == "down" else failed)
+    assert (
+        f"put {module.ARCHIVE} from {module.PAGE} into $EDGECL_DATA/uci_har or {tmp_path / 'cache'}" in says
+    )
     assert not [*(tmp_path / "cache").rglob("*.*")], "neither a wrong file nor a temporary one stays"
+
+
+def test_damaged_cache(mirror, tmp_path, monkeypatch):
+    har_windows()
+    (tmp_path / "cache" / "uci_har" / module.ARCHIVE).write_bytes(b"garbage")
+    har_windows()
+    assert len(mirror.asked) == 2, "it is downloaded again"
+    (tmp_path / "cache" / "uci_har" / module.ARCHIVE).write_bytes(b"garbage")
+    monkeypatch.setattr(module, "ADDRESS", closed_port())
+    with pytest.raises(ValueError, match="is damaged and was not used: .* in 7 bytes. No network: "):
+        har_windows()
 
 
 # ---- network -----------------------------------------------------------------------------------------------
