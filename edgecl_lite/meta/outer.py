@@ -1,14 +1,16 @@
-"""The outer loop of meta-learning: draw tasks, adapt to each, move the start; and scores on new tasks.
+"""The outer loop of meta-learning: draw tasks, adapt to each, move the start; scores on new tasks.
 
     θ ← θ − β mean of g over tasks           MAML: g = ∇ L_query(θ'(θ)), through the inner loop
 
-Lesson: 05_meta_learning.
+`meta_steps` is the loop; `follow` looks at the starts after every step of it, `meta_learn` gives
+the points that are due. Lesson: 05_meta_learning.
 """
 
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from .._refuse.arguments import SEEDS, choice, number, seeds_list, several, whole
 from .._refuse.nets import check_fit, check_head, check_net
@@ -28,79 +30,116 @@ ROOM = 2e7  # bytes of weights that `adaptation` holds at a time
 
 
 @settled
-def meta_learn(
-    method, net, tasks, seeds=1, *, held_out=None, steps=1000, meta_batch=25, inner_steps=1, inner_lr=0.01,
-    lr=1e-3, optimizer="adam", shown=(0, 1, 10), every=None, device=None, ticks=False,
-):  # fmt: skip
-    """Meta-train; yield a `Point` at the start, every `every` steps (default: twenty in all) and at the end.
+def meta_learn(method, net, tasks, seeds=1, **options):
+    """Meta-train; yield a `Point` at the start, every `every` steps and at the end.
 
     tasks: `sinusoids()` or `episodes(…)`; each step draws meta_batch of them for every seed. The
     points' params are the meta-learned starts, a lane for each seed; accuracy (lanes, on) is the
     mean score on 100 tasks of held_out (default: tasks) after each number of inner steps in
     `shown`, for sinusoids an error. It is NaN where one of them diverged, which a lower inner_lr
-    prevents. inner_steps=0 is plain pre-training, on all tasks' queries. optimizer, ticks: see
-    `learn`. Same seed, same result. Deviations: OML's paper draws a random head for every
-    trajectory, here it begins at zero; Reptile's inner steps all see the whole support set, the
-    paper draws a minibatch for each. Raises ValueError or TypeError on arguments out of range,
-    `Diverged` once every lane is lost.
+    prevents. Options: held_out; steps=1000; meta_batch=25; inner_steps=1, where 0 is plain
+    pre-training, on all tasks' queries; inner_lr=0.01; lr=1e-3; optimizer="adam", "sgd" or a
+    callable taking (tensors, lr=…); shown=(0, 1, 10); every= steps between two points, twenty in
+    all by default; device="cpu". Same seed, same result. Deviations: OML's paper draws a random
+    head for every trajectory, here it begins at zero; Reptile's inner steps all see the whole
+    support set, the paper draws a minibatch for each. Raises ValueError or TypeError on arguments
+    out of range, `Diverged` once every lane is lost.
     """
-    for family in (tasks, held_out or tasks):
-        _check(method, net, family)
-    check_device(device)
-    if method.judged is None and whole("inner_steps", inner_steps, least=0) < 2:
-        one = "with one step it is plain pre-training, with none it never moves"
-        raise ValueError(f"{method.name} needs inner_steps >= 2: {one}; got {inner_steps}")
-    seeds, steps, meta_batch = (
-        seeds_list(seeds),
-        whole("steps", steps),
-        whole("meta_batch", meta_batch),
-    )
-    inner_steps, lr = whole("inner_steps", inner_steps, least=0), number("lr", lr, strictly=True)
-    every = whole("every", -(-steps // 20) if every is None else every)
-    inner_lr = number("inner_lr", inner_lr, strictly=True)
-    shown = [whole("each of shown", k, least=0) for k in several("shown", shown)]
-    params = stack([initial(net, seed) for seed in seeds])
-    params = {
-        k: p.to(device).requires_grad_() for k, p in (params | method.renewed(params)).items()
-    }
-    if not callable(optimizer):
-        optimizer = OPTIMIZERS[choice("optimizer", optimizer, tuple(OPTIMIZERS))]
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    opt, loss, lost = optimizer(list(params.values()), lr=lr), _loss(net, tasks), {}
+    yield from filter(None, follow(method, net, tasks, seeds, **options))
 
-    def point(step):
-        scores = adaptation(
-            net, params, held_out or tasks, inner_lr, max(shown), method=method, episodes=100
-        )
-        for i in gone([], params, step):
-            advice = f"Lower lr (it was {lr:g}) or inner_lr (it was {inner_lr:g})."
-            lost.setdefault(
-                i, f"{method.name} (seed={seeds[i]}) is not finite at step {step}. {advice}"
-            )
-        score = scores.mean(2)[:, 0, shown]
-        score[[*lost]] = np.nan
-        answers = np.zeros((*score.shape, 0), np.uint8)
-        return Point(step, steps, 0, step == steps, score, answers, copied(params), {}, {**lost})
 
-    yield point(0)
-    for step in range(1, steps + 1):
-        support, query = _drawn(tasks, meta_batch, generators, device)
-        theta = {
-            k: p.detach().repeat_interleave(meta_batch, 0).requires_grad_()
-            for k, p in params.items()
-        }
-        g = method.gradient(
-            loss, theta, support, query, inner_lr, inner_steps
-        )  # (seeds · meta_batch, …)
+@settled
+def follow(method, net, tasks, seeds=1, **options):
+    """After every meta-step the `Point` that is due, or None. All else is as in `meta_learn`."""
+    plan, lost = MetaPlan(method, net, tasks, seeds, **options), {}
+    for step, params in enumerate(meta_steps(plan)):
+        point = None
+        if step % plan.every == 0 or step == plan.steps:
+            lost = _lost(plan, params, step) | lost  # what was said first stays
+            point = _point(plan, params, step, lost)
+        yield point
+        if len(lost) == len(plan.seeds):
+            raise Diverged(" ".join(lost.values()))
+
+
+def meta_steps(plan):
+    """The loop: the starts, a lane for each seed, before the first step and after each; alive."""
+    params = stack([initial(plan.net, seed) for seed in plan.seeds])
+    params |= plan.method.renewed(params)
+    params = {k: p.to(plan.device).requires_grad_() for k, p in params.items()}
+    opt, loss = plan.optimizer(list(params.values()), lr=plan.lr), _loss(plan.net, plan.tasks)
+    dice, n = [torch.Generator().manual_seed(seed) for seed in plan.seeds], plan.meta_batch
+    yield params
+    for _ in range(plan.steps):
+        support, query = _drawn(plan.tasks, n, dice, plan.device)  # (seeds · n, …)
+        theta = {k: p.detach().repeat_interleave(n, 0).requires_grad_() for k, p in params.items()}
+        g = plan.method.gradient(loss, theta, support, query, plan.inner_lr, plan.inner_steps)
         for k, p in params.items():
-            p.grad = g[k].unflatten(0, (len(seeds), meta_batch)).mean(1)
+            p.grad = g[k].unflatten(0, (len(plan.seeds), n)).mean(1)
         opt.step()
-        if step % every == 0 or step == steps:
-            yield point(step)
-            if len(lost) == len(seeds):
-                raise Diverged(" ".join(lost.values()))
-        elif ticks:
-            yield None
+        yield params
+
+
+@dataclass(frozen=True)
+class MetaPlan:
+    """The arguments of `meta_learn`, checked. ValueError or TypeError says what was expected."""
+
+    method: Meta
+    net: nn.Module
+    tasks: object
+    seeds: object
+    _: KW_ONLY
+    held_out: object = None
+    steps: int = 1000
+    meta_batch: int = 25
+    inner_steps: int = 1
+    inner_lr: float = 0.01
+    lr: float = 1e-3
+    optimizer: object = "adam"
+    shown: tuple = (0, 1, 10)
+    every: int | None = None
+    device: object = None
+
+    def __post_init__(self):
+        own = {"held_out": self.held_out or self.tasks, "seeds": seeds_list(self.seeds)}
+        for family in (self.tasks, own["held_out"]):
+            _check(self.method, self.net, family)
+        check_device(self.device)
+        own["inner_steps"] = whole("inner_steps", self.inner_steps, least=0)
+        if self.method.judged is None and self.inner_steps < 2:
+            one = "with one step it is plain pre-training, with none it never moves"
+            name = self.method.name
+            raise ValueError(f"{name} needs inner_steps >= 2: {one}; got {self.inner_steps}")
+        own |= {k: whole(k, getattr(self, k)) for k in ("steps", "meta_batch")}
+        own |= {k: number(k, getattr(self, k), strictly=True) for k in ("lr", "inner_lr")}
+        own["every"] = whole("every", -(-own["steps"] // 20) if self.every is None else self.every)
+        own["shown"] = [whole("each of shown", k, least=0) for k in several("shown", self.shown)]
+        if not callable(self.optimizer):
+            kind = choice("optimizer", self.optimizer, tuple(OPTIMIZERS))
+            own["optimizer"] = OPTIMIZERS[kind]
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+
+def _lost(plan, params, step):
+    """{lane: what happened} of all starts that are not finite."""
+    advice = f"Lower lr (it was {plan.lr:g}) or inner_lr (it was {plan.inner_lr:g})."
+    who = {i: f"{plan.method.name} (seed={plan.seeds[i]})" for i in gone([], params, step)}
+    return {i: f"{name} is not finite at step {step}. {advice}" for i, name in who.items()}
+
+
+def _point(plan, params, step, lost):
+    """The `Point` of these starts."""
+    steps, how = max(plan.shown), dict(method=plan.method, episodes=100)
+    scores = adaptation(plan.net, params, plan.held_out, plan.inner_lr, steps, **how)
+    score = scores.mean(2)[:, 0, plan.shown]  # (lanes, shown)
+    score[[*lost]] = np.nan
+    answers = np.zeros((*score.shape, 0), np.uint8)
+    ended = step == plan.steps
+    return Point(step, plan.steps, 0, ended, score, answers, copied(params), {}, lost)
+
+
+# ---- new tasks
 
 
 @settled
@@ -154,9 +193,8 @@ def _check(method, net, tasks):
     check_net(net)
     check_fit(net, tasks)
     if still := [k for k, p in net.named_parameters() if not p.requires_grad]:
-        raise TypeError(
-            f"meta-learning moves all weights, got {still[0]!r} with requires_grad=False"
-        )
+        first = f"{still[0]!r} with requires_grad=False"
+        raise TypeError(f"meta-learning moves all weights, got {first}")
     if method.fast is head:
         check_head(net, tasks.outputs)
 

@@ -110,7 +110,7 @@ class Training(Panel):
 class Watch(Training):
     """A panel that follows any generator of `Point`s: Train, Stop, a curve for each accuracy.
 
-        watch(lambda: meta_learn(maml, net, tasks, ticks=True), ["before", "after 1 step"], 1000)
+        watch(lambda: meta.follow(maml, net, tasks), ["before", "after 1 step"], 1000)
 
     work() -> the generator; names: of the curves; total: its steps; label, top: what the upright
     axis shows, from 0. Bands are over lanes. `points` are those of the newest training.
@@ -120,7 +120,7 @@ class Watch(Training):
 
     def __init__(self, work, names, total, label="accuracy", top=1.0):
         if not callable(work):
-            hint = "must be a function that begins a training: lambda: meta_learn(…, ticks=True)"
+            hint = "must be a function that begins a training: lambda: meta.follow(…)"
             raise TypeError(f"work {hint}, got {type(work).__name__}")
         names, total = several("names", names), whole("total", total)
         self.work = work

@@ -20,7 +20,7 @@ from edgecl_lite.learn import Diverged
 from edgecl_lite.meta import inner as meta
 from edgecl_lite.meta import outer
 from edgecl_lite.meta.inner import anil, first_order, head, inner_loop, maml, oml, reptile
-from edgecl_lite.meta.outer import adaptation, meta_learn
+from edgecl_lite.meta.outer import adaptation, follow, meta_learn
 from edgecl_lite.models import apply, initial
 
 METHODS = (maml, first_order, reptile, anil, oml)
@@ -334,10 +334,14 @@ def test_a_seed_among_others_equals_the_seed_alone(method):
 
 def test_points_are_those_of_learn():
     net, caller = mlp(WAVES, hidden=(4,)), torch.random.get_rng_state()
-    seen = [*meta_learn(maml, net, WAVES, seeds=2, steps=7, every=3, shown=(0, 2), ticks=True)]
+    options = dict(seeds=2, steps=7, every=3, shown=(0, 2))
+    seen = [*follow(maml, net, WAVES, **options)]
     assert torch.equal(caller, torch.random.get_rng_state())
     assert [p is None for p in seen] == [False, True, True, False, True, True, False, False]
-    points = [p for p in seen if p]
+    points = [*meta_learn(maml, net, WAVES, **options)]
+    for p, same in zip(points, filter(None, seen), strict=True):
+        assert p.step == same.step and (p.accuracy == same.accuracy).all()
+        assert_same(p.params, same.params, rtol=0, atol=0)
     assert [p.step for p in points] == [0, 3, 6, 7] and [p.ended for p in points] == [False] * 3 + [True]
     for p in points:
         assert (p.total, p.task, p.accuracy.shape, p.predicted.shape) == (7, 0, (2, 2), (2, 2, 0))
@@ -617,6 +621,8 @@ def test_meta_learn_refuses_what_is_no_method_or_no_tasks():
         next(meta_learn("maml", net, WAVES))
     with pytest.raises(TypeError, match=r"sinusoids\(\) or episodes\(…\), got Dataset"):
         next(meta_learn(maml, net, digits()))
+    with pytest.raises(TypeError, match="'step'"):
+        next(meta_learn(maml, net, WAVES, step=3))
 
 
 @pytest.mark.parametrize(

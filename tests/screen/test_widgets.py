@@ -24,6 +24,7 @@ from edgecl_lite import (
     Task,
     digits,
     maml,
+    meta,
     meta_learn,
     mlp,
     rotated,
@@ -439,16 +440,16 @@ def test_flip_shows_an_error_and_raises_it():
 # ---- watch
 
 
-def meta_training(steps=40, **options):
+def meta_training(kind=meta.follow, steps=40):
     tasks = sinusoids(shots=5, queries=5)
-    return meta_learn(maml, mlp(tasks, (8,)), tasks, seeds=2, steps=steps, every=10, shown=(0, 1), **options)
+    return kind(maml, mlp(tasks, (8,)), tasks, seeds=2, steps=steps, every=10, shown=(0, 1))
 
 
 def test_watch_follows_any_generator_of_points():
-    panel = watch(lambda: meta_training(ticks=True), ["before", "after"], 40, label="error", top=6)
+    panel = watch(meta_training, ["before", "after"], 40, label="error", top=6)
     assert "press Train" in panel.status.value
     empty = panel.painter.image.value
-    points, alone = panel.run_blocking(), list(meta_training())
+    points, alone = panel.run_blocking(), list(meta_training(meta_learn))
     assert [p.step for p in points] == [0, 10, 20, 30, 40] and panel.painter.image.value != empty
     assert np.array_equal(points[-1].accuracy, alone[-1].accuracy)
     assert points[-1].params and points[0].params is None
@@ -459,7 +460,7 @@ def test_watch_follows_any_generator_of_points():
 
 def test_watch_stops_and_says_what_failed():
     async def main():
-        panel = watch(lambda: meta_training(steps=10**6, ticks=True), ["before", "after"], 10**6)
+        panel = watch(lambda: meta_training(steps=10**6), ["before", "after"], 10**6)
         panel.train_button.click()
         await until(lambda: len(panel.points) > 1)
         panel.stop_button.click()
