@@ -15,7 +15,7 @@ from torch import nn
 from .._refuse.arguments import SEEDS, choice, number, seeds_list, several, whole
 from .._refuse.nets import check_fit, check_head, check_net
 from .._refuse.optimizers import check_device
-from ..lanes import copied, lane, lanes_of, stack
+from ..lanes import copied, device_of, lane, lanes_of, stack
 from ..learn import Diverged, Point, gone
 from ..machine.settled import settled
 from ..method import given_weights
@@ -144,44 +144,40 @@ def _point(plan, params, step, lost):
 
 @settled
 def adaptation(net, params, tasks, lr, steps=10, *, method=maml, episodes=600, seed=0):
-    """Scores on new tasks after 0 … steps inner steps: float64 array (lanes, rates, episodes, steps + 1).
+    """Scores on new tasks after 0 … steps inner steps: array (lanes, rates, episodes, steps + 1).
 
     params: starts, a lane each. lr: one rate or a list; every start meets the same tasks at every
     rate, all as lanes of one pass, in chunks of tasks. method: how it adapts (`anil`: the head
-    only; `oml`: a step is a pass, example by example). NaN where it diverged. Raises ValueError
-    where a rate is not above 0.
+    only; `oml`: a step is a pass, example by example). NaN where it diverged; float64. Raises
+    ValueError where a rate is not above 0.
     """
     _check(method, net, tasks)
-    params = given_weights(net, params)
-    rates = [
-        number("lr", v, strictly=True)
-        for v in (several("lr", lr) if hasattr(lr, "__iter__") else [lr])
-    ]
-    steps, episodes, (seed,) = (
-        whole("steps", steps, least=0),
-        whole("episodes", episodes),
-        seeds_list([seed]),
-    )
-    method, starts = replace(method, second_order=False), lanes_of(params)
-    device = next(iter(params.values())).device
+    params = copied(given_weights(net, params))
+    rates = several("lr", lr) if hasattr(lr, "__iter__") else [lr]
+    rates = torch.tensor([number("lr", rate, strictly=True) for rate in rates])
+    steps, episodes = whole("steps", steps, least=0), whole("episodes", episodes)
+    (seed,), device = seeds_list([seed]), device_of(params)
     drawn = _drawn(tasks, episodes, [torch.Generator().manual_seed(seed + SEEDS)], device)
-    each = (
-        4 * starts * len(rates) * sum(p[0].numel() for p in params.values())
-    )  # bytes for each task
+    cells = torch.cartesian_prod(torch.arange(lanes_of(params)), torch.arange(len(rates)))
+    each = 4 * len(cells) * sum(p[0].numel() for p in params.values())  # bytes for each task
     scores, loss = [], _loss(net, tasks)
     for some in torch.arange(episodes).split(max(1, int(ROOM / each))):
-        support, query = (lane(part, some.repeat(starts * len(rates))) for part in drawn)
-        theta = lane(copied(params), torch.arange(starts).repeat_interleave(len(rates) * len(some)))
-        rate, own = (
-            torch.tensor(rates, device=device).repeat_interleave(len(some)).repeat(starts),
-            [],
-        )
-        for step in range(steps + 1):
-            theta = copied(method.adapt(loss, theta, support, rate)) if step else theta
-            with torch.no_grad():
-                own.append(tasks.score(apply(net, theta, query["x"]), query["y"]))
-        scores.append(torch.stack(own, -1).view(starts, len(rates), len(some), steps + 1))
+        support, query = (lane(part, some.repeat(len(cells))) for part in drawn)
+        start, rate = cells.repeat_interleave(len(some), 0).unbind(1)
+        path = _path(method, loss, lane(params, start), support, rates[rate].to(device), steps)
+        own = [tasks.score(apply(net, theta, query["x"]), query["y"]) for theta in path]
+        shape = lanes_of(params), len(rates), len(some), steps + 1
+        scores.append(torch.stack(own, -1).view(shape))
     return torch.cat(scores, 2).cpu().double().numpy()
+
+
+def _path(method, loss, theta, support, rate, steps):
+    """θ after 0 … steps inner steps, without a graph."""
+    yield theta
+    for _ in range(steps):
+        adapted = replace(method, second_order=False).adapt(loss, theta, support, rate)
+        theta = copied(adapted)
+        yield theta
 
 
 def _check(method, net, tasks):
