@@ -16,7 +16,7 @@ from .._refuse.arguments import SEEDS, choice, number, seeds_list, several, whol
 from .._refuse.nets import check_fit, check_head, check_net
 from .._refuse.optimizers import check_device
 from ..lanes import copied, device_of, lane, lanes_of, stack
-from ..learn import Diverged, Point, gone
+from ..learn import Diverged, gone
 from ..machine.settled import settled
 from ..method import given_weights
 from ..models import apply, initial
@@ -29,28 +29,46 @@ ROOM = 2e7  # bytes of weights that `adaptation` holds at a time
 # ---- the outer loop
 
 
+@dataclass(frozen=True)
+class MetaPoint:
+    """What `meta_learn` saw at one moment.
+
+    step: meta-steps so far; total: of them all. score (lanes, shown): the mean of `tasks.score` on
+    100 new tasks after each number of inner steps in `shown`; NaN where one diverged. params: a copy
+    of the starts at this moment, a lane for each seed. lost: {lane: what happened}.
+    """
+
+    step: int
+    total: int
+    score: np.ndarray
+    params: dict
+    lost: dict
+
+    def __repr__(self):
+        return f"MetaPoint(step {self.step} of {self.total}, score {self.score.round(3)})"
+
+
 @settled
 def meta_learn(method, net, tasks, seeds=1, **options):
-    """Meta-train; yield a `Point` at the start, every `every` steps and at the end.
+    """Meta-train; yield a `MetaPoint` at the start, every `every` steps and at the end.
 
     tasks: `sinusoids()` or `episodes(…)`; each step draws meta_batch of them for every seed. The
-    points' params are the meta-learned starts, a lane for each seed; accuracy (lanes, on) is the
-    mean score on 100 tasks of held_out (default: tasks) after each number of inner steps in
-    `shown`, for sinusoids an error. It is NaN where one of them diverged, which a lower inner_lr
-    prevents. Options: held_out; steps=1000; meta_batch=25; inner_steps=1, where 0 is plain
-    pre-training, on all tasks' queries; inner_lr=0.01; lr=1e-3; optimizer="adam", "sgd" or a
-    callable taking (tensors, lr=…); shown=(0, 1, 10); every= steps between two points, twenty in
-    all by default; device="cpu". Same seed, same result. Deviations: OML's paper draws a random
-    head for every trajectory, here it begins at zero; Reptile's inner steps all see the whole
-    support set, the paper draws a minibatch for each. Raises ValueError or TypeError on arguments
-    out of range, `Diverged` once every lane is lost.
+    points' params are the meta-learned starts; their score is an error for sinusoids, else an
+    accuracy. Options: held_out= what it is scored on, by default tasks; steps=1000; meta_batch=25;
+    inner_steps=1, where 0 is plain pre-training, on all tasks' queries; inner_lr=0.01; lr=1e-3;
+    optimizer="adam", "sgd" or a callable taking (tensors, lr=…); shown=(0, 1, 10), after how many
+    inner steps it is scored; every= steps between two points, twenty in all by default;
+    device="cpu". Same seed, same result. Deviations: OML's paper draws a random head for every
+    trajectory, here it begins at zero; Reptile's inner steps all see the whole support set, the
+    paper draws a minibatch for each. Raises ValueError or TypeError on arguments out of range,
+    `Diverged` once every lane is lost. Where a score is NaN, a lower inner_lr helps.
     """
     yield from filter(None, follow(method, net, tasks, seeds, **options))
 
 
 @settled
 def follow(method, net, tasks, seeds=1, **options):
-    """After every meta-step the `Point` that is due, or None. All else is as in `meta_learn`."""
+    """After every meta-step the `MetaPoint` that is due, or None. All else is as in `meta_learn`."""
     plan, lost = MetaPlan(method, net, tasks, seeds, **options), {}
     for step, params in enumerate(meta_steps(plan)):
         point = None
@@ -129,14 +147,12 @@ def _lost(plan, params, step):
 
 
 def _point(plan, params, step, lost):
-    """The `Point` of these starts."""
+    """The `MetaPoint` of these starts."""
     steps, how = max(plan.shown), dict(method=plan.method, episodes=100)
     scores = adaptation(plan.net, params, plan.held_out, plan.inner_lr, steps, **how)
     score = scores.mean(2)[:, 0, plan.shown]  # (lanes, shown)
     score[[*lost]] = np.nan
-    answers = np.zeros((*score.shape, 0), np.uint8)
-    ended = step == plan.steps
-    return Point(step, plan.steps, 0, ended, score, answers, copied(params), {}, lost)
+    return MetaPoint(step, plan.steps, score, copied(params), lost)
 
 
 # ---- new tasks

@@ -5,7 +5,7 @@ Lesson 05.
 """
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import ipywidgets as W
 import numpy as np
@@ -14,6 +14,19 @@ from .. import plots
 from .._refuse.arguments import several, whole
 from .job import Job
 from .painter import Painter, Panel, say
+
+
+HEAVY = "params", "state", "carried"  # of a point: only the newest one's are needed
+
+
+def seen(point):
+    """What a point saw, (lanes, curves): the score of a meta-training, else the accuracy."""
+    return point.score if hasattr(point, "score") else point.accuracy
+
+
+def light(point):
+    """A point without its weights."""
+    return replace(point, **{f.name: None for f in fields(point) if f.name in HEAVY})
 
 
 class Training(Panel):
@@ -57,18 +70,17 @@ class Training(Panel):
             yield point
 
     def _add(self, point):
-        curves, names = point.accuracy.shape[1], self.curves.names
+        curves, names = seen(point).shape[1], self.curves.names
         if curves != len(names):
             raise ValueError(f"there are {curves} curves to name, got names {names}")
         if self.points:
-            self.points[-1] = replace(self.points[-1], params=None, state=None, carried=None)
+            self.points[-1] = light(self.points[-1])
         self.points.append(point)
 
     def _show(self):
         last = self.points[-1]
-        steps = np.array([point.step for point in self.points])
-        accuracy = np.array([point.accuracy for point in self.points])  # (points, lanes, on)
-        self.curves.set(steps, accuracy.swapaxes(0, 1))
+        curve = np.stack([seen(point) for point in self.points], 1)  # (lanes, points, on)
+        self.curves.set(np.array([point.step for point in self.points]), curve)
         self.painter.paint()
         left = (time.perf_counter() - self.begun) * (last.total / max(1, last.step) - 1)
         self._say(f"Training{self._setting()}: {self._where(last)}; about {left:.0f} s left.")
@@ -108,12 +120,21 @@ class Training(Panel):
 
 
 class Watch(Training):
+<<<<<<< HEAD
     """A panel that follows any generator of `Point`s: Train, Stop, a curve for each accuracy.
 
         watch(lambda: meta.follow(maml, net, tasks), ["before", "after 1 step"], 1000)
 
     work() -> the generator; names: of the curves; total: its steps; label, top: what the upright
     axis shows, from 0. Bands are over lanes. `points` are those of the newest training.
+=======
+    """A panel that follows any generator of points: Train, Stop, and a curve for each column.
+
+    The columns are those of a `MetaPoint`'s score or a `Point`'s accuracy. work() -> the generator;
+    names: of the curves; total: its steps; label, top: what the upright axis shows, from 0.
+    watch(lambda: meta.follow(maml, net, tasks), ["before", "after 1 step"], 1000). Bands are over
+    lanes. `points` are those of the newest training.
+>>>>>>> 86aff1d (The points of a meta-training are MetaPoints with a score, which for waves is an error)
     """
 
     fallback = "A panel that follows a training: open this notebook in Jupyter to use it."
@@ -137,11 +158,16 @@ class Watch(Training):
         first, last = self.points[0], self.points[-1]
         show = plots.percent if self.curves.top == 1 else "{:.2f}".format
         tell = lambda value: show(value) if np.isfinite(value) else "not finite"
+<<<<<<< HEAD
         names = plots.spoken(self.curves.names)
         ends = zip(names, first.accuracy.mean(0), last.accuracy.mean(0))
+=======
+        first, final = (seen(point).mean(0) for point in (self.points[0], last))
+        ends = zip(plots.spoken(self.curves.names), first, final)
+>>>>>>> 86aff1d (The points of a meta-training are MetaPoints with a score, which for waves is an error)
         moves = plots.listed(f"{name} from {tell(a)} to {tell(b)}" for name, a, b in ends)
         label, why = self.curves.label.capitalize(), " ".join(last.lost.values())
-        say(f"{label}, mean of {len(last.accuracy)} lanes: {moves}. {why}".strip(), self.sentence)
+        say(f"{label}, mean of {len(seen(last))} lanes: {moves}. {why}".strip(), self.sentence)
 
 
 watch = Watch

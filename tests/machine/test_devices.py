@@ -496,7 +496,7 @@ def test_meta_learning(method, family):
         return last, scores
 
     (ours, a), (theirs, b) = both(learned)
-    assert same(ours.params, here(theirs.params)) and np.array_equal(ours.accuracy, theirs.accuracy)
+    assert same(ours.params, here(theirs.params)) and np.array_equal(ours.score, theirs.score)
     assert a.dtype == b.dtype == np.float64 and np.array_equal(a, b)
 
 

@@ -325,14 +325,14 @@ def test_a_seed_among_others_equals_the_seed_alone(method):
     both, alone = ([*meta_learn(method, net, FEW, seeds=s, **options)] for s in ([4, 1], [1]))
     for a, b in zip(both, alone, strict=True):
         assert_same(one(a.params, 1), one(b.params, 0), rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(a.accuracy[1], b.accuracy[0], atol=0.01)
+        np.testing.assert_allclose(a.score[1], b.score[0], atol=0.01)
     again = [*meta_learn(method, net, FEW, seeds=[4, 1], **options)]
     for a, b in zip(both, again, strict=True):
         assert all(torch.equal(a.params[k], b.params[k]) for k in a.params)
-        assert (a.accuracy == b.accuracy).all()
+        assert (a.score == b.score).all()
 
 
-def test_points_are_those_of_learn():
+def test_points_are_those_that_are_due():
     net, caller = mlp(WAVES, hidden=(4,)), torch.random.get_rng_state()
     options = dict(seeds=2, steps=7, every=3, shown=(0, 2))
     seen = [*follow(maml, net, WAVES, **options)]
@@ -340,11 +340,12 @@ def test_points_are_those_of_learn():
     assert [p is None for p in seen] == [False, True, True, False, True, True, False, False]
     points = [*meta_learn(maml, net, WAVES, **options)]
     for p, same in zip(points, filter(None, seen), strict=True):
-        assert p.step == same.step and (p.accuracy == same.accuracy).all()
+        assert p.step == same.step and (p.score == same.score).all()
         assert_same(p.params, same.params, rtol=0, atol=0)
-    assert [p.step for p in points] == [0, 3, 6, 7] and [p.ended for p in points] == [False] * 3 + [True]
+    assert [p.step for p in points] == [0, 3, 6, 7]
+    assert repr(points[1]).startswith("MetaPoint(step 3 of 7, score [[")
     for p in points:
-        assert (p.total, p.task, p.accuracy.shape, p.predicted.shape) == (7, 0, (2, 2), (2, 2, 0))
+        assert (p.total, p.score.shape, p.lost) == (7, (2, 2), {})
         assert p.params["1.weight"].shape == (2, 4, 1) and not p.params["1.weight"].requires_grad
     assert not torch.equal(points[0].params["1.weight"], points[-1].params["1.weight"])
 
@@ -353,7 +354,7 @@ def test_points_are_scored_on_held_out_tasks():
     net, other = mlp(FEW, hidden=(6,)), episodes(TEST, ways=4, shots=2, queries=3)
     point = next(meta_learn(maml, net, FEW, held_out=other, inner_lr=0.2, shown=(0, 1, 3)))
     scores = adaptation(net, point.params, other, 0.2, 3, episodes=100)
-    np.testing.assert_array_equal(point.accuracy, scores[:, 0].mean(1)[:, [0, 1, 3]])
+    np.testing.assert_array_equal(point.score, scores[:, 0].mean(1)[:, [0, 1, 3]])
 
 
 @pytest.mark.parametrize("method", [maml, first_order, anil], ids=lambda m: m.name)
@@ -361,8 +362,8 @@ def test_meta_training_teaches_to_adapt(method):
     net = mlp(WAVES, hidden=(20, 20))
     options = dict(steps=400, every=400, lr=3e-3, inner_lr=0.02, shown=(0, 1))
     first, *_, last = meta_learn(method, net, WAVES, **options)
-    before, after = last.accuracy[0]
-    assert after < 0.9 * before and after < 0.75 * first.accuracy[0, 1]
+    before, after = last.score[0]
+    assert after < 0.9 * before and after < 0.75 * first.score[0, 1]
 
 
 def test_a_lost_lane_is_told_and_the_last_one_ends_it():
@@ -372,7 +373,7 @@ def test_a_lost_lane_is_told_and_the_last_one_ends_it():
     with pytest.raises(Diverged, match=r"MAML \(seed=0\) is not finite at step 5. Lower lr .*1e\+12"):
         for point in meta_learn(maml, net, WAVES, **options):
             points.append(point)
-    assert np.isnan(points[-1].accuracy).all() and points[-1].lost.keys() == {0}
+    assert np.isnan(points[-1].score).all() and points[-1].lost.keys() == {0}
 
 
 # ---- adapting to new tasks

@@ -748,7 +748,7 @@ def everything():
     ]
     return (
         [t.detach().clone() for t in numbers],
-        [run.curve, point.accuracy, *(o.curve for o in others)],
+        [run.curve, point.score, *(o.curve for o in others)],
         budget,
     )
 

@@ -451,9 +451,9 @@ def test_watch_follows_any_generator_of_points():
     empty = panel.painter.image.value
     points, alone = panel.run_blocking(), list(meta_training(meta_learn))
     assert [p.step for p in points] == [0, 10, 20, 30, 40] and panel.painter.image.value != empty
-    assert np.array_equal(points[-1].accuracy, alone[-1].accuracy)
+    assert np.array_equal(points[-1].score, alone[-1].score)
     assert points[-1].params and points[0].params is None
-    want = f"before from {points[0].accuracy[:, 0].mean():.2f} to {points[-1].accuracy[:, 0].mean():.2f}"
+    want = f"before from {points[0].score[:, 0].mean():.2f} to {points[-1].score[:, 0].mean():.2f}"
     assert want in panel.sentence.value and "mean of 2 lanes" in panel.sentence.value
     assert "Finished at step 40 of 40" in panel.status.value and not panel.train_button.disabled
 
