@@ -1,7 +1,7 @@
 """Meta-learning: a start from which few steps go a long way. Lesson: 05_meta_learning.
 
 Read inner.py, descent that can be differentiated, and five methods; then outer.py, the loop around
-it, with `follow` for whoever watches a meta-training.
+it. `follow` is for whoever watches it.
 """
 
 from .outer import follow

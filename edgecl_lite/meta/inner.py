@@ -1,6 +1,6 @@
-"""Meta-learning: a start θ from which a few gradient steps on five examples of something new go a long way.
+"""Meta-learning: a start θ from which a few steps on five examples of something new go a long way.
 
-    inner loop    θ' = θ − α ∇ L_support(θ)               later on the device; here in a lane for each task
+    inner loop    θ' = θ − α ∇ L_support(θ)      later on the device; here in a lane for each task
 
 and five methods, each by what its inner loop moves and what its outer loop follows. Finn et al.
 2017 (MAML); Nichol et al. 2018 (Reptile); Raghu et al. 2020 (ANIL); Javed & White 2019 (OML).
@@ -18,7 +18,7 @@ from ..models import head_names
 
 
 def inner_loop(loss, params, batches, lr, second_order=True):
-    """Plain gradient descent, a step for each batch: θ ← θ − lr ∇ loss(θ, batch). Returns the new params.
+    """The params after plain descent, a step for each batch: θ ← θ − lr ∇ loss(θ, batch).
 
     loss(params, batch) -> (lanes,). lr: a number, or a tensor (lanes,). Pure, and differentiable in
     params and lr: gradients go back through every step to the start. second_order=False takes ∇
@@ -35,11 +35,9 @@ def inner_loop(loss, params, batches, lr, second_order=True):
 
 
 def gradient(loss, params, create_graph=False):
-    """∂ loss / ∂ params: as lanes never touch each other, the gradient of their sum is each lane's own."""
-    tensors = list(params.values())
-    grads = torch.autograd.grad(
-        loss.sum(), tensors, create_graph=create_graph, materialize_grads=True
-    )
+    """∂ loss / ∂ params: as lanes never touch, the gradient of their sum is each lane's own."""
+    tensors, how = list(params.values()), dict(create_graph=create_graph, materialize_grads=True)
+    grads = torch.autograd.grad(loss.sum(), tensors, **how)
     return dict(zip(params, grads, strict=True))
 
 
@@ -73,9 +71,8 @@ def at_once(support, steps):
 
 def one_by_one(support, steps):
     """One example a step, in the order of their arrival; `steps` passes."""
-    return [
-        {k: v[:, i : i + 1] for k, v in support.items()} for i in range(support["y"].shape[1])
-    ] * steps
+    examples = range(support["y"].shape[1])
+    return [{k: v[:, i : i + 1] for k, v in support.items()} for i in examples] * steps
 
 
 def new(support, query):
@@ -94,14 +91,10 @@ class Meta:
 
     name: str
     fast: Callable = everything  # θ -> the weights that the inner loop moves
-    renewed: Callable = (
-        none  # θ -> those that every task begins anew, so that their start is not learned
-    )
+    renewed: Callable = none  # θ -> those that every task begins anew: their start is not learned
     batches: Callable = at_once  # support, steps -> what the inner loop sees
     second_order: bool = True  # does the meta-gradient go through the inner loop?
-    judged: Callable | None = (
-        new  # support, query -> the outer loss's batch; None: no loss, θ nears θ'
-    )
+    judged: Callable | None = new  # support, query -> the outer batch; None: no loss, θ nears θ'
 
     def adapt(self, loss, theta, support, lr, steps=1):
         """θ', after so many steps (passes) of the inner loop on the support set."""
@@ -110,7 +103,7 @@ class Meta:
         return theta | inner_loop(partial, self.fast(theta), batches, lr, self.second_order)
 
     def gradient(self, loss, theta, support, query, lr, steps=1):
-        """The meta-gradient g of each lane, shaped like theta; its tensors must require gradients."""
+        """The meta-gradient g of each lane, shaped like theta, which must require gradients."""
         tuned = self.adapt(loss, theta | self.renewed(theta), support, lr, steps)
         if self.judged is None:
             return {k: (theta[k] - tuned[k]).detach() for k in theta}
@@ -129,9 +122,7 @@ def _rates(lr, params):
     if not isinstance(lr, torch.Tensor):
         return dict.fromkeys(params, number("lr", lr, strictly=True))
     if lr.shape != (lanes_of(params),) or not (lr > 0).all():
-        want, span = (
-            f"a number > 0 for each of {lanes_of(params)} lanes",
-            f"{lr.min():g}..{lr.max():g}",
-        )
+        want = f"a number > 0 for each of {lanes_of(params)} lanes"
+        span = f"{lr.min():g}..{lr.max():g}"
         raise ValueError(f"lr must be {want}, got {tuple(lr.shape)} in {span}")
     return {k: per_lane(lr, p) for k, p in params.items()}

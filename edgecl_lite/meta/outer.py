@@ -34,8 +34,8 @@ class MetaPoint:
     """What `meta_learn` saw at one moment.
 
     step: meta-steps so far; total: of them all. score (lanes, shown): the mean of `tasks.score` on
-    100 new tasks after each number of inner steps in `shown`; NaN where one diverged. params: a copy
-    of the starts at this moment, a lane for each seed. lost: {lane: what happened}.
+    100 new tasks after each number of inner steps in `shown`; NaN where one diverged. params: a
+    copy of the starts at this moment, a lane for each seed. lost: {lane: what happened}.
     """
 
     step: int
@@ -68,7 +68,7 @@ def meta_learn(method, net, tasks, seeds=1, **options):
 
 @settled
 def follow(method, net, tasks, seeds=1, **options):
-    """After every meta-step the `MetaPoint` that is due, or None. All else is as in `meta_learn`."""
+    """After every meta-step the `MetaPoint` that is due, or None. Arguments as `meta_learn`."""
     plan, lost = MetaPlan(method, net, tasks, seeds, **options), {}
     for step, params in enumerate(meta_steps(plan)):
         point = None
@@ -174,7 +174,7 @@ def adaptation(net, params, tasks, lr, steps=10, *, method=maml, episodes=600, s
     steps, episodes = whole("steps", steps, least=0), whole("episodes", episodes)
     (seed,), device = seeds_list([seed]), device_of(params)
     drawn = _drawn(tasks, episodes, [torch.Generator().manual_seed(seed + SEEDS)], device)
-    cells = torch.cartesian_prod(torch.arange(lanes_of(params)), torch.arange(len(rates)))
+    cells = torch.cartesian_prod(torch.arange(lanes_of(params)), torch.arange(len(rates)))  # pairs
     each = 4 * len(cells) * sum(p[0].numel() for p in params.values())  # bytes for each task
     scores, loss = [], _loss(net, tasks)
     for some in torch.arange(episodes).split(max(1, int(ROOM / each))):

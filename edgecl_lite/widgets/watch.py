@@ -15,7 +15,6 @@ from .._refuse.arguments import several, whole
 from .job import Job
 from .painter import Painter, Panel, say
 
-
 HEAVY = "params", "state", "carried"  # of a point: only the newest one's are needed
 
 
