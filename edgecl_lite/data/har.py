@@ -1,6 +1,6 @@
-"""Human activity: 30 people carry a phone at the waist; who carries it drifts, what they do is to be learned.
+"""Human activity: 30 people carry a phone at the waist; who it is drifts, what they do is learned.
 
-    x = (signal / span + 1) / 2        signals in g and rad/s, 128 readings at 50 Hz; span covers them all
+    x = (signal / span + 1) / 2    signals in g and rad/s, 128 readings at 50 Hz; span: the most
 
 A stream of real sensors, in two forms: `split(har())` brings activity after activity,
 `har_people()` person after person. Windows of a recording overlap by half, so a split never goes
@@ -25,46 +25,41 @@ from .images import Dataset
 
 ACTIVITIES = "walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying"
 CHANNELS = [f"{kind}_{axis}" for kind in ("total_acc", "body_acc", "body_gyro") for axis in "xyz"]
-SPAN = np.float32([2.5] * 3 + [1.5] * 3 + [6.0] * 3)[
-    :, None
-]  # g, g, rad/s; the largest: 2.20, 1.37, 5.97
+SPAN = np.float32([[2.5]] * 3 + [[1.5]] * 3 + [[6.0]] * 3)  # g, g, rad/s; most: 2.20, 1.37, 5.97
 PEOPLE = range(1, 31)
 TEST_PEOPLE = 2, 4, 9, 10, 12, 13, 18, 20, 24  # the original split
 ROWS = {"train": 7352, "test": 2947}
-LABELS = (
-    "8cc9ff8ec0d76c4a30e8881bb842d9df6f8e2f3ca7b04a2b5fa7ac597023f068"  # sha256, see `har_windows`
-)
+LABELS = "8cc9ff8ec0d76c4a30e8881bb842d9df6f8e2f3ca7b04a2b5fa7ac597023f068"  # sha256 of the labels
 FOLDER, ARCHIVE = "UCI HAR Dataset", "human+activity+recognition+using+smartphones.zip"
-PAGE, ADDRESS = (
-    "https://archive.ics.uci.edu/dataset/240",
-    "https://archive.ics.uci.edu/static/public/240/",
-)
+PAGE = "https://archive.ics.uci.edu/dataset/240"
+ADDRESS = "https://archive.ics.uci.edu/static/public/240/"
 INNER = 2**27  # bytes, of the archive in the archive: the original has 61 million
 LEAKS = RuntimeError, struct.error  # what zipfile says of headers that make no sense
-SHA256 = "c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031"  # of the archive at this address
+SHA256 = "c00b803081a5c797cd5e4b83700a9810b38d53d9d84e01917e090e1fdbc81031"  # of the archive there
 
 
 @settled
 def har(people=None, test_people=TEST_PEOPLE):
-    """UCI HAR, 10,299 windows of 2.56 s, 6 activities: a `Dataset` split by person, x (n, 9, 1, 128) in 0..1.
+    """UCI HAR, 6 activities: a `Dataset` split by person, x (n, 9, 1, 128) in 0..1.
 
-    people: 1 … 30, whose windows are to train on; by default all but `test_people`. Nobody is in
-    both parts. Channels: total and body acceleration, ±2.5 g and ±1.5 g, angular velocity, ±6
-    rad/s, each x, y, z; half stands for zero, and no reading is cut off. Read from
-    `$EDGECL_DATA/uci_har`, where `uci_har_signals.npz`, a folder `UCI HAR Dataset` or the archive
-    as it came may stand, else from the cache, else downloaded once (61 MB). What is downloaded must
-    have the published sha256; what you put there is accepted by its content, for copies were packed
-    anew: the number and width of the rows, the range of the readings, the checksum of all labels
-    and people, and in an archive zip's own checksums; a folder's readings have none. Licence: "Any
-    commercial use is prohibited" says the archive; the repository's page says CC BY 4.0. Source: D.
-    Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz, "A Public Domain Dataset for Human
-    Activity Recognition Using Smartphones", ESANN 2013; doi:10.24432/C54S4K. Errors: ValueError for
-    people unknown or in both parts, and for a damaged file, OSError if it cannot be downloaded.
+    10,299 windows of 2.56 s. people: 1 … 30, whose windows are to train on; by default all but
+    `test_people`. Nobody is in both parts. Channels: total and body acceleration, ±2.5 g and ±1.5
+    g, angular velocity, ±6 rad/s, each x, y, z; half stands for zero, and no reading is cut off.
+    Read from `$EDGECL_DATA/uci_har`, where `uci_har_signals.npz`, a folder `UCI HAR Dataset` or the
+    archive as it came may stand, else from the cache, else downloaded once (61 MB). What is
+    downloaded must have the published sha256; what you put there is accepted by its content, for
+    copies were packed anew: the number and width of the rows, the range of the readings, the
+    checksum of all labels and people, and in an archive zip's own checksums; a folder's readings
+    have none. Licence: "Any commercial use is prohibited" says the archive; the repository's page
+    says CC BY 4.0. Source: D. Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz, "A Public
+    Domain Dataset for Human Activity Recognition Using Smartphones", ESANN 2013;
+    doi:10.24432/C54S4K. Errors: ValueError for people unknown or in both parts, and for a damaged
+    file, OSError if it cannot be downloaded.
     """
     test_people = _people("test_people", test_people)
-    people = _people(
-        "people", [p for p in PEOPLE if p not in test_people] if people is None else people
-    )
+    if people is None:
+        people = [p for p in PEOPLE if p not in test_people]
+    people = _people("people", people)
     if both := set(people) & set(test_people):
         raise ValueError(f"nobody may be in people and in test_people, got {sorted(both)} in both")
     x, y, person, _ = har_windows()
@@ -74,16 +69,13 @@ def har(people=None, test_people=TEST_PEOPLE):
 
 @settled
 def har_people(people=(1, 3, 5, 6, 7), test=0.25):
-    """A domain-incremental `Stream`: one task a person, the six activities in each; data and errors as `har`.
+    """A domain-incremental `Stream`: one task a person, the six activities in each.
 
     test: share of a person's recordings of an activity, whole ones, the last, that are tested on.
+    Data and errors as `har`.
     """
-    people, share, tasks = (
-        _people("people", people),
-        number("test", test, strictly=True, most=0.75),
-        [],
-    )
-    x, y, person, recording = har_windows()
+    people, share = _people("people", people), number("test", test, strictly=True, most=0.75)
+    tasks, (x, y, person, recording) = [], har_windows()
     for who in people:
         held = torch.zeros_like(y, dtype=torch.bool)
         for c in range(len(ACTIVITIES)):
@@ -96,11 +88,11 @@ def har_people(people=(1, 3, 5, 6, 7), test=0.25):
 
 @settled
 def har_windows():
-    """All windows, in the archive's order: x (n, 9, 1, 128) as in `har`; activity, person, recording (n,).
+    """All windows, in the archive's order: x (n, 9, 1, 128); activity, person, recording (n,).
 
-    recording: the number of the unbroken recording a window is from; each of its windows shares its
-    second half with the next. Activities count from 0, people from 1; all three are int64. Errors
-    as `har`.
+    x is as in `har`. recording: the number of the unbroken recording a window is from; each of its
+    windows shares its second half with the next. Activities count from 0, people from 1; all three
+    are int64. Errors as `har`.
     """
     path = _found()
     try:
@@ -123,9 +115,11 @@ def har_windows():
 
 @settled
 def har_net(stream, channels=(16, 32)):
-    """Small convolutional net along time: for each of channels a 1×5 convolution with stride 2,
-    GroupNorm, ReLU; then the largest value of every channel, flat, and a linear head. `net[:-1]` is
-    the front."""
+    """Small convolutional net along time; `net[:-1]` is the front.
+
+    For each of channels a 1×5 convolution with stride 2, GroupNorm, ReLU; then the largest value of
+    every channel, flat, and a linear head.
+    """
     (last, height, width), body = stream.shape, []
     for each in several("channels", channels):
         each, width = whole("each of channels", each), -(-width // 2)
@@ -160,14 +154,13 @@ def _parsed(path):
 
 
 def _member(archive, name, most):
-    """Bytes of a file in a zip. ValueError where there are more than `most`, whatever its header says."""
+    """Bytes of a file in a zip. ValueError where they are more than `most`, whatever it says."""
     info = archive.getinfo(name)
     if info.flag_bits & 1:
         raise ValueError(f"expected no password on {name}, found it encrypted")
-    if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):  # only of these can a part be unpacked
-        raise ValueError(
-            f"expected {name} stored or deflated, found compression {info.compress_type}"
-        )
+    way = info.compress_type
+    if way not in (ZIP_STORED, ZIP_DEFLATED):  # only of these can a part be unpacked
+        raise ValueError(f"expected {name} stored or deflated, found compression {way}")
     if info.file_size > most:
         raise ValueError(f"expected at most {most:,} bytes in {name}, found {info.file_size:,}")
     with archive.open(info) as file:
@@ -182,9 +175,8 @@ def _file(path, most):
     with path.open("rb") as file:
         raw = file.read(most + 1)
     if len(raw) > most:
-        raise ValueError(
-            f"expected at most {most:,} bytes in {path.name}, found {path.stat().st_size:,}"
-        )
+        size = path.stat().st_size
+        raise ValueError(f"expected at most {most:,} bytes in {path.name}, found {size:,}")
     return raw
 
 
@@ -200,15 +192,14 @@ def _array(raw):
 
 
 def _tables(read):
-    """The same from the archive's text files; read(name, most) gives the bytes of one, if not too many."""
+    """The same from the archive's text files; read(name, most): bytes of one, at most so many."""
 
     def table(name, columns):
         raw = read(name, ROWS[part] * (32 * columns + 2))  # the original takes 16 bytes a number
         numbers = np.loadtxt(BytesIO(raw), np.float32, ndmin=2)
-        if numbers.shape != (ROWS[part], columns):
-            raise ValueError(
-                f"expected {ROWS[part]} rows of {columns} in {name}, found {numbers.shape}"
-            )
+        if numbers.shape != (want := (ROWS[part], columns)):
+            rows = f"{want[0]} rows of {columns} in {name}"
+            raise ValueError(f"expected {rows}, found {numbers.shape}")
         return numbers
 
     parts = []
