@@ -257,7 +257,7 @@ LAYERS = """
     _refuse/arguments _refuse/shares _refuse/journals machine/settled machine/disk machine/pieces lanes
     metrics _refuse/given
     _refuse/mend machine/records machine/run_file
-    _refuse/samples
+    _refuse/samples data/download
     data/images
     _refuse/streams
     streams models
