@@ -119,21 +119,13 @@ class Training(Panel):
 
 
 class Watch(Training):
-<<<<<<< HEAD
-    """A panel that follows any generator of `Point`s: Train, Stop, a curve for each accuracy.
+    """A panel that follows any generator of points: Train, Stop, and a curve for each column.
 
         watch(lambda: meta.follow(maml, net, tasks), ["before", "after 1 step"], 1000)
 
-    work() -> the generator; names: of the curves; total: its steps; label, top: what the upright
-    axis shows, from 0. Bands are over lanes. `points` are those of the newest training.
-=======
-    """A panel that follows any generator of points: Train, Stop, and a curve for each column.
-
     The columns are those of a `MetaPoint`'s score or a `Point`'s accuracy. work() -> the generator;
-    names: of the curves; total: its steps; label, top: what the upright axis shows, from 0.
-    watch(lambda: meta.follow(maml, net, tasks), ["before", "after 1 step"], 1000). Bands are over
-    lanes. `points` are those of the newest training.
->>>>>>> 86aff1d (The points of a meta-training are MetaPoints with a score, which for waves is an error)
+    names: of the curves; total: its steps; label, top: what the upright axis shows, from 0. Bands
+    are over lanes. `points` are those of the newest training.
     """
 
     fallback = "A panel that follows a training: open this notebook in Jupyter to use it."
@@ -157,13 +149,13 @@ class Watch(Training):
         first, last = self.points[0], self.points[-1]
         show = plots.percent if self.curves.top == 1 else "{:.2f}".format
         tell = lambda value: show(value) if np.isfinite(value) else "not finite"
-<<<<<<< HEAD
-        names = plots.spoken(self.curves.names)
-        ends = zip(names, first.accuracy.mean(0), last.accuracy.mean(0))
-=======
-        first, final = (seen(point).mean(0) for point in (self.points[0], last))
-        ends = zip(plots.spoken(self.curves.names), first, final)
->>>>>>> 86aff1d (The points of a meta-training are MetaPoints with a score, which for waves is an error)
+    """A panel that follows any generator of points: Train, Stop, and a curve for each column.
+
+        watch(lambda: meta.follow(maml, net, tasks), ["before", "after 1 step"], 1000)
+
+    The columns are those of a `MetaPoint`'s score or a `Point`'s accuracy. work() -> the generator;
+    names: of the curves; total: its steps; label, top: what the upright axis shows, from 0. Bands
+    are over lanes. `points` are those of the newest training.
         moves = plots.listed(f"{name} from {tell(a)} to {tell(b)}" for name, a, b in ends)
         label, why = self.curves.label.capitalize(), " ".join(last.lost.values())
         say(f"{label}, mean of {len(seen(last))} lanes: {moves}. {why}".strip(), self.sentence)
