@@ -194,7 +194,7 @@ def checks(method):
 
 
 class Joint(Finetune):
-    """The upper bound: batches are drawn from all samples so far, which no device keeps.
+    """The upper bound: batches drawn from all samples of all tasks so far. No device keeps them.
 
     Each sample is as likely as any other, so a large task weighs more than a small one. A task
     takes as many steps as the largest so far.

@@ -11,13 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 ROOM = ContextVar("bytes that tables may take at a time", default=50e6)
 CACHE = 0.1  # of the room for an answer: what stays in the processor's cache is ready sooner
-SMALL = 250_000  # numbers; below, a look at what an answer takes costs more than it saves
 
 
 def in_pieces(answer, params, x):
     """answer(params, x) (lanes, n, …) of x (lanes, n, …), a few lanes and samples at a time."""
     lanes, n = x.shape[:2]
-    if not params or x.numel() < SMALL:
+    if not params or x.numel() < ROOM.get() / 200:  # too little to be worth a look
         return answer(params, x)
     with Made() as one:
         row = answer({k: p[:1] for k, p in params.items()}, x[:1, :1])

@@ -149,13 +149,8 @@ class Watch(Training):
         first, last = self.points[0], self.points[-1]
         show = plots.percent if self.curves.top == 1 else "{:.2f}".format
         tell = lambda value: show(value) if np.isfinite(value) else "not finite"
-    """A panel that follows any generator of points: Train, Stop, and a curve for each column.
-
-        watch(lambda: meta.follow(maml, net, tasks), ["before", "after 1 step"], 1000)
-
-    The columns are those of a `MetaPoint`'s score or a `Point`'s accuracy. work() -> the generator;
-    names: of the curves; total: its steps; label, top: what the upright axis shows, from 0. Bands
-    are over lanes. `points` are those of the newest training.
+        names = plots.spoken(self.curves.names)
+        ends = zip(names, seen(first).mean(0), seen(last).mean(0))
         moves = plots.listed(f"{name} from {tell(a)} to {tell(b)}" for name, a, b in ends)
         label, why = self.curves.label.capitalize(), " ".join(last.lost.values())
         say(f"{label}, mean of {len(seen(last))} lanes: {moves}. {why}".strip(), self.sentence)
