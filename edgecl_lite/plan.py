@@ -53,8 +53,7 @@ class Options:
         own |= {k: whole(k, v) for k in ("steps", "every") if (v := getattr(self, k)) is not None}
         if self.room is not None:
             own["room"] = number("room, in bytes,", self.room, strictly=True)
-        for name, value in own.items():
-            object.__setattr__(self, name, value)
+        vars(self).update(own)
 
     @classmethod
     def named(cls, options):
@@ -170,8 +169,8 @@ class Plan:
 
     def start(self):
         """(params, hyper): every lane's start, and its hyper-parameters {name: (lanes,)}."""
-        given = self.method.weights
-        starts = given or stack([initial(self.method.net, seed) for seed in self.seeds])
+        drawn = (initial(self.method.net, seed) for seed in self.seeds)
+        starts = self.method.weights or stack([*drawn])
         if lanes_of(starts) not in (1, len(self.seeds)):
             want = f"1 lane or one for each of {len(self.seeds)} seeds"
             raise ValueError(f"weights must have {want}, got {lanes_of(starts)}")
@@ -234,8 +233,8 @@ class Plan:
             # before the yield, for a `Moment` is taken after this batch
             if nth == each - 1 or done == span - 1:
                 dice.close()
-            at = {"epoch": epoch, "step": task["begins"] + done, "left": (span - 1 - done) / span}
-            yield {**own, **at}
+            left = (span - 1 - done) / span
+            yield {**own, "epoch": epoch, "step": task["begins"] + done, "left": left}
 
     def learning(self, params):
         """Copies of the params, which an optimiser may move unless they have `requires_grad=False`.
