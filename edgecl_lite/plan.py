@@ -274,8 +274,7 @@ class Plan:
         """What happened to lane i, and what to do about it."""
         cell = {**self.method.hyper, **self.axes.cells[i]}
         who = f"{type(self.method).__name__} ({', '.join(f'{k}={v:g}' for k, v in cell.items())})"
-        kind = "sgd" if self.options.optimizer is torch.optim.SGD else self.options.optimizer
-        advice = self.method.advice(state, i, self.options.lr, kind)
+        advice = self.method.advice(state, i, self.options.lr, self.options.optimizer)
         name = self.stream.names[self.place(max(0, step - 1))[0]]
         return f"{who} became non-finite at step {step}, in task {name!r}. {advice}"
 

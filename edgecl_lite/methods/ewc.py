@@ -91,7 +91,7 @@ class EWC(Finetune):
     def advice(self, state, lane, lr, optimizer):
         lam = state["lam"][lane].item()
         stiffest = max(F[lane].max().item() for F in part(state, "fisher").values())
-        if optimizer != "sgd" or not lr * lam * stiffest >= 2:
+        if optimizer not in ("sgd", torch.optim.SGD) or not lr * lam * stiffest >= 2:
             return super().advice(state, lane, lr, optimizer)
         sizes = f"{lr:g} · {lam:g} · {stiffest:.3g} = {lr * lam * stiffest:.3g}"
         rule = "Plain SGD holds a spring only while lr·λ·max F < 2"
