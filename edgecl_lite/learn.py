@@ -6,7 +6,7 @@ the last step of a task, `EWC.end_task` takes new springs from `fisher`.
 
 `steps` is the loop and holds nothing that is not in its `Moment`, so that a training can be left
 and gone on with between any two steps (`journal.py` writes moments down); `follow` looks at each of
-them, `learn` gives the Points that are due. Lesson: 01_catastrophic_forgetting writes this loop for
+them, `learn` gives the Points that are due. Lesson: catastrophic_forgetting writes this loop for
 one network.
 """
 

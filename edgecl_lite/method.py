@@ -6,7 +6,7 @@ Six verbs, each doing nothing here, say where a method may differ from
 
     loss = cross entropy of the new data
 
-Lesson: 01_catastrophic_forgetting.
+Lesson: catastrophic_forgetting.
 """
 
 import math

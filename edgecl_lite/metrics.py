@@ -6,7 +6,7 @@ only those must be there: the others may be NaN, as in a stopped run or where ta
 measured. ValueError where such a cell is NaN in every lane; a lane that was lost in a sweep keeps
 its NaN, and so does its metric. Lopez-Paz & Ranzato 2017 (transfer), Chaudhry et al. 2018
 (forgetting, intransigence).
-Lesson: 01_catastrophic_forgetting lights up the cells that each one uses.
+Lesson: catastrophic_forgetting lights up the cells that each one uses.
 """
 
 import numpy as np

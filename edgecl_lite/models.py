@@ -3,7 +3,7 @@
 A network here is only a structure: a plain `torch.nn.Module` whose weights live outside, in a dict
 `params` with a lane axis. `layers` walks it for all lanes; a linear layer y = x Wᵀ + b is one
 batched product. No BatchNorm, no Dropout: their hidden state would tie the lanes together.
-Lesson: 01_catastrophic_forgetting.
+Lesson: catastrophic_forgetting.
 """
 
 import copy

@@ -2,7 +2,7 @@
 
 R[after, on] is the accuracy on task `on` after learning task `after`, the one matrix from which
 every metric of continual learning is computed (Lopez-Paz & Ranzato 2017).
-Lesson: 01_catastrophic_forgetting.
+Lesson: catastrophic_forgetting.
 """
 
 import itertools

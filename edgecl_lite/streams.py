@@ -5,7 +5,7 @@
     class-incremental    the task is not told: all classes (seen so far, or from the start) compete
 
 van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning".
-Lesson: 01_catastrophic_forgetting.
+Lesson: catastrophic_forgetting.
 """
 
 import dataclasses

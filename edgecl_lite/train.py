@@ -1,6 +1,6 @@
 """`learn` run to its end: `train` for some seeds, `sweep` for a grid of values, mostly in one pass.
 
-Lesson: 01_catastrophic_forgetting (`train`), 02_ewc (`sweep`).
+Lesson: catastrophic_forgetting (`train`), ewc (`sweep`).
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """Data: the digits, MNIST, Fashion-MNIST, sensors of people, and few-shot tasks.
 
-Read images.py (lessons 01 to 04), fewshot.py (05_meta_learning), har.py (06_edge_budget). The
+Read images.py (most lessons), fewshot.py (meta_learning), har.py (edge_budget). The
 larger ones come by download.py.
 """
 

@@ -4,7 +4,7 @@
     episodes    which of `ways` symbols? `shots` images, labels shuffled     Vinyals et al. 2016
 
 Every digit in each of its four quarter turns is a symbol, as Omniglot is augmented (Santoro et al.
-2016). Lesson: 05_meta_learning.
+2016). Lesson: meta_learning.
 """
 
 import math

@@ -3,7 +3,7 @@
 Each is a `Dataset` of tensors: x float32 `(n, channels, height, width)` in 0..1, y int64 `(n,)`.
 The sha256 of every file is checked, and only the bytes that passed are parsed: a damaged file never
 reaches a training. Papers: Kaynak (1995); LeCun et al. (1998); Xiao, Rasul & Vollgraf (2017).
-Lesson 00 shows the digits.
+The lesson start_here shows the digits.
 """
 
 import gzip

@@ -1,6 +1,6 @@
 """Whether a training fits a board; where not, the mildest changes that would help.
 
-Lesson: 06_edge_budget.
+Lesson: edge_budget.
 """
 
 from bisect import bisect_left

@@ -1,7 +1,7 @@
 """Boards: what they have. `boards.csv` is the table.
 
 Every constant stands in sight, says whether someone read it in a data sheet, and can be changed
-(`dataclasses.replace`). Lesson: 06_edge_budget.
+(`dataclasses.replace`). Lesson: edge_budget.
 """
 
 import csv

@@ -4,7 +4,7 @@
     A(b): activations that wait for the backward pass, each distinct tensor once
 
 A(b) and the FLOPs are measured (`measure.py`); the rest is counted, one rule a method (`rules.py`),
-and held by tests against the tensors that `method.keeps` hands over. Lesson: 06_edge_budget.
+and held by tests against the tensors that `method.keeps` hands over. Lesson: edge_budget.
 """
 
 import math

@@ -5,7 +5,7 @@
     to_training    forward and backward of one fixed batch, and SGD (ExecuTorch, experimental)
 
 Jacob et al. 2018; Krishnamoorthi 2018 (scales per channel). The tools are extras, imported only
-when asked for: `make export` installs them. Lesson: 06_edge_budget.
+when asked for: `make export` installs them. Lesson: edge_budget.
 """
 
 import copy

@@ -5,7 +5,7 @@
 
 Both by running it once and watching: the hooks of `torch.autograd.graph`, and
 `torch.utils.flop_counter`. Chen et al. 2016 and Cai et al. 2020 (TinyTL) on why what waits weighs
-most. Lesson: 06_edge_budget.
+most. Lesson: edge_budget.
 """
 
 import math

@@ -6,7 +6,7 @@
 Every rule is tested against what the method really keeps, and against the FLOPs that its loss
 really takes. Two take more here than a device needs: A-GEM forms both gradients twice, GDumb also
 passes the new batch. A method of your own: RULES[YourMethod] = function(budget) -> Need.
-Lesson: 06_edge_budget.
+Lesson: edge_budget.
 """
 
 import math

@@ -5,11 +5,11 @@ turns an answer into something comparable, such as what a function gives on a sm
 whose probed value equals that of a known wrong answer has that misconception, and gets its hint.
 `check` never raises, whatever an answer does.
 
-One file a lesson in this folder, found by itself. A probe makes its inputs anew, so that no answer
+One file a lesson in questions/, found by itself. A probe makes its inputs anew, so that no answer
 spoils them:
 
     hint = "That is backward transfer. Which accuracy was the best so far?"
-    exercise("01 forgetting", metrics.forgetting,
+    exercise("forgetting", metrics.forgetting,
              probe=lambda f: f(np.array([[0.9, 0], [0.5, 0.8]])),
              wrong=[Wrong("last minus diagonal", metrics.backward_transfer, hint)])
 """
@@ -118,8 +118,9 @@ def exercise(name, right, **options):
 
 
 def load():
-    """Import the file of every lesson."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)], f"{__package__}."):
+    """Import the questions of every lesson."""
+    folder = Path(__file__).parent / "questions"
+    for module in pkgutil.iter_modules([str(folder)], f"{__package__}.questions."):
         importlib.import_module(module.name)
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from ..machine import disk
 
-AGAIN = {"02_ewc": "make ledger ARGS=--table", "06_export": "make export"}
+AGAIN = {"ewc": "make ledger ARGS=--table", "export": "make export"}
 
 
 def stored(name):
-    """What `make stored` (02: `make ledger`) computed for a lesson, a dict.
+    """What `make stored` ("ewc": `make ledger`) computed for a lesson, a dict.
 
     Errors: FileNotFoundError for other names, ValueError where a bit of the file has changed.
     """

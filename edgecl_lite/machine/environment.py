@@ -1,6 +1,6 @@
 """Make a notebook ready (`setup`), say in plain words what an installation lacks (`diagnose`).
 
-Lesson: 00_start_here.
+Lesson: start_here.
 """
 
 import importlib.util

@@ -4,7 +4,7 @@
 
 and five methods, each by what its inner loop moves and what its outer loop follows. Finn et al.
 2017 (MAML); Nichol et al. 2018 (Reptile); Raghu et al. 2020 (ANIL); Javed & White 2019 (OML).
-Lesson: 05_meta_learning.
+Lesson: meta_learning.
 """
 
 from collections.abc import Callable

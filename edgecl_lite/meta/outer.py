@@ -3,7 +3,7 @@
     θ ← θ − β mean of g over tasks           MAML: g = ∇ L_query(θ'(θ)), through the inner loop
 
 `meta_steps` is the loop; `follow` looks at the starts after every step of it, `meta_learn` gives
-the points that are due. Lesson: 05_meta_learning.
+the points that are due. Lesson: meta_learning.
 """
 
 from dataclasses import KW_ONLY, dataclass, replace

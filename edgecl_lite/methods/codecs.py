@@ -4,7 +4,7 @@
     Latents    round((z − low) / step)        z = front(x), a scale for each channel
 
 A codec is given its bits; its scale stands in the state. A mask of a network is packed in the same
-way, one bit a weight. Lessons: 03_replay, 04_parameter_isolation.
+way, one bit a weight. Lessons: replay, parameter_isolation.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""DER++: rehearse what was answered, too. The difference from `replay.py`. Lesson: 03_replay."""
+"""DER++: rehearse what was answered, too. The difference from `replay.py`. Lesson: replay."""
 
 from dataclasses import dataclass
 

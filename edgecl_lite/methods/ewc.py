@@ -4,7 +4,7 @@
 
 Kirkpatrick et al. 2017, eq. 3: one penalty per task. Their sum is one quadratic, so two tensors are
 kept: Σₖ Fₖ (θ − θ*ₖ)² = F (θ − θ*)² + constant, with F = Σₖ Fₖ and θ* = Σₖ Fₖ θ*ₖ / F. Huszár 2018
-argues for a single one around the last θ*, as in online EWC (Schwarz et al. 2018). Lesson: 02_ewc
+argues for a single one around the last θ*, as in online EWC (Schwarz et al. 2018). Lesson: ewc
 derives every line.
 """
 

@@ -1,4 +1,4 @@
-"""GDumb: learn from what is kept alone. The difference from `replay.py`. Lesson: 03_replay."""
+"""GDumb: learn from what is kept alone. The difference from `replay.py`. Lesson: replay."""
 
 from dataclasses import dataclass
 

@@ -6,7 +6,7 @@ Vitter 1985, algorithm R, finds the row of each arrival. Everything here is a fu
 `state`: capacity (lanes,); memory.x (lanes, rows, bytes), memory.y and further columns (lanes,
 rows, …); filled, old (lanes, rows): which rows hold a sample, and one of an earlier task; known,
 arrived (lanes, groups): which groups have rows, how many samples of each came. Groups stand one
-behind the other, the last row is a waste bin. Lesson: 03_replay.
+behind the other, the last row is a waste bin. Lesson: replay.
 """
 
 import math

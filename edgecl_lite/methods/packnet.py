@@ -1,6 +1,6 @@
 """PackNet: one network, where each task prunes its weights for the next, W ⊙ 1[0 < owner <= t].
 
-Mallya & Lazebnik 2018. The difference from `separate.py`. Lesson: 04_parameter_isolation.
+Mallya & Lazebnik 2018. The difference from `separate.py`. Lesson: parameter_isolation.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Piggyback: one frozen backbone W, and one bit a weight for every task, W ⊙ 1[sₜ > threshold].
 
-Mallya, Davis & Lazebnik 2018. The difference from `separate.py`. Lesson: 04_parameter_isolation.
+Mallya, Davis & Lazebnik 2018. The difference from `separate.py`. Lesson: parameter_isolation.
 """
 
 from dataclasses import dataclass

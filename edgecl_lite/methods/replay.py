@@ -4,7 +4,7 @@
 
 van de Ven et al. 2022; equal halves (Chaudhry et al. 2019b) are the other common choice.
 `memory.py` says which samples stay. DER++ also keeps what the network answered, A-GEM only forbids
-steps that hurt the kept, GDumb learns from the kept alone. Lesson: 03_replay.
+steps that hurt the kept, GDumb learns from the kept alone. Lesson: replay.
 """
 
 from dataclasses import dataclass

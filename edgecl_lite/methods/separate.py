@@ -5,7 +5,7 @@
     PackNet      W ⊙ 1[0 < owner <= t]    one network: each task prunes its weights for the next
 
 So nothing is forgotten. Here the first, and what the two others (`piggyback.py`, `packnet.py`)
-share. Lesson: 04_parameter_isolation.
+share. Lesson: parameter_isolation.
 """
 
 from dataclasses import dataclass

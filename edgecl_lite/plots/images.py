@@ -3,7 +3,7 @@
 Images are (n, channels, height, width), 0..1: three channels are drawn in their colours, one as ink
 on white paper, other numbers as the ink of their mean; of height 1 it is a sensor's window, drawn
 with a row for each channel. The sentence says what is not drawn as it is. `y` and `predicted` are
-output indices; 255 in `predicted` is no answer: told, not drawn. Lessons 00 to 05.
+output indices; 255 in `predicted` is no answer: told, not drawn. Most lessons.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 The line stands where the board's memory ends; what lies beyond it is cross-hatched and said in
 words. Every part has a colour and a hatch. The numbers are those of `budget` and of `fits`.
-Lesson: 06_edge_budget.
+Lesson: edge_budget.
 """
 
 import numpy as np

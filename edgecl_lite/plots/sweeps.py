@@ -1,7 +1,7 @@
 """A metric along one axis of a sweep, and what makes it worth trusting: band, zero, best, losses.
 
 The axis is logarithmic down to the smallest value above 0 and linear from there to 0. A value with
-any lost seed is a cross at the bottom: a mean of the survivors would flatter. Lesson 02.
+any lost seed is a cross at the bottom: a mean of the survivors would flatter. Lesson: ewc.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """`explore`: a slider over a finished sweep. Nothing is trained; the picture follows in 15 ms.
 
 Left the whole range with its band and the thumb's place, right the forgetting curves there. A value
-that lost a lane says what happened and is never drawn as a result. Lessons 02 to 04.
+that lost a lane says what happened and is never drawn as a result. Most lessons.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """`flip`: leaf through the pictures of a drawing function, each drawn once and kept.
 
-From lesson 01 on.
+Lesson: catastrophic_forgetting, and all after it.
 """
 
 import ipywidgets as W

@@ -2,7 +2,7 @@
 
 The curve moves while the job (job.py) works off the moments of a training (`follow`); afterwards a
 slider over the recorded points shows the accuracies, the confusion matrix and misread images there
-(travel.py). Lessons 00 to 04.
+(travel.py). Most lessons.
 """
 
 from dataclasses import fields

@@ -1,7 +1,7 @@
 """`meter`: a memory bar that fills while you choose a board, a method, a batch and a precision.
 
 The networks are measured once, when the panel is made; a change only counts anew. What the bars and
-the words say comes from `budget`, `fits` and `estimate` alone. Lesson: 06_edge_budget.
+the words say comes from `budget`, `fits` and `estimate` alone. Lesson: edge_budget.
 """
 
 from ipywidgets import ToggleButtons

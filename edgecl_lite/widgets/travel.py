@@ -1,6 +1,6 @@
 """One recorded moment of a training, seen closely: confusion matrix and a few misread images.
 
-Used by `live` for its time travel (lesson 01), over the tasks seen so far. Answers are named by
+Used by `live` for its time travel (see live.py), over the tasks seen so far. Answers are named by
 what they mean: in a domain-incremental stream output 0 means "0" in one task and "2" in the next.
 """
 

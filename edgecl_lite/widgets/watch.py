@@ -1,7 +1,7 @@
 """`watch`: follow any training before your eyes, such as a meta-training. `live` builds on it.
 
 The curves move while the job (job.py) works off a generator of points; Stop keeps what there is.
-Lesson 05.
+Lesson: meta_learning.
 """
 
 import time

@@ -28,7 +28,7 @@ assert torch.equal(count.params["1.weight"], panel.params["1.weight"])
 assert torch.equal(mine, torch.rand(3, generator=torch.Generator().manual_seed(0)))
 after = "reached"
 """,
-    "loaded": "kept = stored('02_ewc')\nassert kept == 1 or True\nassert after == 'reached'",
+    "loaded": "kept = stored('ewc')\nassert kept == 1 or True\nassert after == 'reached'",
     "called": "torch.testing.assert_close(torch.zeros(1), torch.ones(1))",
     "wrong": "1 / 0",
 }

@@ -633,7 +633,7 @@ def test_where_raw_reaches_latents():
 
 
 def test_the_stored_figure_is_consistent():
-    figure = stored("06_edge_budget")["har"]
+    figure = stored("edge_budget")["har"]
     settings, methods = figure["settings"], figure["methods"]
     front, stream, test = (
         set(who) for who in (settings["front"]["people"], settings["people"], settings["test people"])

@@ -1,6 +1,6 @@
 """Leaving Python: what ONNX Runtime and ExecuTorch compute from the files is what PyTorch computes.
 
-`python tests/device/test_export.py` records the sizes that lesson 06 shows (`make export` runs it last).
+`python tests/device/test_export.py` records the sizes that a lesson shows (`make export` runs it last).
 """
 
 import copy
@@ -140,7 +140,7 @@ def learning(name):
 
 
 def record():
-    """What `stored("06_export")` gives. Sizes depend on the net alone, not on what it has learned."""
+    """What `stored("export")` gives. Sizes depend on the net alone, not on what it has learned."""
     packages = "torch", "onnx", "onnxscript", "onnxruntime", "executorch"
     settings = {"epochs": EPOCHS, "batch size": BATCH, "steps": STEPS, **SGD}
     nets = {}
@@ -410,7 +410,7 @@ def test_pin_is_what_is_installed(executorch):
 
 
 def test_record_is_whole_and_plausible():
-    kept = stored("06_export")
+    kept = stored("export")
     assert kept["nets"].keys() == NETS.keys()
     for name, net in kept["nets"].items():
         weights, fp32, int8 = net["weights, fp32"], net["ONNX fp32"], net["ONNX int8"]
@@ -425,19 +425,19 @@ def test_record_is_whole_and_plausible():
 def test_recorded_onnx_sizes_hold(name, onnx):
     for label, write in (("ONNX fp32", to_onnx), ("ONNX int8", to_onnx_int8)):
         assert answering(name, write)["bytes"] == pytest.approx(
-            stored("06_export")["nets"][name][label]["bytes"], rel=0.01
+            stored("export")["nets"][name][label]["bytes"], rel=0.01
         )
 
 
 @pytest.mark.parametrize("name", NETS)
 def test_recorded_training_holds(name, executorch):
-    kept, found = stored("06_export")["nets"][name]["ExecuTorch training"], learning(name)
+    kept, found = stored("export")["nets"][name]["ExecuTorch training"], learning(name)
     assert found["bytes"] == pytest.approx(kept["bytes"], rel=0.01)
     assert found["loss"] == pytest.approx(kept["loss"], rel=0.01, abs=1e-3)
 
 
 if __name__ == "__main__":
     setup()
-    path = ROOT / "edgecl_lite/lessons/stored" / "06_export.json"
+    path = ROOT / "edgecl_lite/lessons/stored" / "export.json"
     disk.write(path, disk.to_json(record()).encode())
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.1f} kB")

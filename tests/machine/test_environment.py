@@ -91,7 +91,7 @@ def test_free_memory_is_in_bytes():
 
 @pytest.mark.parametrize("free", [None, 250e6, 16e9])
 def test_the_first_cell_compares_alike_whatever_is_free(free, monkeypatch, capsys):
-    """nbval's verdict on lesson 00 belongs to the installation, not to what else the machine runs."""
+    """nbval's verdict on a lesson belongs to the installation, not to what else the machine runs."""
     monkeypatch.setattr(environment, "_free_memory", lambda: free)
     cell = next(cell for cell in read(lessons()[0]).cells if cell.id == "check-this-machine")
     exec(cell.source, {})

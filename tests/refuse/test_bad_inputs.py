@@ -165,7 +165,7 @@ BAD = {
     ),
     "a budget of a net": (lambda: cl.budget(NET, STREAM), "RULES[YourMethod]", "Sequential"),
     "meta-learning a stream": (lambda: [*cl.meta_learn(cl.maml, NET, STREAM)], "sinusoids() or episodes(…)"),
-    "an unknown lesson": (lambda: cl.stored("99"), "02_ewc", "'99'"),
+    "an unknown lesson": (lambda: cl.stored("99"), "ewc", "'99'"),
     "an image too many": (lambda: cl.mnist(0), "1..60000", "got 0"),
 }
 

@@ -2,7 +2,7 @@
 
 Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
 that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
---measure stores no outputs: it writes the measured time and memory into docs/lessons.md and lesson 00, and
+--measure stores no outputs: it writes the measured time and memory into docs/lessons.md and start_here, and
 ends with an exit code other than 0 where a lesson takes more than its limit; no test does.
 NAME picks lessons by the beginning of their file name: python tests/tools/refresh_notebooks.py 02
 """
@@ -60,7 +60,7 @@ def beyond(costs):
 
 
 def fill_maps(costs):
-    """Write the costs into docs/lessons.md and into the map in lesson 00 (last two columns of its rows)."""
+    """Write the costs into docs/lessons.md and into the map of start_here (last two columns of its rows)."""
     page = ROOT / "docs/lessons.md"
     head = page.read_text(encoding="utf-8").partition("\n| lesson ")[0]
     page.write_text(f"{head}\n{table(costs)}\n", encoding="utf-8")
@@ -95,7 +95,7 @@ def main():
     print("\n" + table(costs))
     if options.measure and not options.names:
         fill_maps(costs)
-        print("\nwritten into docs/lessons.md and lesson 00")
+        print("\nwritten into docs/lessons.md and the lesson start_here")
     if options.measure:
         wheel = version("torch")
         more = "" if wheel.endswith("+cpu") else f", which takes about {CUDA_MB} MB more than the CPU wheel"

@@ -3,8 +3,8 @@
 Writes edgecl_lite/lessons/stored/<lesson>.json, plain numbers, small enough to read; a lesson loads them with
 `edgecl_lite.stored` and trains a short version of its own beside them. PART names one or more parts to
 compute anew; the others stay as they are. Same seeds, same results, up to the last digits of another CPU.
-Those of lesson 02 come from the ledger (tests/tools/ledger/page.py).
-Lesson 06 reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.data.har`).
+Those of the lesson ewc come from the ledger (tests/tools/ledger/page.py).
+The lesson edge_budget reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.data.har`).
 """
 
 import sys
@@ -360,8 +360,8 @@ def _say(name, began, what):
 
 
 LESSONS = {
-    "05_meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
-    "06_edge_budget": {"har": over_bytes},
+    "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
+    "edge_budget": {"har": over_bytes},
 }
 
 

@@ -413,7 +413,9 @@ def test_the_page_and_the_curves_of_the_lesson_are_current():
         if shown == [page.page(rows, wanted), page.curves(rows)]:
             return
         time.sleep(0.5)
-    pytest.fail("The page or the curves of lesson 02 are not of the present rows: make ledger ARGS=--table")
+    pytest.fail(
+        "The page or the curves of the lesson ewc are not of the present rows: make ledger ARGS=--table"
+    )
 
 
 def test_misses_say_why_and_what_was_tried():

@@ -3,7 +3,7 @@
 Runs the Split MNIST protocol of van de Ven, Tuytelaars & Tolias (2022) on the real images, and five Fishers
 over a grid of λ as van de Ven (2025), with the module's methods as they are. A row is one small JSON file in
 rows/, written anew after every seed, so that a stopped ledger goes on where it was; a row whose settings
-changed is run again. README.md beside this file and the curves of lesson 02 are made from the rows and from
+changed is run again. README.md beside this file and the curves of a lesson are made from the rows and from
 nothing else (page.py).
 """
 
@@ -521,7 +521,9 @@ def main(argv=None):
     parser.add_argument(
         "--dask", metavar="ADDRESS", help="scheduler of a Dask cluster that does the work instead"
     )
-    parser.add_argument("--table", action="store_true", help="only make the page and lesson 02's curves anew")
+    parser.add_argument(
+        "--table", action="store_true", help="only make the page and the lesson ewc's curves anew"
+    )
     parser.add_argument("--bench", action="store_true", help="only measure a step against bare PyTorch")
     parser.add_argument("--rehearse", action="store_true", help="the same rows, tiny, on the bundled digits")
     parser.add_argument("--steps", type=int, help="a shorter trial, into a --folder of its own; default 2000")

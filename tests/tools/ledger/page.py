@@ -1,4 +1,4 @@
-"""What shows the ledger: README.md beside this file and the curves of lesson 02, functions of its rows alone.
+"""What shows the ledger: README.md beside this file and a lesson's curves, functions of its rows alone.
 
 Reproduced: the means are no further apart than 2 points, or than two standard errors of their difference. For
 both sides that error takes the published spread, which 20 seeds know better than our few.
@@ -11,7 +11,7 @@ from ledger import FISHER_SEEDS, FISHERS, LAM, SCENARIOS, SEEDS, power
 
 from edgecl_lite.machine import disk
 
-LESSON = Path(__file__).resolve().parents[3] / "edgecl_lite/lessons/stored" / "02_ewc.json"
+LESSON = Path(__file__).resolve().parents[3] / "edgecl_lite/lessons/stored" / "ewc.json"
 THEIR_SEEDS = 20
 PASS = 98.0  # per cent that a Fisher must reach at its best λ, task-incremental
 TITLES = {
@@ -30,8 +30,8 @@ classes of its own.
 **Protocol.** G. M. van de Ven, T. Tuytelaars and A. S. Tolias, "Three types of incremental learning", Nature
 Machine Intelligence 4, 2022: a network of 784-400-400 units and its outputs, Adam with 1e-3, batches of 128,
 2,000 steps a task; class-incremental, all ten outputs are active from the start. What differs is noted. None
-is plain finetuning, Joint trains on all tasks so far; lesson 02 is about EWC and its Fishers, lesson 03 about
-ER, DER++ and iCaRL.
+is plain finetuning, Joint trains on all tasks so far; lessons tell of EWC and its Fishers, of ER, DER++ and
+iCaRL.
 
 **Here**: mean ± standard deviation of the seeds. **Published**: table 2 of that paper, mean ± standard error
 of the mean of 20 seeds, as the authors' script prints it. M: we wrote the value down from memory, so check it

@@ -1,4 +1,4 @@
-"""Exercises of lesson 03: algorithm R, the weights of old and new, herding, find the biased reservoirs."""
+"""Exercises of replay: algorithm R, the weights of old and new, herding, find the biased reservoirs."""
 
 import operator
 from functools import partial
@@ -6,7 +6,7 @@ from itertools import combinations
 
 import torch
 
-from .check import Wrong, exercise
+from ..check import Wrong, exercise
 
 CHANCES = (0.02, 0.3, 0.45, 0.6, 0.75, 0.98)
 
@@ -58,7 +58,7 @@ def _chosen(function):
 
 
 # fmt: off
-exercise("03 reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe=_rows,
+exercise("reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe=_rows,
          expects="row t while there is room, then one of 0 … t, found from the u that is given", wrong=[
     Wrong("off by one", lambda t, M, u: t if t < M else int(u * t),
           "Number t counts from 0. How many pictures have come by then, this one included?"),
@@ -79,7 +79,7 @@ exercise("03 reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe
           "Half of all new pictures get in, however many came before. How must that chance fall with t?"),
 ], praise="After n pictures, each of them is kept with probability capacity / n.")
 
-exercise("03 weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
+exercise("weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
          probe=lambda f: [f(torch.tensor(2.0), torch.tensor(5.0), k) for k in (1, 2, 5)],
          expects="for a new loss of 2 and a kept loss of 5 the values 2, 3.5, 4.4 at k = 1, 2, 5",
          praise="Every task weighs the same, the newest as well.", wrong=[
@@ -92,7 +92,7 @@ exercise("03 weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
     Wrong("a plain sum", lambda new, old, k: new + old, "The weights should add up to 1."),
 ])
 
-exercise("03 herding", herd, probe=_chosen, expects="the indices of other rows, or in another order",
+exercise("herding", herd, probe=_chosen, expects="the indices of other rows, or in another order",
          praise="Stop it early, and you have the best of fewer.", wrong=[
     Wrong("the nearest to the mean", nearest,
           "Each is good alone. Are they good together? Your choice does not look at what is chosen already."),
@@ -118,7 +118,7 @@ def _letters(answer):
     return "".join(sorted(letters))
 
 
-exercise("03 biased reservoir", {"C", "E"}, probe=_letters, wrong=[
+exercise("biased reservoir", {"C", "E"}, probe=_letters, wrong=[
     Wrong("none", set(), "At least one is. How often does each keep the first six, how often the others?"),
     Wrong("only C", {"C"}, "There is one more. When does each of them count a picture as arrived?"),
     Wrong("only E", {"E"}, "There is one more. How often does each keep the first six, on average?"),

@@ -1,4 +1,4 @@
-"""Exercises of lesson 06: bytes kept for the backward pass, bytes of latents, what fits, years of flash."""
+"""Exercises of edge_budget: bytes kept for the backward pass, bytes of latents, what fits, years of flash."""
 
 import math
 from itertools import combinations
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .check import Wrong, exercise
+from ..check import Wrong, exercise
 
 
 def _nets():
@@ -67,7 +67,7 @@ NUMBERS = (200, 100, 4), (63, 25, 6), (1000, 32, 8), (7, 3, 7)
 LIVES = (30_040, 100, 2**20, 10_000), (5_000, 24, 2**15, 1_000), (120, 4, 4096, 10_000)
 
 # fmt: off
-exercise("06 activation bytes", saved, probe=lambda f: [int(f(*case)) for case in _nets()],
+exercise("activation bytes", saved, probe=lambda f: [int(f(*case)) for case in _nets()],
          expects="for a small conv net and for one whose first layer stands still other bytes",
          praise="Each storage once, and no weights: that is what waits for the backward pass.", wrong=[
     Wrong("every hook counts", lambda *a: saved(*a, once=False),
@@ -83,7 +83,7 @@ exercise("06 activation bytes", saved, probe=lambda f: [int(f(*case)) for case i
           "The cross entropy keeps something, too. Run it inside the hooks."),
 ])
 
-exercise("06 latent bytes", latents, probe=lambda f: [float(f(*case)) for case in NUMBERS],
+exercise("latent bytes", latents, probe=lambda f: [float(f(*case)) for case in NUMBERS],
          expects="for M = 7, d = 3, q = 7 the value 52",
          praise="Bits are packed within a sample, and the scale is paid only once.", wrong=[
     Wrong("no scale", lambda *a: latents(*a, scale=0),
@@ -105,14 +105,14 @@ HINTS = {"A": "A changes the weights alone. Look at the largest part: does it sh
          "E": "E takes less of the optimiser, some 48 KB. How much is too much?"}
 MISSING = {"B": "What waits for the backward pass grows with the batch.",
            "D": "Of a front that stands still nothing waits for a backward pass."}
-exercise("06 what would help", {"B", "D"}, wrong=[
+exercise("what would help", {"B", "D"}, wrong=[
     *(Wrong(f"{k} is missing", {"B", "D"} - {k}, f"One is missing. {why}") for k, why in MISSING.items()),
     *(Wrong(f"among them {k}: {''.join(some)}", set(some), HINTS[k])
       for n in range(1, 6) for some in combinations("ABCDE", n)
       for k in [next((one for one in some if one in HINTS), "")] if k),
 ], expects='a set of letters, such as {"A", "B"}', praise="Both go for the largest part: the activations.")
 
-exercise("06 flash years", years, probe=lambda f: [float(f(*case)) for case in LIVES],
+exercise("flash years", years, probe=lambda f: [float(f(*case)) for case in LIVES],
          expects="about 9.6 years for 100 sessions a day of 30,040 bytes, 1 MiB of flash and 10,000 cycles",
          praise="All bytes that the flash can ever take, over those of a year.", wrong=[
     Wrong("always the same place", lambda *a: years(*a, per="place"),

@@ -1,4 +1,4 @@
-"""Exercises of lesson 01_catastrophic_forgetting: the plain loop, metrics of R, choose the scenario.
+"""Exercises of catastrophic_forgetting: the plain loop, metrics of R, choose the scenario.
 
 Each wrong answer is one that is met in the wild; backward transfer over T instead of T − 1 tasks,
 and a metric that changes its argument, were both once released.
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from ..models import initial, mlp
-from ..streams import Stream, Task
-from .check import Wrong, exercise
+from ...models import initial, mlp
+from ...streams import Stream, Task
+from ..check import Wrong, exercise
 
 
 def finetune(net, stream, shuffle, epochs=10, batch_size=32, lr=1e-3, *, mistake=None):
@@ -60,7 +60,7 @@ def _trained(loop):
 
 
 exercise(
-    "01 training loop", finetune, probe=_trained,
+    "training loop", finetune, probe=_trained,
     wrong=[Wrong(name, partial(finetune, mistake=name), hint) for name, hint in LOOPS.items()],
     expects="the weights and the accuracies of plain finetuning on two tiny tasks",
     praise="This loop is what `train(Finetune(net), stream)` runs.",
@@ -115,7 +115,7 @@ for name, right, wrong, value in (
     ("backward transfer", transfer, TRANSFER, "BWT = -0.2833"),
 ):
     expects = f"{value}, and last 0 (how far R itself was changed), for the R that was tried"
-    exercise(f"01 {name}", right, probe=_of_R, wrong=[Wrong(*w) for w in wrong], expects=expects)
+    exercise(name, right, probe=_of_R, wrong=[Wrong(*w) for w in wrong], expects=expects)
 
 SCENARIOS = ("class", "domain", "task")
 STORIES = {
@@ -124,7 +124,7 @@ STORIES = {
     "the glove": "The wearer says which instrument it is. Which of the outputs compete then?",
 }
 exercise(
-    "01 scenario", SCENARIOS,
+    "scenario", SCENARIOS,
     wrong=[
         Wrong(f"{story}: {other}-incremental", (*SCENARIOS[:i], other, *SCENARIOS[i + 1 :]), hint)
         for i, (story, hint) in enumerate(STORIES.items()) for other in SCENARIOS if other != SCENARIOS[i]

@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: the straight-through mask, packed bits, PackNet's pruning, freezing, and
+"""Exercises of parameter_isolation: the straight-through mask, packed bits, PackNet's pruning, freezing, and
 which ways of freezing leak.
 """
 
@@ -6,8 +6,8 @@ from itertools import combinations
 
 import torch
 
-from ..methods.codecs import packed
-from .check import Wrong, exercise
+from ...methods.codecs import packed
+from ..check import Wrong, exercise
 
 SCORES = torch.tensor([-0.3, 0.004, 0.006, 2.0, 0.3, -1.5])
 BITS = torch.tensor([1, 0, 0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 1])
@@ -52,7 +52,7 @@ def keep(weights, mine, prune, size=torch.abs, of=None, largest=True, among="own
 
 
 # fmt: off
-exercise("04 straight through", lambda s, t: hard(s, t) + (s - s.detach()),
+exercise("straight through", lambda s, t: hard(s, t) + (s - s.detach()),
          probe=lambda f: _value_and_gradient(lambda s: f(s, 0.005), SCORES),
          expects="0 or 1 forwards, and the gradient handed on unchanged backwards",
          praise="Also a weight that is off gets a gradient: it can come back.", wrong=[
@@ -66,7 +66,7 @@ exercise("04 straight through", lambda s, t: hard(s, t) + (s - s.detach()),
           "Now each step makes the loss larger: which of the two should be detached?"),
 ])
 
-exercise("04 pack bits", lambda bits: packed(bits, 1), probe=_packed, praise="ceil(P / 8) bytes.", wrong=[
+exercise("pack bits", lambda bits: packed(bits, 1), probe=_packed, praise="ceil(P / 8) bytes.", wrong=[
     Wrong("highest bit first", lambda bits: packed(torch.nn.functional.pad(bits, (0, -len(bits) % 8))
                                                    .view(-1, 8).flip(1).flatten(), 1),
           "A fine order too, but ours counts from below: which bit of the byte is worth 1?"),
@@ -80,7 +80,7 @@ exercise("04 pack bits", lambda bits: packed(bits, 1), probe=_packed, praise="ce
           "16 bits fill two bytes exactly, and need no third."),
 ])
 
-exercise("04 prune", keep, probe=lambda f: [f(WEIGHTS.clone(), MINE.clone(), p) for p in (0.75, 0.4, 0.6)],
+exercise("prune", keep, probe=lambda f: [f(WEIGHTS.clone(), MINE.clone(), p) for p in (0.75, 0.4, 0.6)],
          expects="the round((1 − prune) · own) largest of its own weights", wrong=[
     Wrong("the smallest are kept", lambda w, m, p: keep(w, m, p, largest=False), "Which ones matter least?"),
     Wrong("the share turned round", lambda w, m, p: keep(w, m, 1 - p), "`prune` is the share given back."),
@@ -97,7 +97,7 @@ exercise("04 prune", keep, probe=lambda f: [f(WEIGHTS.clone(), MINE.clone(), p) 
           "The weights of earlier tasks take the best places. Whom does this task compare?"),
 ], praise="The others are free again, for the next task.")
 
-exercise("04 freeze", lambda theta, frozen, mine: torch.where(mine, theta, frozen),
+exercise("freeze", lambda theta, frozen, mine: torch.where(mine, theta, frozen),
          probe=lambda f: _value_and_gradient(
              lambda theta: f(theta, WEIGHTS[:6].clone(), torch.tensor([1, 0, 1, 0, 0, 1]).bool()), SCORES),
          praise="Whatever an optimiser does to theta, these numbers stay.", wrong=[
@@ -120,7 +120,7 @@ exercise("04 freeze", lambda theta, frozen, mine: torch.where(mine, theta, froze
 HOLDS = {"B": "copies the frozen weights back after every step.",
          "C": "starts with an empty memory: 0 gradients give a step of 0.",
          "E": "never lets theta's own value there enter the network."}
-exercise("04 momentum bug", {"A", "D"}, wrong=[
+exercise("momentum bug", {"A", "D"}, wrong=[
     Wrong("only A", {"A"}, "There is one more: is the gradient all that moves a weight?"),
     Wrong("only D", {"D"}, "There is one more: what does an optimiser remember of the task before?"),
     *(Wrong(f"{k} suspected", {*some}, f"{k} {why}") for k, why in HOLDS.items()

@@ -1,10 +1,10 @@
-"""Exercises of lesson 05: the inner step, which meta-gradients have a cut graph, which splits leak."""
+"""Exercises of meta_learning: the inner step, which meta-gradients have a cut graph, which splits leak."""
 
 from functools import partial
 
 import torch
 
-from .check import Wrong, exercise
+from ..check import Wrong, exercise
 
 X = torch.tensor([[0.5, -1.0, 2.0], [0.3, 0.8, -0.7], [1.5, 0.2, -0.4]])
 BATCH = {"x": X, "y": torch.tensor([1.0, -2.0, 0.5])}
@@ -61,7 +61,7 @@ def constant(loss, theta, support, lr):
 
 
 # fmt: off
-exercise("05 inner step", step, probe=_stepped, expects="a dict θ', and a gradient that runs through it to θ",
+exercise("inner step", step, probe=_stepped, expects="a dict θ', and a gradient that runs through it to θ",
          praise="The value is one step of SGD, and the way back to the start is open.", wrong=[
     Wrong("the graph is cut", partial(step, graph=False),
           "The numbers are right, but on the way back the gradient counts as a constant. Which option of "
@@ -82,7 +82,7 @@ exercise("05 inner step", step, probe=_stepped, expects="a dict θ', and a gradi
 FINE = {"A": "A is the textbook: create_graph keeps the inner gradient differentiable.",
         "C": "C: torch.func.grad is differentiable as often as you like.",
         "E": "E: clone copies the numbers and keeps the way back."}
-exercise("05 cut graph", {"B", "D"}, wrong=[
+exercise("cut graph", {"B", "D"}, wrong=[
     Wrong("only B", {"B"},
           "There is one more. θ stands twice in θ − α ∇L(θ): are both ways open everywhere?"),
     Wrong("only D", {"D"},
@@ -98,7 +98,7 @@ MISSED = {"B": "Turn the pad upside down in your mind: is there a pair of digits
           "E": "New images are not new classes. What is an episode supposed to test?"}
 CLEAN = {"A": "A holds out whole digits in all turns, and 6 and 9 are on one side.",
          "D": "D holds out 6 and 9 together. A 0 upside down is a 0, on the same side."}
-exercise("05 leaked class", {"B", "C", "E"}, wrong=[
+exercise("leaked class", {"B", "C", "E"}, wrong=[
     *(Wrong(f"{k} is missing", set("BCE") - {k}, why) for k, why in MISSED.items()),
     *(Wrong(f"only {k}", {k}, "There is more than one. " + MISSED["E" if k != "E" else "B"]) for k in MISSED),
     *(Wrong(f"{k} {among}", {k, *rest}, why) for k, why in CLEAN.items()

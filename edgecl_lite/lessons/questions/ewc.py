@@ -1,10 +1,10 @@
-"""Exercises of lesson 02: the penalty, the Fisher of softmax regression, one spring for two, the
+"""Exercises of ewc: the penalty, the Fisher of softmax regression, one spring for two, the
 largest learning rate.
 """
 
 import torch
 
-from .check import Wrong, exercise
+from ..check import Wrong, exercise
 
 THETA, STIFF, ANCHOR = torch.tensor([[1.0, -2.0, 0.5], [0.5, 2.0, 3.0], [0.0, 1.0, 2.0]])
 P = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4], [0.05, 0.05, 0.9]])
@@ -20,7 +20,7 @@ def delta(p, y):
 
 
 # fmt: off
-exercise("02 penalty", lambda t, F, a, lam: lam / 2 * (F * (t - a) ** 2).sum(),
+exercise("penalty", lambda t, F, a, lam: lam / 2 * (F * (t - a) ** 2).sum(),
          probe=lambda f: f(THETA.clone(), STIFF.clone(), ANCHOR.clone(), 10.0),
          praise="A spring on every weight; its force is λ F (θ − θ*).", wrong=[
     Wrong("forgot the ½", lambda t, F, a, lam: lam * (F * (t - a) ** 2).sum(),
@@ -37,7 +37,7 @@ exercise("02 penalty", lambda t, F, a, lam: lam / 2 * (F * (t - a) ** 2).sum(),
     Wrong("mean instead of sum", lambda t, F, a, lam: lam / 2 * (F * (t - a) ** 2).mean(),
           "A mean makes each spring of a larger network weaker."),
 ])
-exercise("02 softmax fisher", lambda p, x, y: (p * (1 - p)).T @ x**2 / len(x),
+exercise("softmax fisher", lambda p, x, y: (p * (1 - p)).T @ x**2 / len(x),
          probe=lambda f: f(P.clone(), X.clone(), Y.clone()),
          praise="The labels never entered: the model's own answers are enough.", wrong=[
     Wrong("the true labels", lambda p, x, y: (delta(p, y) ** 2).T @ x**2 / len(x),
@@ -49,7 +49,7 @@ exercise("02 softmax fisher", lambda p, x, y: (p * (1 - p)).T @ x**2 / len(x),
     Wrong("1 − p instead of p(1 − p)", lambda p, x, y: (1 - p).T @ x**2 / len(x),
           "An answer that never comes, p = 0, should weigh nothing."),
 ])
-exercise("02 merge", lambda F1, a1, F2, a2: (F1 + F2, (F1 * a1 + F2 * a2) / (F1 + F2)),
+exercise("merge", lambda F1, a1, F2, a2: (F1 + F2, (F1 * a1 + F2 * a2) / (F1 + F2)),
          probe=lambda f: f(*map(torch.tensor, ([1.0, 2.0], [0.0, 4.0], [3.0, 2.0], [1.0, -2.0]))),
          praise="Two tensors, however many tasks: this is what `EWC` stores.", wrong=[
     Wrong("the latest anchor", lambda F1, a1, F2, a2: (F1 + F2, a2),
@@ -57,7 +57,7 @@ exercise("02 merge", lambda F1, a1, F2, a2: (F1 + F2, (F1 * a1 + F2 * a2) / (F1 
     Wrong("the plain mean of the anchors", lambda F1, a1, F2, a2: (F1 + F2, (a1 + a2) / 2),
           "Which spring should win where one is far stiffer?"),
 ])
-exercise("02 largest lr", lambda F, lam: 2 / (lam * F.max()),
+exercise("largest lr", lambda F, lam: 2 / (lam * F.max()),
          probe=lambda f: f(torch.tensor([0.1, 0.4, 0.02]), 50.0),
          praise="Beyond it each step lands further away, on the other side.", wrong=[
     Wrong("1 instead of 2", lambda F, lam: 1 / (lam * F.max()),

@@ -1,4 +1,4 @@
-"""The one exercise of lesson 00: average accuracy after the last task, to learn how `check` works.
+"""The one exercise of start_here: average accuracy after the last task, to learn how `check` works.
 
 A = (1/T) Σₖ R[T, k], the mean of the last row of R[after, on] (Lopez-Paz & Ranzato 2017, ACC;
 Chaudhry et al. 2018, sec. 3).
@@ -6,8 +6,8 @@ Chaudhry et al. 2018, sec. 3).
 
 import numpy as np
 
-from .. import metrics
-from .check import Wrong, exercise
+from ... import metrics
+from ..check import Wrong, exercise
 
 THREE = [[0.9, 0.5, 0.2], [0.6, 0.8, 0.4], [0.3, 0.5, 0.7]]
 TWO = [[0.9, 0.4], [0.2, 0.7]]
@@ -33,7 +33,7 @@ FIXED = (
 PERCENT = "You have the right numbers, in per cent. Accuracies in this course go from 0 to 1."
 
 exercise(
-    "00 average",
+    "average",
     metrics.average_accuracy,
     probe=lambda f: (f(np.array(THREE)), f(np.array(TWO))),
     expects="0.5 for the first small R that was tried, 0.45 for the second",

@@ -1,0 +1,1 @@
+"""The exercises of each lesson, with the misconceptions they know: content, found by itself."""
