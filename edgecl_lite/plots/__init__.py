@@ -3,7 +3,7 @@
 
 Only they know matplotlib, and every lesson draws with them. Read house.py first (the style, numbers
 as words, `show`), then curves.py (one run), lines.py and bars.py (values over seeds), page.py (bare
-axes, legends, an easel), and what you need of images.py, sweeps.py (a metric along a grid),
+axes, legends, an easel), and what you need of images.py, ideas.py (a map of ideas), sweeps.py (a metric along a grid),
 memory.py (a board's bytes) and names.py (any name, made fit for a picture).
 """
 
@@ -12,6 +12,7 @@ from .curves import Curves, cell_of, curves, curves_sentence, edges_of, heat, ma
 from .house import COLOURS, INK, MARKERS, SYMBOLS
 from .house import canvas, few, figure, listed, number, percent, png, show
 from .house import style, styled, without_pixels
+from .ideas import ideas
 from .images import confusion, misread, shelves, strip, wall
 from .lines import lines, look_of
 from .memory import MemoryBars, memory

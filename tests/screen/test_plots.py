@@ -558,6 +558,21 @@ def test_bars_that_make_no_sense_are_refused(ax, values, match):
         plots.bars(values, ax, "accuracy")
 
 
+def test_ideas_draw_every_box_and_say_what_leads_where(ax):
+    boxes = {"EWC": (0.2, 0.5), "Catastrophic\nforgetting": (0.8, 0.5)}
+    text = plots.ideas(boxes, [("Catastrophic\nforgetting", "EWC", "hold the\nweights")], ax)
+    assert (
+        text
+        == "Ideas and what leads from one to the next: Catastrophic forgetting to EWC (hold the weights)."
+    )
+    assert [t.get_text() for t in ax.texts][:2] == [*boxes]
+    ax.figure.canvas.draw()
+    frames = [t.get_bbox_patch().get_window_extent() for t in ax.texts[:2]]
+    assert not frames[0].overlaps(frames[1])
+    with pytest.raises(ValueError, match="an arrow names 'replay'; the boxes are EWC, Cat"):
+        plots.ideas(boxes, [("EWC", "replay", "")], plots.figure()[1])
+
+
 def test_told():
     assert plots.told([0.874, 0.878, 0.882]) == "87.8 ± 0.4 %"
     assert plots.told([0.5]) == "50.0 %"
