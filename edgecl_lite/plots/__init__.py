@@ -3,8 +3,8 @@
 
 Only they know matplotlib, and every lesson draws with them. Read house.py first (the style, numbers
 as words, `show`), then curves.py (one run), lines.py and bars.py (values over seeds), page.py (bare
-axes, legends, an easel), and what you need of images.py, ideas.py (a map of ideas), sweeps.py (a metric along a grid),
-memory.py (a board's bytes) and names.py (any name, made fit for a picture).
+axes, legends, an easel), and what you need of images.py, sweeps.py (a metric along a grid),
+memory.py (a board's bytes), ideas.py (a map) and names.py (any name, made fit for a picture).
 """
 
 from .bars import bars, told
