@@ -356,24 +356,34 @@ def test_a_dask_cluster_gives_the_same_rows(rehearsal, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mean", "published", "seeds", "near"),
+    ("mean", "sd", "published", "seeds", "word"),
     [
-        (82.4, (84.3, 0.1), 5, True),
-        (82.2, (84.3, 0.1), 5, False),
-        (67.5, (60.0, 1.7), 5, True),  # 2 · 1.7 · √(1 + 20/5) = 7.6
-        (67.7, (60.0, 1.7), 5, False),
-        (64.7, (60.0, 1.7), 20, True),  # 2 · 1.7 · √2 = 4.8
-        (64.9, (60.0, 1.7), 20, False),
-        (97.2, (99.12, None), 3, True),
-        (97.1, (99.12, None), 3, False),
+        (83.0, 0.0, (84.3, 0.1), 5, "agrees"),
+        (82.4, 0.0, (84.3, 0.1), 5, "undecided"),  # 1.9 ± 0.2
+        (81.9, 0.0, (84.3, 0.1), 5, "**differs**"),  # 2.4 ± 0.2
+        (67.5, 4.4, (60.1, 1.7), 5, "**differs**"),  # 7.4 ± 2 √(4.4²/5 + 1.7²) = 5.2
+        (67.2, 4.4, (60.1, 1.7), 5, "undecided"),
+        (60.2, 4.4, (60.1, 1.7), 5, "undecided"),  # noise is no agreement
+        (60.2, 0.4, (60.1, 0.3), 20, "agrees"),
+        (97.3, 0.1, (99.12, None), 4, "agrees"),  # 1.82 ± 0.1
+        (97.3, None, (99.12, None), 1, "undecided"),
     ],
 )
-def test_verdict(mean, published, seeds, near):
-    row = {"mean": mean, "published": published, "seeds": [*range(seeds)], "source": "no published value"}
-    assert page.near(row) == near
-    assert page.verdict(row) == ("reproduced" if near else "**not reproduced**")
-    assert page.verdict(row, early=True).endswith(" so far")
-    assert page.verdict({**row, "published": None}) == "no published value"
+def test_verdict(mean, sd, published, seeds, word):
+    row = {"mean": mean, "sd": sd, "published": published, "seeds": [*range(seeds)], "source": "none known"}
+    assert page.verdict(row) == word
+    assert page.verdict(row, early=True) == f"{word} so far"
+    assert page.verdict({**row, "published": None}) == "none known"
+
+
+def test_methods_are_compared_seed_by_seed():
+    none = {"seeds": [0, 1, 2], "accuracy": [60.0, 70.0, 80.0], "published": (60.0, 3.0)}
+    ewc = {"seeds": [0, 1, 2, 3], "accuracy": [61.0, 73.0, 82.0, 99.0], "published": (63.0, 4.0)}
+    (told,) = page.paired({"None": none, "EWC": ewc})
+    assert told == "| EWC − None | +2.0 ± 0.6 | 3 | +3.0 ± 5.0 |"  # 1, 3, 2: sd 1, by √3
+    (told,) = page.paired({"None": none, "EWC": {**ewc, "published": None}})
+    assert told.endswith("| – |")
+    assert not [*page.paired({"None": none})]
 
 
 def stored():
@@ -413,9 +423,7 @@ def test_the_page_and_the_curves_of_the_lesson_are_current():
         if shown == [page.page(rows, wanted), page.curves(rows)]:
             return
         time.sleep(0.5)
-    pytest.fail(
-        "The page or the curves of the lesson ewc are not of the present rows: make ledger ARGS=--table"
-    )
+    pytest.fail("The page or the curves of a lesson are not of the present rows: make ledger ARGS=--table")
 
 
 def test_misses_say_why_and_what_was_tried():
@@ -425,7 +433,7 @@ def test_misses_say_why_and_what_was_tried():
         best[key] = max(row, best.get(key, row), key=lambda one: one["mean"])
     for key, row in best.items():
         complete = len(row["seeds"]) >= (ledger.FISHER_SEEDS if page.fisher_of(row) else ledger.SEEDS)
-        if complete and row["published"] and not page.near(row):
+        if complete and row["published"] and "differs" in page.verdict(row):
             assert "tried" in row["settings"]["note"], f"{key} misses its published mean: say why"
 
 

@@ -1,10 +1,12 @@
 """What shows the ledger: README.md beside this file and a lesson's curves, functions of its rows alone.
 
-Reproduced: the means are no further apart than 2 points, or than two standard errors of their difference. For
-both sides that error takes the published spread, which 20 seeds know better than our few.
+The verdict is computed from what is printed: here minus published, d, and e, two standard errors of that
+difference. Agrees: all of d ± e is within 2 points. Differs: all of it is beyond 2 points. Else undecided:
+that two values cannot be told apart does not say that they agree.
 """
 
 import math
+import statistics
 from pathlib import Path
 
 from ledger import FISHER_SEEDS, FISHERS, LAM, SCENARIOS, SEEDS, power
@@ -12,7 +14,8 @@ from ledger import FISHER_SEEDS, FISHERS, LAM, SCENARIOS, SEEDS, power
 from edgecl_lite.machine import disk
 
 LESSON = Path(__file__).resolve().parents[3] / "edgecl_lite/lessons/stored" / "ewc.json"
-THEIR_SEEDS = 20
+MARGIN = 2.0  # points within which two means are called the same
+PAIRS = (("EWC", "None"), ("online EWC", "None"), ("DER++", "ER"))  # of the same seeds and orders
 PASS = 98.0  # per cent that a Fisher must reach at its best λ, task-incremental
 TITLES = {
     "mnist": "Split MNIST",
@@ -37,10 +40,13 @@ iCaRL.
 of the mean of 20 seeds, as the authors' script prints it. M: we wrote the value down from memory, so check it
 in the paper before you cite it; R: we read it in the authors' repository.
 
-**Apart**: here minus published, and how much is *allowed*: 2 points, or two standard errors of the difference
-of the two means where that is more. So *reproduced* is a modest word. It says that an implementation does
-roughly what the authors' does; 2 points cannot tell EWC from None class-incrementally, nor one Fisher from
-another.
+**Apart**: here minus published, ± two standard errors of that difference (here: sd / √seeds). *Agrees*: all of
+it is within 2 points; *differs*: all of it is beyond them; else *undecided*, for noise is no agreement. 2 points
+cannot tell EWC from None class-incrementally, nor one Fisher from another.
+
+**By seed**: the difference of two methods on the same seeds, so with the same orders of the classes, which spread
+both by more than they differ: its mean ± standard error. Published: the difference of the two means; its error is
+that of two means that are not paired, an upper bound.
 """
 
 
@@ -70,19 +76,39 @@ def curves(rows):
 
 def compared(rows):
     """A table of methods in one scenario."""
-    yield "| method | here | seeds | published | apart (allowed) | verdict | note |"
+    yield "| method | here | seeds | published | apart | verdict | note |"
     yield "| --- | ---: | ---: | ---: | ---: | --- | --- |"
     for row in sorted(rows, key=lambda row: METHODS.index(row["method"])):
         here, n, note = pm(row["mean"], row["sd"], 1), len(row["seeds"]), row["settings"]["note"]
         cells = row["method"], here, of(n, SEEDS), theirs(row, 1), distance(row), verdict(row, n < SEEDS)
         yield line(*cells, note)
+    if told := [*paired({row["method"]: row for row in rows})]:
+        yield from ["", "| by seed | here | seeds | published |", "| --- | ---: | ---: | ---: |", *told]
+
+
+def paired(rows):
+    """Lines of the differences of two methods over the seeds that both have; rows {method: row}."""
+    for one, other in PAIRS:
+        if one not in rows or other not in rows:
+            continue
+        a, b = (dict(zip(rows[k]["seeds"], rows[k]["accuracy"])) for k in (one, other))
+        apart = [a[seed] - b[seed] for seed in a if seed in b]
+        if len(apart) < 2:
+            continue
+        error = statistics.stdev(apart) / math.sqrt(len(apart))
+        theirs = "–"
+        if rows[one]["published"] and rows[other]["published"]:
+            (high, e), (low, f) = (rows[k]["published"] for k in (one, other))
+            theirs = f"{high - low:+.1f} ± {math.hypot(e, f):.1f}"
+        here = f"{statistics.fmean(apart):+.1f} ± {error:.1f}"
+        yield line(f"{one} − {other}", here, str(len(apart)), theirs)
 
 
 def strengths(rows, wanted):
     """A table of accuracy by Fisher and λ in one scenario, the best λ of each Fisher in bold."""
     curves = {name: {lam(row): row for row in rows if fisher_of(row) == name} for name in FISHERS}
     columns, task = sorted({lam(row) for row in rows}), rows[0]["scenario"] == "task"
-    told = ["published", "apart (allowed)", "verdict", f"λ with {PASS:.0f} or more"]
+    told = ["published", "apart", "verdict", f"λ with {PASS:.0f} or more"]
     heads = ["Fisher", "best", "seeds", *told * task]
     steps = rows[0]["settings"]["training"]["steps"]
     yield f"Online EWC, γ = 1, {steps} steps a task (there: 2,000). The columns are λ. 0 is no springs, and"
@@ -109,22 +135,21 @@ def verdict(row, early=False):
     """In words; early: more seeds are to come."""
     if row["published"] is None:
         return row["source"]
-    return ("reproduced" if near(row) else "**not reproduced**") + " so far" * early
+    apart, error = difference(row)
+    word = "agrees" if abs(apart) + error <= MARGIN else "undecided"
+    return ("**differs**" if abs(apart) - error > MARGIN else word) + " so far" * early
 
 
-def near(row):
-    return abs(row["mean"] - row["published"][0]) <= allowed(row)
-
-
-def allowed(row):
-    """Points that the means may be apart: 2, or two standard errors of their difference."""
-    error = row["published"][1] or 0
-    return max(2, 2 * error * math.sqrt(1 + THEIR_SEEDS / len(row["seeds"])))
+def difference(row):
+    """Here minus published, and two standard errors of that: of one seed, infinity."""
+    n, sd, (theirs, error) = len(row["seeds"]), row["sd"], row["published"]
+    own = math.inf if sd is None else sd / math.sqrt(n)
+    return row["mean"] - theirs, 2 * math.hypot(own, error or 0)
 
 
 def distance(row):
-    """Here minus published, and how much is allowed."""
-    return f"{row['mean'] - row['published'][0]:+.2f} ({allowed(row):.2f})" if row["published"] else "–"
+    """Here minus published, ± two standard errors."""
+    return "{:+.2f} ± {:.2f}".format(*difference(row)) if row["published"] else "–"
 
 
 def theirs(row, digits):
