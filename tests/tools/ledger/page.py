@@ -40,13 +40,13 @@ iCaRL.
 of the mean of 20 seeds, as the authors' script prints it. M: we wrote the value down from memory, so check it
 in the paper before you cite it; R: we read it in the authors' repository.
 
-**Apart**: here minus published, ± two standard errors of that difference (here: sd / √seeds). *Agrees*: all of
-it is within 2 points; *differs*: all of it is beyond them; else *undecided*, for noise is no agreement. 2 points
-cannot tell EWC from None class-incrementally, nor one Fisher from another.
+**Apart**: here minus published, ± two standard errors of that difference (here: sd / √seeds). *Agrees*: all
+of it is within 2 points; *differs*: all of it is beyond them; else *undecided*, for noise is no agreement.
+2 points cannot tell EWC from None class-incrementally, nor one Fisher from another.
 
-**By seed**: the difference of two methods on the same seeds, so with the same orders of the classes, which spread
-both by more than they differ: its mean ± standard error. Published: the difference of the two means; its error is
-that of two means that are not paired, an upper bound.
+**By seed**: the difference of two methods on the same seeds, so with the same orders of the classes, which
+spread both by more than they differ: its mean ± standard error. Published: the difference of the two means;
+its error is that of two means that are not paired, an upper bound.
 """
 
 
@@ -100,7 +100,7 @@ def paired(rows):
         if rows[one]["published"] and rows[other]["published"]:
             (high, e), (low, f) = (rows[k]["published"] for k in (one, other))
             theirs = f"{high - low:+.1f} ± {math.hypot(e, f):.1f}"
-        here = f"{statistics.fmean(apart):+.1f} ± {error:.1f}"
+        here = f"{round(statistics.fmean(apart), 1) + 0.0:+.1f} ± {error:.1f}"  # + 0.0: never -0.0
         yield line(f"{one} − {other}", here, str(len(apart)), theirs)
 
 
