@@ -1,5 +1,5 @@
 # Needs make and Python 3.11 to 3.13 (3.11 is what we test with). Everything else goes into .venv, nothing outside it.
-#   make lab     set up, then open lesson 00 in JupyterLab        make test    set up, then run every test
+#   make lab     set up, then open the first lesson        make test    set up, then run every test
 #   make setup   only prepare .venv                               make bench   how fast it is: docs/speed.md
 #   make lint    ruff: check and format                           make clean   remove what tests and tools left behind
 #   make notebooks   run every lesson and store its outputs       make measure   time and memory: docs/lessons.md
