@@ -9,7 +9,21 @@ import sys
 import nbformat
 import pytest
 import refresh_notebooks
-from lessons import NOTEBOOKS, STRICT, Cost, checks, lessons, read, run, said, solutions, solved, tagged
+from lessons import (
+    NOTEBOOKS,
+    STRICT,
+    Cost,
+    checks,
+    folded,
+    lessons,
+    lines_of_code,
+    read,
+    run,
+    said,
+    solutions,
+    solved,
+    tagged,
+)
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
@@ -163,7 +177,7 @@ def test_a_notebook_that_stands_alone_says_how_to_get_the_module(path):
     """The line above the import: a traceback shows it."""
     first = next(c.source for c in read(path).cells if c.cell_type == "code" and "edgecl_lite" in c.source)
     lines = first.splitlines()
-    above = lines[next(i for i, line in enumerate(lines) if line.startswith("from edgecl_lite import")) - 1]
+    above = lines[lines.index("import edgecl_lite as cl") - 1]
     assert above == "# Not found? Then run this first: %pip install git+https://github.com/edgecl/edgecl"
 
 
@@ -208,10 +222,57 @@ def test_claims_are_folded_and_claim_something(path):
 
 
 @every_lesson
-def test_imports_come_from_the_top_level(path):
-    code = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "code")
-    deeper = re.findall(r"^ *(?:from|import) edgecl_lite\..*", code, re.M)
-    assert not deeper, f"import from edgecl_lite itself, not {deeper}"
+def test_a_lesson_imports_the_module_by_one_short_name(path):
+    cells = [
+        cell for cell in read(path).cells if cell.cell_type == "code" and cell.id != "check-this-machine"
+    ]
+    code = "\n".join(cell.source for cell in cells)
+    found = re.findall(r"^ *(?:from|import) edgecl_lite.*", code, re.M)
+    assert found and set(found) == {"import edgecl_lite as cl"}, found
+
+
+@every_lesson
+def test_a_lesson_is_short_enough_to_finish(path):
+    """At most 45 cells that are not folded, 600 lines of code, 25 lines in a cell that is read."""
+    cells = read(path).cells
+    shown = sum(not folded(cell) for cell in cells)
+    lines = sum(map(lines_of_code, cells))
+    long = {cell.id: n for cell in cells if not folded(cell) and (n := lines_of_code(cell)) > 25}
+    assert shown <= 45 and lines <= 600 and not long, f"{shown} cells, {lines} lines, long cells {long}"
+
+
+@every_lesson
+def test_claims_stand_in_cells_of_their_own(path):
+    """An assert between the lines that teach is plumbing to who reads them."""
+    for cell in read(path).cells:
+        if cell.cell_type == "code" and "claims" not in cell.metadata.get("tags", []):
+            assert not re.search(r"^ *assert ", cell.source, re.M), f"cell {cell.id}"
+
+
+@every_lesson
+def test_no_lesson_is_called_by_its_number(path):
+    """Numbers move when a lesson comes in between; titles with a link do not."""
+    said = re.findall(r"(?i)\blessons? \d+", "\n".join(c.source for c in read(path).cells))
+    assert not said, f"link to a lesson by its title, not {said}"
+
+
+def test_every_word_of_the_glossary_leads_to_its_lesson():
+    text = "\n".join(cell.source for cell in read(NOTEBOOKS / "glossary.ipynb").cells)
+    words = re.findall(r"^### (.+)\n\n(.+)$", text, re.M)
+    assert len(words) > 40 and len({word for word, _ in words}) == len(words)
+    for word, told in words:
+        files = re.findall(r"\]\((\d\d_\w+\.ipynb)\)", told)
+        assert files and all((NOTEBOOKS / name).exists() for name in files), word
+
+
+@every_lesson
+def test_links_to_the_glossary_meet_a_word(path):
+    heads = re.findall(
+        r"^### (.+)$", "\n".join(c.source for c in read(NOTEBOOKS / "glossary.ipynb").cells), re.M
+    )
+    known = {word.replace(" ", "-") for word in heads}
+    links = re.findall(r"glossary\.ipynb#([^)]+)\)", "\n".join(cell.source for cell in read(path).cells))
+    assert links and set(links) <= known, sorted(set(links) - known)
 
 
 @every_lesson

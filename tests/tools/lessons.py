@@ -58,12 +58,25 @@ class Cost:
 
 
 def lessons():
-    """Paths of all lessons, in the order of the course."""
-    return sorted(NOTEBOOKS.glob("*.ipynb"))
+    """Paths of all lessons, in the order of the course; the glossary is none."""
+    return sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 
 
 def read(path):
     return nbformat.read(path, as_version=4)
+
+
+def folded(cell):
+    """Whether nobody has to read a cell: hidden code, claims, solutions, references and the way on."""
+    hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+    return hidden or cell.source.lstrip().startswith("<details") or cell.id in ("references", "navigation")
+
+
+def lines_of_code(cell):
+    """How many lines of a code cell are neither blank nor a comment."""
+    if cell.cell_type != "code":
+        return 0
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in cell.source.splitlines())
 
 
 def title(notebook):
