@@ -1,7 +1,8 @@
 """Memory bars: what a method needs of a board's RAM and flash, in per cent of what there is.
 
-The line stands where the board's memory ends; what lies beyond it is cross-hatched and said in
-words. Every part has a colour and a hatch. The numbers are those of `budget` and of `fits`.
+The line stands where the board's memory ends; what lies beyond it keeps its colours, is crossed
+out and said in words. Every part has a colour and a hatch. The numbers are those of `budget` and of
+`fits`.
 Lesson: edge_budget.
 """
 
@@ -13,12 +14,13 @@ from ..device.rules import FLASH, RAM
 from .house import COLOURS, INK, listed, styled
 from .names import drawable, look, spoken
 
-MOST = 150  # per cent of the board at which bars are cut off
+MOST = 150  # per cent of the board at which bars are cut off, unless the picture makes room
+ROOM = 2_000  # per cent of the board that a picture shows at most
 LEAST = 0.3  # per cent of the board: what is less takes no pixel that one sees
 OWN, OVER = "the method's own", "too much"
 HATCH = {"weights": "", "gradients": "///", "optimiser": "||", "activations": r"\\\\"}
 HATCH |= {OWN: "--", OVER: "xx"}
-FACES = *COLOURS[:5], "#333333B0"
+FACES = *COLOURS[:5], "#33333338"
 
 
 def parts(verdict, where):
@@ -59,11 +61,12 @@ class MemoryBars:
         """verdicts {label: Verdict}: a bar each, as `fits` gave them. Returns the sentence."""
         told, labels = [], list(verdicts)
         for (where, row), artists in self.bars.items():
-            label = labels[row]
+            label, most = labels[row], artists[1].axes.get_xlim()[1]
             verdict = verdicts[label]
             sizes, has = parts(verdict, where)
-            _fill(artists, sizes, has)
+            cut = _fill(artists, sizes, has, most)
             words = label + _need(verdict, where, sum(sizes.values()), has)
+            words += f", cut off at {most:.0f} %" * cut
             shown = drawable(verdicts)[row]  # a label that no font can write is its number
             shown = words if shown == label else f"{shown}: {words[len(label) :]}"
             artists[1].set(text=shown, **look(shown))
@@ -82,13 +85,14 @@ def _row(ax, row):
     return bars, ax.text(0.6, row - 0.32, "", fontsize=10.5)
 
 
-def _fill(artists, sizes, has):
-    """Give the parts of a bar their widths, in per cent of what the board has."""
-    ends = 100 * np.cumsum([0, *sizes.values()]) / max(1, has)
-    ends = np.minimum(ends, MOST)
+def _fill(artists, sizes, has, most):
+    """Give the parts of a bar their widths, in per cent of what the board has: is it cut off?"""
+    whole = 100 * np.cumsum([0, *sizes.values()]) / max(1, has)
+    ends = np.minimum(whole, most)
     lefts, rights = [*ends[:5], 100], [*ends[1:6], max(100, ends[-1])]
     for bar, left, right in zip(artists[0], lefts, rights):
         bar.set(x=left, width=right - left, visible=right > left)
+    return bool(whole[-1] > most)
 
 
 def _need(verdict, where, needs, has):
@@ -102,9 +106,14 @@ def _need(verdict, where, needs, has):
 def memory(budgets, board, axes):
     """What one `Budget`, or several {label: Budget}, need of a board (its name, or a `Board`).
 
-    axes: two, one above the other, for RAM and for flash. Bars are cut off at 150 % of the board.
+    axes: two, one above the other, for RAM and for flash, each as long as its longest bar.
     """
     budgets = budgets if isinstance(budgets, dict) else {type(budgets.method).__name__: budgets}
     labels = (f"{label}: " for label in spoken(budgets))
     verdicts = {label: fits(each, board) for label, each in zip(labels, budgets.values())}
-    return MemoryBars(axes, len(budgets)).set(verdicts)
+    bars = MemoryBars(axes, len(budgets))
+    for ax, where in zip(axes, (RAM, FLASH)):
+        taken = [parts(verdict, where) for verdict in verdicts.values()]
+        longest = max(100 * sum(sizes.values()) / max(1, has) for sizes, has in taken)
+        ax.set(xlim=(0, np.clip(longest, MOST, ROOM)))
+    return bars.set(verdicts)

@@ -1,7 +1,7 @@
-"""Exercises of edge_budget: bytes kept for the backward pass, bytes of latents, what fits, years of flash."""
+"""Exercises of edge_budget: bytes kept for the backward pass, of latents, of a method; years of flash."""
 
 import math
-from itertools import combinations
+import re
 
 import torch
 from torch import nn
@@ -57,14 +57,29 @@ def latents(M, d, q, *, up="sample", label=1, scale=8):
     return M * (each[up] + label) + scale * d
 
 
-def years(session, sessions, flash, cycles, *, per="all", days=365):
+def ram(batch=8, *, passes=3, adam=2, tensors=4, more=0, values=4 * 174 + 8, weights=7510):
+    """Bytes of RAM of DER++ on the perceptron of 64, 100 and 10, with room for mistakes."""
+    activations = passes * (values * batch + 4)
+    return 4 * weights * (2 + adam) + 4 * tensors + activations + more
+
+
+def amount(answer):
+    """Bytes as a number, also where they come as words: "137,084 bytes"."""
+    if not isinstance(answer, str):
+        return float(answer)
+    number, unit = re.fullmatch(r"\s*([\d,_.]+)\s*(|b|bytes?|kb|kib)\s*", answer, re.I).groups()
+    return float(re.sub("[,_]", "", number)) * (1024 if unit[:1] in "kK" and unit else 1)
+
+
+def years(session, sessions, flash, cycles, *, per="all", days=365, page=4096, up=math.ceil):
     """Years of flash, with room for mistakes."""
+    session = page * up(session / page)
     writes = {"all": flash * cycles / session, "place": cycles, "bytes": flash / session}[per]
     return writes / sessions / days
 
 
-NUMBERS = (200, 100, 4), (63, 25, 6), (1000, 32, 8), (7, 3, 7)
-LIVES = (30_040, 100, 2**20, 10_000), (5_000, 24, 2**15, 1_000), (120, 4, 4096, 10_000)
+NUMBERS = (200, 100, 4), (63, 25, 6), (1000, 32, 8), (7, 3, 7), (900, 5, 4), (400, 9, 2)
+LIVES = (30_040, 100, 2**20, 10_000), (5_000, 120, 2**19, 10_000), (120, 40, 2**17, 10_000)
 
 # fmt: off
 exercise("activation bytes", saved, probe=lambda f: [int(f(*case)) for case in _nets()],
@@ -92,6 +107,8 @@ exercise("latent bytes", latents, probe=lambda f: [float(f(*case)) for case in N
     Wrong("a scale for each sample", lambda M, d, q: M * (math.ceil(d * q / 8) + 1 + 8 * d),
           "All samples share one scale."),
     Wrong("no label", lambda *a: latents(*a, label=0), "Without its class a sample teaches nothing."),
+    Wrong("the label is packed, too", lambda M, d, q: M * math.ceil((d * q + 4) / 8) + 8 * d,
+          "Four bits would tell ten classes apart, but here the class has a byte of its own."),
     Wrong("values are not packed", lambda *a: latents(*a, up="value"),
           "Four bits take half a byte: two values share one."),
     Wrong("half bytes", lambda *a: latents(*a, up="never"), "A sample begins with a new byte: round up."),
@@ -100,28 +117,36 @@ exercise("latent bytes", latents, probe=lambda f: [float(f(*case)) for case in N
     Wrong("bits, not bytes", lambda *a: latents(*a, up="bits"), "A byte has 8 bits."),
 ])
 
-HINTS = {"A": "A changes the weights alone. Look at the largest part: does it shrink?",
-         "C": "C keeps fewer samples, in flash. What is too full here?",
-         "E": "E takes less of the optimiser, some 48 KB. How much is too much?"}
-MISSING = {"B": "What waits for the backward pass grows with the batch.",
-           "D": "Of a front that stands still nothing waits for a backward pass."}
-exercise("what would help", {"B", "D"}, wrong=[
-    *(Wrong(f"{k} is missing", {"B", "D"} - {k}, f"One is missing. {why}") for k, why in MISSING.items()),
-    *(Wrong(f"among them {k}: {''.join(some)}", set(some), HINTS[k])
-      for n in range(1, 6) for some in combinations("ABCDE", n)
-      for k in [next((one for one in some if one in HINTS), "")] if k),
-], expects='a set of letters, such as {"A", "B"}', praise="Both go for the largest part: the activations.")
+exercise("RAM of DER++", ram(), probe=amount, tolerance=5e-4, expects="another number of bytes",
+         praise="Only what waits for the backward pass shrank with the batch.", wrong=[
+    Wrong("one batch", ram(passes=1), "How many batches wait for the backward pass in a step of DER++?"),
+    Wrong("two batches", ram(passes=2), "That is replay. DER++ rehearses two batches beside the new one."),
+    Wrong("a batch of 32", ram(32), "That is what the table says for 32. What of it grows with the batch?"),
+    Wrong("a quarter of it all", ram(32) / 4, "Only the activations grow with the batch: weights do not."),
+    Wrong("the memory stands in RAM", ram(more=21_000), "What DER++ keeps lies in flash."),
+    Wrong("plain SGD", ram(adam=0, tensors=0), "Adam keeps two running averages of every weight."),
+    Wrong("three floats a weight", ram(adam=1),
+          "Of every weight there is the weight, its gradient, and Adam's *two* averages: four floats."),
+    Wrong("values, not bytes", ram() / 4, "These are floats. How many bytes has one?"),
+    Wrong("in KB", ram() / 1024, "The question is for bytes; 1 KB is 1,024 of them."),
+    Wrong("no labels", ram(values=4 * 174), "The loss keeps the labels, too: an int64 each."),
+    Wrong("only the activations", ram(weights=0, tensors=0), "Weights, gradients and averages stand in RAM, too."),
+])
 
-exercise("flash years", years, probe=lambda f: [float(f(*case)) for case in LIVES],
-         expects="about 9.6 years for 100 sessions a day of 30,040 bytes, 1 MiB of flash and 10,000 cycles",
-         praise="All bytes that the flash can ever take, over those of a year.", wrong=[
-    Wrong("always the same place", lambda *a: years(*a, per="place"),
+exercise("flash years", years, probe=lambda f: [float(f(*case)) for case in LIVES], tolerance=1e-3,
+         expects="about 8.8 years for 100 sessions a day of 30,040 bytes, 1 MiB of flash and 10,000 cycles",
+         praise="Whole pages, and all of them that the flash can ever take.", wrong=[
+    Wrong("bytes, not pages", lambda *a: years(*a, up=float),
+          "A page is erased as a whole: how many pages does a session begin?"),
+    Wrong("pages rounded down", lambda *a: years(*a, up=lambda n: max(1, math.floor(n))),
+          "A page that is only begun is erased, too: round up."),
+    Wrong("always the same pages", lambda *a: years(*a, per="place"),
           "That is the life without wear levelling. If writes spread evenly, every page takes its share."),
     Wrong("one cycle", lambda *a: years(*a, per="bytes"), "Each page bears many cycles."),
     Wrong("days", lambda *a: years(*a, days=1), "These are days. How many are a year?"),
-    Wrong("sessions", lambda w, n, flash, cycles: flash * cycles / w,
+    Wrong("sessions", lambda w, n, flash, cycles: years(w, 1, flash, cycles, days=1),
           "These are sessions. How many are there in a year?"),
-    Wrong("no bracket", lambda w, n, flash, cycles: flash * cycles / w * n / 365,
+    Wrong("no bracket", lambda w, n, flash, cycles: n * n * years(w, n, flash, cycles),
           "More sessions a day, a shorter life: what is written in a day stands below the line."),
     Wrong("upside down", lambda *a: 1 / years(*a), "More writes, a shorter life: turn it over."),
 ])
