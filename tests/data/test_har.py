@@ -651,3 +651,27 @@ def test_the_stored_figure_is_consistent():
     for pair, told in figure["reached"].items():
         raw, latent = pair.split(" against ")
         assert told == _reached(methods[raw], methods[latent])
+    cheap = figure["cheap"]
+    for each in cheap.values():
+        assert len(each["accuracy"]) == 5
+        assert each["mean"] == pytest.approx(np.mean(each["accuracy"]), abs=2e-4)
+    width = sizes["latent, 8 bits"] - 1
+    assert cheap["learn nothing"]["bytes"] == 0 and not any(cheap["learn nothing"]["new"])
+    assert cheap["nearest mean, factory front"]["bytes"] == 6 * (4 * width + 4)
+    assert cheap["streaming LDA, factory front"]["bytes"] == 6 * (4 * width + 4) + 4 * width**2
+    assert len(settings["front"]["activities"]) == 4
+
+
+def test_the_stored_league_is_consistent():
+    figure = stored("edge_budget")["league"]
+    draws = len(figure["settings"]["orders"]) * figure["settings"]["seeds"]
+    for rule, rooms in figure["settings"]["rooms"].items():
+        for each in figure["rules"][rule].values():
+            if "bytes" in each:
+                assert len(each["accuracy"]) == draws
+                continue
+            for room, capacity, scores, mean in zip(rooms, each["capacity"], each["accuracy"], each["mean"]):
+                assert (capacity is None) == (scores is None) == (mean is None)
+                if capacity:
+                    assert capacity * each["a sample"] + each["once"] <= room and len(scores) == draws
+                    assert mean == pytest.approx(np.mean(scores), abs=2e-4)
