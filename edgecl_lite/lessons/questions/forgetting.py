@@ -192,6 +192,9 @@ exercise(
 
 def who_answers(pairs, scenario, active, now, on, *, mistake=None):
     """Outputs that may answer, with one of the mistakes of RULES."""
+    if mistake == "a mask":
+        may = who_answers(pairs, scenario, active, now, on)
+        return [output in may for output in range(10)]
     seen = pairs[: now + 1]
     if scenario == "task":
         return set(pairs[now] if mistake == "the newest task" else pairs[on])
@@ -210,6 +213,7 @@ def who_answers(pairs, scenario, active, now, on, *, mistake=None):
 
 
 RULES = {
+    "a mask": "True and False are read as outputs 1 and 0: give the numbers of those that may answer.",
     "the newest task": "Task-incrementally somebody says which task the *image* belongs to: `now` or `on`?",
     "the pair's own digits": "Domain-incrementally all tasks share two outputs. What are their numbers?",
     "the task is told": "Class-incrementally nobody says `on`. What is left to go by?",
