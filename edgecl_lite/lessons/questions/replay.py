@@ -9,27 +9,51 @@ import torch
 from ..check import Wrong, exercise
 
 CHANCES = (0.02, 0.3, 0.45, 0.6, 0.75, 0.98)
+OUT, BELOW, NOTHING = -1, -2, -3  # capacity or more, as asked; a negative row; None
 
 
 def _rows(rule, capacity=3):
-    """The row of every arrival for some chances; -1 where the picture is not kept."""
+    """The row of every arrival for some chances, or what stands for "not kept"."""
 
     def row(t, u):
         try:
             found = rule(t, capacity, u)
         except NotImplementedError:  # it gave back nothing, which may mean: not kept
-            return None
+            return NOTHING
         if not 0 <= found < capacity:
-            return -1
+            return OUT if found >= capacity else BELOW
         try:
             return operator.index(found)
         except TypeError:  # a float cannot be a row
             return 0.5
 
     found = [[row(t, u) for u in CHANCES] for t in range(8)]
-    if all(r is None for rows in found for r in rows):
+    if all(r == NOTHING for rows in found for r in rows):
         raise NotImplementedError
-    return [[-1 if r is None else r for r in rows] for rows in found]
+    return found
+
+
+def _kept_or(other):
+    """Algorithm R that says `other` where a picture is not kept."""
+
+    def rule(t, M, u):
+        row = t if t < M else int(u * (t + 1))
+        if row < M:
+            return row
+        if other is None:
+            raise NotImplementedError
+        return other
+
+    return rule
+
+
+def _losses(function):
+    """The loss of two pairs of losses at some tasks, in the middle of the stream and at its start."""
+    pairs = (2.0, 5.0), (3.0, 1.0)
+    found = [
+        function(torch.tensor(new), torch.tensor(old), k) for new, old in pairs for k in (1, 2, 5)
+    ]
+    return [float(loss) for loss in found]
 
 
 def herd(features, m, *, pool="free", over="k", aim="all"):
@@ -75,14 +99,23 @@ exercise("reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe=_r
           "A row is an int. What cuts off the decimals?"),
     Wrong("rounds", lambda t, M, u: t if t < M else round(u * (t + 1)),
           "Rounding gives the first row only half its chance. Which function cuts off the decimals?"),
+    Wrong("a negative row", _kept_or(-1),
+          "In Python row -1 is the last one, and would be overwritten. Which numbers mean here: not kept?"),
+    Wrong("nothing for not kept", _kept_or(None),
+          "The loop compares your number with the capacity. Which numbers mean here: not kept?"),
     Wrong("a coin for ever", lambda t, M, u: t if t < M else int(u * 2 * M),
           "Half of all new pictures get in, however many came before. How must that chance fall with t?"),
 ], praise="After n pictures, each of them is kept with probability capacity / n.")
 
 exercise("weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
-         probe=lambda f: [f(torch.tensor(2.0), torch.tensor(5.0), k) for k in (1, 2, 5)],
+         probe=_losses,
          expects="for a new loss of 2 and a kept loss of 5 the values 2, 3.5, 4.4 at k = 1, 2, 5",
          praise="Every task weighs the same, the newest as well.", wrong=[
+    Wrong("as many tasks as before", lambda new, old, k: new / (k + 1) + k / (k + 1) * old,
+          "The first task is k = 1. How many tasks are there at task k, the new one included?"),
+    Wrong("only the new", lambda new, old, k: new, "That is finetuning. What is the weight of the kept?"),
+    Wrong("forgets how many are old", lambda new, old, k: (new + old) / k,
+          "The kept loss is a mean over k - 1 tasks. Do these then weigh as one?"),
     Wrong("a sum over the tasks", lambda new, old, k: new + (k - 1) * old,
           "The proportion is right; the weights should add up to 1."),
     Wrong("equal halves", lambda new, old, k: (new + old) / 2,
