@@ -23,7 +23,7 @@ from .train import sweep, train
 from .methods import EWC, OnlineEWC, fisher
 
 # 03: a memory
-from .methods import AGEM, DERpp, GDumb, ICaRL, LatentReplay, Replay, herding, reservoir
+from .methods import AGEM, DERpp, GDumb, ICaRL, LatentReplay, LwF, Replay, herding, reservoir
 
 # 04: weights set apart
 from .methods import PackNet, Piggyback, Separate, straight_through

@@ -20,6 +20,7 @@ from ..methods import (
     GDumb,
     ICaRL,
     LatentReplay,
+    LwF,
     NearestMean,
     OnlineEWC,
     PackNet,
@@ -80,6 +81,12 @@ def _ewc(c):
         extra=4 * net.learns[0],
         task=n * (net.forward + answers * net.backward),
     )
+
+
+def _lwf(c):  # the network of before passes forward only
+    need = _finetune(c)
+    before = {"network of before": c.weight_bytes * c.net.weights}
+    return replace(need, forward=2 * need.forward, keeps=before)
 
 
 def _replay(c, passes=2):
@@ -184,6 +191,7 @@ RULES = {
     Joint: _joint,
     EWC: _ewc,
     OnlineEWC: _ewc,
+    LwF: _lwf,
     Replay: _replay,
     DERpp: _derpp,
     AGEM: _agem,

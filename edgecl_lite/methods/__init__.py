@@ -8,6 +8,7 @@ from .fisher import fisher
 from .gdumb import GDumb
 from .icarl import ICaRL, herding
 from .latent import LatentReplay
+from .lwf import LwF
 from .memory import reservoir
 from .packnet import PackNet
 from .piggyback import Piggyback, straight_through
@@ -25,6 +26,7 @@ __all__ = [
     "ICaRL",
     "Joint",
     "LatentReplay",
+    "LwF",
     "NearestMean",
     "OnlineEWC",
     "PackNet",

@@ -33,6 +33,7 @@ def methods():
         "Joint": (cl.Joint(turned), TURNED),
         "EWC": (cl.EWC(turned, samples=20), TURNED),
         "EWC, sampled": (cl.EWC(turned, samples=20, labels="sample"), TURNED),
+        "LwF": (cl.LwF(pairs), PAIRS),
         "Replay": (cl.Replay(pairs, 40), PAIRS),
         "Replay, reservoir": (cl.Replay(pairs, 40, policy="reservoir", bits=4), PAIRS),
         "DERpp": (cl.DERpp(pairs, 40), PAIRS),

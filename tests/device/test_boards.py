@@ -22,6 +22,7 @@ from edgecl_lite import (
     ICaRL,
     Joint,
     LatentReplay,
+    LwF,
     NearestMean,
     PackNet,
     Piggyback,
@@ -49,7 +50,7 @@ HEADS = {"StreamingLDA": StreamingLDA, "NearestMean": NearestMean}
 
 def every_method(net, capacity=500):
     cut, rehearse = len(net) - 1, [Replay, DERpp, AGEM, GDumb, ICaRL]
-    methods = [Finetune(net), Joint(net), EWC(net), *(kind(net, capacity) for kind in rehearse)]
+    methods = [Finetune(net), Joint(net), EWC(net), LwF(net), *(kind(net, capacity) for kind in rehearse)]
     methods += [LatentReplay(net, capacity, cut=cut, frozen=frozen) for frozen in (False, True)]
     methods += [kind(net, frozen=f) for kind in HEADS.values() for f in (False, True)]
     return methods + [Separate(net), Piggyback(net), PackNet(net)]

@@ -23,6 +23,7 @@ from edgecl_lite import (
     ICaRL,
     Joint,
     LatentReplay,
+    LwF,
     NearestMean,
     OnlineEWC,
     PackNet,
@@ -77,7 +78,7 @@ def toy(*tasks, scenario="class", outputs=None, shape=(1, 2, 3)):
 def every_method(net, stream, capacity=60):
     """One of each method of the module, and frozen ones."""
     cut, rehearse = len(net) - 1, [Replay, DERpp, AGEM, GDumb]
-    methods = [Finetune(net), Joint(net), EWC(net, samples=20), OnlineEWC(net, samples=20)]
+    methods = [Finetune(net), Joint(net), EWC(net, samples=20), OnlineEWC(net, samples=20), LwF(net)]
     methods += [kind(net, capacity) for kind in rehearse]
     methods += [LatentReplay(net, capacity, cut=cut, frozen=frozen) for frozen in (False, True)]
     methods += [kind(net, frozen=f) for kind in (NearestMean, StreamingLDA) for f in (False, True)]
@@ -329,7 +330,7 @@ def counted(work):
 @pytest.mark.parametrize(
     "net", [mlp(STREAM, hidden=(20, 12)), cnn(STREAM, channels=(4,))], ids=["mlp", "cnn"]
 )
-@pytest.mark.parametrize("which", range(17))
+@pytest.mark.parametrize("which", range(18))
 def test_flops_of_a_step_are_those_of_the_real_loss(net, which):
     method, n = every_method(net, STREAM)[which], 5 + which % 4
     params, state, batch = last_step(method, SHORT, n)
@@ -507,7 +508,7 @@ REAL = {"sgd": torch.optim.SGD, "momentum": momentum, "adam": torch.optim.Adam}
 
 
 @pytest.mark.parametrize("name", REAL)
-@pytest.mark.parametrize("which", range(17))
+@pytest.mark.parametrize("which", range(18))
 def test_gradients_and_optimiser_state_are_those_of_torch(name, which):
     net = mlp(SHORT, hidden=(20, 12))
     method, made = every_method(net, SHORT)[which], []
@@ -621,7 +622,7 @@ def test_the_table_of_methods():
         return sum(budget(method, STREAM).need.keeps.values())
 
     assert keeps(Finetune(net)) == 0
-    assert keeps(EWC(net)) == 8 * P
+    assert keeps(EWC(net)) == 8 * P == 2 * keeps(LwF(net))
     assert keeps(Replay(net, M)) == keeps(AGEM(net, M)) == keeps(GDumb(net, M)) == M * (s + 1) == 13_000
     assert keeps(DERpp(net, M)) == M * (s + 4 * K + 1)
     assert keeps(ICaRL(net, M)) == M * (s + 1)

@@ -222,6 +222,8 @@ METHODS = {
     **{f"EWC, {v}": (lambda net, v=v: cl.EWC(net, labels=v, samples=20), TURNED)
        for v in ("exact", "sample", "empirical", "batched")},
     "online EWC": (lambda net: cl.OnlineEWC(net, gamma=0.9, samples=20), TURNED),
+    "LwF": (cl.LwF, SPLIT),
+    "LwF, told": (cl.LwF, TOLD),
     **{f"Replay, {v}": (lambda net, v=v: cl.Replay(net, 9, v), SPLIT)
        for v in ("balanced", "reservoir", "ring")},
     "Replay, 2 bits": (lambda net: cl.Replay(net, 9, bits=2), SPLIT),
@@ -272,6 +274,7 @@ def test_a_device_with_float64_too(name):
 GRIDS = {
     "EWC": (lambda net: cl.EWC(net, samples=20), TURNED, {"lam": [1, 100]}),
     "online EWC": (lambda net: cl.OnlineEWC(net, gamma=0.9, samples=20), TURNED, {"gamma": [0.5, 1]}),
+    "LwF": (cl.LwF, SPLIT, {"lam": [0, 1], "temperature": [1, 2]}),
     "Replay": (cl.Replay, SPLIT, {"capacity": [0, 8, 45]}),
     "DERpp": (cl.DERpp, SPLIT, {"capacity": [9, 13], "alpha": [0, 0.5]}),
     "AGEM": (cl.AGEM, SPLIT, {"capacity": [0, 9]}),

@@ -15,7 +15,7 @@ STREAM = cl.split(cl.digits())
 NET = cl.mlp(STREAM, hidden=(8,))
 KINDS = [
     cl.Finetune, cl.Joint, cl.EWC, cl.OnlineEWC, cl.Replay, cl.DERpp, cl.AGEM, cl.GDumb, cl.LatentReplay,
-    cl.ICaRL, cl.Separate, cl.Piggyback, cl.PackNet, cl.NearestMean, cl.StreamingLDA,
+    cl.ICaRL, cl.LwF, cl.Separate, cl.Piggyback, cl.PackNet, cl.NearestMean, cl.StreamingLDA,
 ]  # fmt: skip
 ORDER = {  # of the arguments that may be given by position
     cl.EWC: ["lam", "samples", "labels"],
@@ -25,6 +25,7 @@ ORDER = {  # of the arguments that may be given by position
     cl.GDumb: ["capacity", "policy", "bits"],
     cl.LatentReplay: ["capacity", "cut", "policy", "weighting", "bits", "frozen"],
     cl.ICaRL: ["capacity", "weighting", "bits"],
+    cl.LwF: ["lam", "temperature"],
     cl.Separate: ["infer_task"],
     cl.Piggyback: ["threshold", "backbone", "infer_task"],
     cl.PackNet: ["prune", "retrain", "infer_task"],
@@ -122,8 +123,8 @@ def test_a_field_without_a_dataclass_is_refused():
 
 
 @dataclass(frozen=True, repr=False)
-class LwF(cl.Finetune):
-    """Learning without forgetting (Li & Hoiem 2017), written as CONTRIBUTING says."""
+class Softened(cl.Finetune):
+    """A method of one's own, written as CONTRIBUTING says: distils all outputs that earlier tasks use."""
 
     lam: float = cl.swept(1.0)
     temperature: float = cl.swept(2.0)
@@ -148,23 +149,23 @@ class LwF(cl.Finetune):
 
 def test_a_method_of_ones_own_is_swept_and_with_lam_zero_it_is_finetuning():
     options = dict(steps=5, every=9, progress=False)
-    run = cl.sweep(LwF(NET), STREAM, seeds=2, lam=[0, 10], temperature=[1, 4], **options)
+    run = cl.sweep(Softened(NET), STREAM, seeds=2, lam=[0, 10], temperature=[1, 4], **options)
     plain = cl.train(cl.Finetune(NET), STREAM, seeds=2, **options)
     assert run.accuracy.shape == (2, 2, 2, 5, 5)
     for k, p in plain.params.items():
         torch.testing.assert_close(run.params[k][:2], p)
         assert (run.params[k][4:6] - p).abs().max() > 1e-3
     with pytest.raises(ValueError, match="temperature must be a finite number >= 0, got -1"):
-        LwF(NET, temperature=-1)
-    with pytest.raises(TypeError, match="unknown option 'T': LwF takes lam, temperature, weights"):
-        LwF(NET, T=3)
+        Softened(NET, temperature=-1)
+    with pytest.raises(TypeError, match="unknown option 'T': Softened takes lam, temperature, weights"):
+        Softened(NET, T=3)
 
 
 def test_where_the_network_did_not_move_only_the_new_samples_pull():
     """The batch brings the task and every task's outputs; the distance is 0 there, and a minimum."""
     seen = []
 
-    class Listening(LwF):
+    class Listening(Softened):
         def loss(self, params, state, batch):
             seen.append((copied(params), state, batch))
             return super().loss(params, state, batch)
@@ -175,7 +176,7 @@ def test_where_the_network_did_not_move_only_the_new_samples_pull():
         answers = batch["answers"]
         assert answers.shape == (1, 5, 10) and (answers[0] == STREAM.answers()[batch["task"]]).all()
         params = {k: p.requires_grad_() for k, p in params.items()}
-        both = (method(NET).loss(params, state, batch) for method in (LwF, cl.Finetune))
+        both = (method(NET).loss(params, state, batch) for method in (Softened, cl.Finetune))
         ours, plain = (torch.autograd.grad(loss.sum(), list(params.values())) for loss in both)
         for a, b in zip(ours, plain, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)

@@ -378,6 +378,7 @@ METHODS = [
     cl.AGEM,
     cl.GDumb,
     cl.LatentReplay,
+    cl.LwF,
     cl.NearestMean,
     cl.StreamingLDA,
     cl.Separate,
