@@ -1,7 +1,6 @@
-"""Exercises of replay: algorithm R, the weights of old and new, herding, find the biased reservoirs."""
+"""Exercises of replay: algorithm R, the weights of old and new, find the biased reservoirs."""
 
 import operator
-from functools import partial
 from itertools import combinations
 
 import torch
@@ -56,31 +55,6 @@ def _losses(function):
     return [float(loss) for loss in found]
 
 
-def herd(features, m, *, pool="free", over="k", aim="all"):
-    """Greedy choice of m rows of features (n, d), with room for mistakes."""
-    mean, total, chosen = features.mean(0), torch.zeros_like(features[0]), []
-    for k in range(1, m + 1):
-        free = torch.tensor([i not in chosen for i in range(len(features))])
-        target = features[free].mean(0) if aim == "free" else mean
-        apart = (target - (total + features) / {"k": k, "m": m, "1": 1}[over]).square().sum(1)
-        apart = apart.masked_fill(~free, torch.inf) if pool == "free" else apart
-        chosen.append(int(apart.argmin()))
-        total = total + features[chosen[-1]]
-    return chosen
-
-
-def nearest(features, m):
-    return (features - features.mean(0)).square().sum(1).argsort()[:m].tolist()
-
-
-def _chosen(function):
-    """What is chosen among ten points in the plane: one far away, two close together, the rest around."""
-    right = [0.9, 1.0, 4.0, 0.6, 0.5, 0.3], [0.1, 0.0, 1.0, 0.35, 0.2, -1.6]
-    left = [-0.2, 0.4, -1.3, -1.1], [1.1, 2.1, 0.4, -1.2]
-    points = torch.cat([torch.tensor(right), torch.tensor(left)], 1).T
-    return [int(i) for i in function(points, 5)]
-
-
 # fmt: off
 exercise("reservoir", lambda t, M, u: t if t < M else int(u * (t + 1)), probe=_rows,
          expects="row t while there is room, then one of 0 … t, found from the u that is given", wrong=[
@@ -123,18 +97,6 @@ exercise("weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
     Wrong("the two weights swapped", lambda new, old, k: (1 - 1 / k) * new + old / k,
           "At the first task, k = 1, nothing is old. Which weight should be 0 there?"),
     Wrong("a plain sum", lambda new, old, k: new + old, "The weights should add up to 1."),
-])
-
-exercise("herding", herd, probe=_chosen, expects="the indices of other rows, or in another order",
-         praise="Stop it early, and you have the best of fewer.", wrong=[
-    Wrong("the nearest to the mean", nearest,
-          "Each is good alone. Are they good together? Your choice does not look at what is chosen already."),
-    Wrong("the same one again", partial(herd, pool="all"), "Two copies of a picture tell no more than one."),
-    Wrong("the sum, not the mean", partial(herd, over="1"), "What turns a sum of k features into a mean?"),
-    Wrong("divided by m", partial(herd, over="m"),
-          "With k pictures chosen so far the mean is a sum divided by k. Otherwise the choice depends on m."),
-    Wrong("the mean of what is left", partial(herd, aim="free"),
-          "The aim must not move: it is the mean of the whole class."),
 ])
 
 TRAPS = {
