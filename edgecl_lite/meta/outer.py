@@ -23,7 +23,7 @@ from ..models import apply, initial
 from ..plan import OPTIMIZERS
 from .inner import Meta, head, maml
 
-ROOM = 2e7  # bytes of weights that `adaptation` holds at a time
+ROOM = 5e6  # bytes of weights that `adaptation` holds at a time, besides gradients and a graph
 
 
 # ---- the outer loop
