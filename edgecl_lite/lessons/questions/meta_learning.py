@@ -1,5 +1,6 @@
 """Exercises of meta_learning: the inner step, which meta-gradients have a cut graph, which splits leak."""
 
+import types
 from functools import partial
 
 import torch
@@ -82,26 +83,48 @@ exercise("inner step", step, probe=_stepped, expects="a dict θ', and a gradient
 FINE = {"A": "A is the textbook: create_graph keeps the inner gradient differentiable.",
         "C": "C: torch.func.grad is differentiable as often as you like.",
         "E": "E: clone copies the numbers and keeps the way back."}
-exercise("cut graph", {"B", "D"}, wrong=[
-    Wrong("only B", {"B"},
-          "There is one more. θ stands twice in θ − α ∇L(θ): are both ways open everywhere?"),
-    Wrong("only D", {"D"},
-          "There is one more: retain_graph keeps the graph. Does it also write down a new one?"),
-    *(Wrong(f"{k} {among}", {k, *rest}, why) for k, why in FINE.items()
-      for among, rest in (("alone", ""), ("and B", "B"), ("and D", "D"), ("as well", "BD"))),
-    Wrong("all of them", set("ABCDE"), "Use `apart` on each: three agree with the finite differences."),
-], expects='a set of letters, such as {"A", "B"}',
-   praise="B drops the curvature, D the direct way, and neither raises an error.")
-
-MISSED = {"B": "Turn the pad upside down in your mind: is there a pair of digits that becomes the same?",
-          "C": "A symbol turned is another symbol; does it still show the same digit by the same hands?",
-          "E": "New images are not new classes. What is an episode supposed to test?"}
-CLEAN = {"A": "A holds out whole digits in all turns, and 6 and 9 are on one side.",
+CUT = {"B": "There is one more: retain_graph keeps the graph of the loss. Does it also write down a new one?",
+       "D": "There is one more. θ stands twice in θ − α ∇L(θ): are both ways open everywhere?"}
+LEAKS = {"B": "Turn the pad upside down in your mind: is there a pair of digits that becomes the same?",
+         "C": "A symbol turned is another symbol; does it still show the same digit by the same hands?",
+         "E": "New images are not new classes. What is an episode supposed to test?"}
+CLEAN = {"A": "A holds out whole digits in all turns, and no held-out digit is a turned known one.",
          "D": "D holds out 6 and 9 together. A 0 upside down is a 0, on the same side."}
-exercise("leaked class", {"B", "C", "E"}, wrong=[
-    *(Wrong(f"{k} is missing", set("BCE") - {k}, why) for k, why in MISSED.items()),
-    *(Wrong(f"only {k}", {k}, "There is more than one. " + MISSED["E" if k != "E" else "B"]) for k in MISSED),
-    *(Wrong(f"{k} {among}", {k, *rest}, why) for k, why in CLEAN.items()
-      for among, rest in (("alone", ""), ("as well", "BCE"), ("and B", "B"), ("and C", "C"))),
-    Wrong("all of them", set("ABCDE"), "Two are clean: which ones keep every turn of a digit together?"),
-], expects='a set of letters, such as {"A", "B"}', praise="New means: no turned copy of it, by any name.")
+
+
+def letters(answer):
+    """The letters that an answer names, sorted: a set, list, tuple, array, "B, D", {"B": True}, functions."""
+    if isinstance(answer, types.FunctionType):
+        answer = answer()
+    if isinstance(answer, dict):
+        answer = [name for name, yes in answer.items() if yes]
+    named = [answer] if callable(answer) else answer
+    words = [getattr(one, "__name__", None) or str(one) for one in named]
+    return tuple(sorted({c for word in words for c in word.upper() if c not in " ,;{}[]()'\"" }))
+
+
+def _other(right, wrong, names):
+    """A `Wrong` for each set of the letters A to E that is not right; names: (all, complement, none)."""
+    for n in range(32):
+        given = {c for i, c in enumerate("ABCDE") if n >> i & 1}
+        false, missing = sorted(given & wrong.keys()), sorted(right.keys() - given)
+        if len(given) == 5:
+            yield Wrong(names[0], given, "That says nothing about any of them. " + wrong[false[0]])
+        elif given == wrong.keys():
+            yield Wrong(names[1], given, "You have parted them well. Which side does the question ask for?")
+        elif not given:
+            yield Wrong(names[2], given, names[3])
+        elif false:
+            yield Wrong(f"{false[0]} among them", given, wrong[false[0]])
+        elif missing:
+            what = f"{' and '.join(missing)} missing" if len(given) > 1 else f"only {min(given)}"
+            yield Wrong(what, given, right[missing[0]])
+
+
+SOME = 'letters, such as {"A", "B"}'
+exercise("cut graph", {"B", "D"}, probe=letters, wrong=[*_other(CUT, FINE, (
+    "all of them", "those that are whole", "none of them", "Measure with `apart`: not all are near 0."))],
+    expects=SOME, praise="B drops the curvature, D the direct way, and neither raises an error.")
+exercise("leaked class", {"B", "C", "E"}, probe=letters, wrong=[*_other(LEAKS, CLEAN, (
+    "all of them", "those that are clean", "none of them", LEAKS["E"]))],
+    expects=SOME, praise="New means: no turned copy of it, by any name.")
