@@ -45,7 +45,7 @@ KNOWN = {  # what the name of a method begins a word with: (index of its colour,
     "reptile": (3, "v"),
     "anil": (4, "^"),
     "oml": (5, "X"),
-    "lwf": (1, "P"),
+    "random": (6, "P"),  # weights to begin with
 }
 
 

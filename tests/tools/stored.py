@@ -55,6 +55,7 @@ from edgecl_lite.models import apply, head_names, initial
 
 SEEDS = 5
 CLASSES = (3, 4, 7)  # held out, in all four quarter turns
+WAYS = {"all weights": maml, "head only": anil}  # what adapting moves
 RATES = [1e-4, 1e-3, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0]
 
 
@@ -102,9 +103,10 @@ def episodes_of_symbols():
     learned = _learned(maml, net, meta, steps=steps, every=500, inner_lr=1.0, shown=(0,))
     for name, start in {"MAML": learned["params"], **_others(known, net)}.items():
         found[name] = {
-            "known": _at_best(net, start, trials, tests),
+            "known": _at_best(net, start, trials, tests, each=name == "MAML"),
             "hindsight": _at_best(net, start, tests, tests),  # other episodes of the same new symbols
         }
+    draws = _draws(net, learned["params"], trials)
     leaky = episodes(symbols(digits(), (6, 8, 9))[0], queries=5)  # 28 symbols as well, but 3, 4 and 7 are met
     leaked = _learned(maml, net, leaky, steps=500, inner_lr=1.0, shown=(0,))["params"]
     honest = next(p for p in learned["points"] if p.step == 500).params
@@ -114,25 +116,64 @@ def episodes_of_symbols():
     }
     options = {"meta-steps": steps, "meta-batch": 25, "inner rate": 1.0, "tasks": 600, "rates": RATES}
     seconds = round(learned["seconds"])
-    return {"settings": options, "seconds": seconds, "starts": found, "leak, 500 meta-steps": judged}
-
-
-def _at_best(net, start, trials, tests):
-    """Accuracy on tests after 0 … 10 steps, at the rate that is best on trials for this number of steps."""
-    began, ways = time.perf_counter(), {"all weights": maml, "head only": anil}
-    tried = [adaptation(net, start, trials, RATES, method=how, episodes=60, seed=1) for how in ways.values()]
-    tried = np.nan_to_num(np.stack([each.mean((0, 2)) for each in tried]))  # (what moves, rates, steps)
-    chosen = [np.unravel_index(tried[..., k].argmax(), tried.shape[:2]) for k in range(11)]
-    own = {
-        (i, j): adaptation(net, start, tests, RATES[j], method=[*ways.values()][i])[:, 0].mean(1)
-        for i, j in set(chosen)
-    }
-    accuracy = np.stack([own[pair][:, k] for k, pair in enumerate(chosen)], 1)  # (seeds, steps)
-    _say("at its best", began, accuracy.mean(0).round(3))
     return {
-        "moves": [[*ways][i] for i, _ in chosen],
-        "rate": [RATES[j] for _, j in chosen],
+        "settings": options,
+        "seconds": seconds,
+        "starts": found,
+        "draws": draws,
+        "leak, 500 meta-steps": judged,
+    }
+
+
+def _at_best(net, start, trials, tests, each=False):
+    """Accuracy on tests after 0 … 10 steps, at the rate that is best on trials for this number of steps.
+
+    each: add "ways", the same with what moves given, not chosen; and what the choice saw, "on trials".
+    """
+    began = time.perf_counter()
+    tried = np.stack([_tried(net, start, trials, how, RATES) for how in WAYS.values()])
+    best, way = tried.argmax(1), tried.max(1).argmax(0)  # (what moves, steps): a rate's place; (steps,)
+    wanted = {(i, best[i, k]) for k in range(11) for i in (range(len(WAYS)) if each else [way[k]])}
+    judged = {
+        (i, j): adaptation(net, start, tests, RATES[j], method=[*WAYS.values()][i])[:, 0].mean(1)
+        for i, j in wanted
+    }
+    at = lambda ways: np.stack([judged[i, best[i, k]][:, k] for k, i in enumerate(ways)], 1)
+    accuracy = at(way)  # (seeds, steps)
+    _say("at its best", began, accuracy.mean(0).round(3))
+    found = {
+        "moves": [[*WAYS][i] for i in way],
+        "rate": [RATES[best[i, k]] for k, i in enumerate(way)],
         "accuracy": _plain(accuracy),
+    }
+    if each:
+        found["ways"] = {
+            name: {
+                "rate": [RATES[j] for j in best[i]],
+                "on trials": _plain(tried[i].max(0)),
+                "accuracy": _plain(at([i] * 11)),
+            }
+            for i, name in enumerate(WAYS)
+        }
+    return found
+
+
+def _tried(net, start, tasks, how, rates, seed=1):
+    """(rates, steps): accuracy on 60 episodes, the mean over seeds; what diverged counts as 0."""
+    scores = adaptation(net, start, tasks, rates, method=how, episodes=60, seed=seed)
+    return np.nan_to_num(scores.mean((0, 2)))
+
+
+def _draws(net, start, trials, many=8):
+    """For ten steps: each way at its best of three rates, on several draws of trials. Is the choice a tie?"""
+    rates = [0.1, 0.2, 0.4]
+    tried = {
+        name: np.array([_tried(net, start, trials, how, rates, 1 + i)[:, 10] for i in range(many)])
+        for name, how in WAYS.items()
+    }  # (draws, rates)
+    return {
+        name: {"accuracy": _plain(t.max(1)), "rate": [rates[j] for j in t.argmax(1)]}
+        for name, t in tried.items()
     }
 
 
