@@ -7,23 +7,32 @@ Those of the lesson ewc come from the ledger (tests/tools/ledger/page.py).
 The lesson edge_budget reads UCI HAR: from EDGECL_DATA, or it is downloaded (see `edgecl_lite.data.har`).
 """
 
+import itertools
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from lessons import ROOT
 
 from edgecl_lite import (  # fmt: skip
+    EWC,
     DERpp,
     Finetune,
     ICaRL,
     Joint,
     LatentReplay,
+    NearestMean,
+    Piggyback,
     Replay,
+    Stream,
+    StreamingLDA,
+    Task,
     adaptation,
     anil,
+    best,
+    budget,
     digits,
     episodes,
     first_order,
@@ -259,12 +268,96 @@ def _learned(method, net, tasks, steps, **options):
     return {"params": points[-1].params, "points": points, "seconds": seconds}
 
 
+# Digits, pair after pair, at equal bytes
+ROOMS = [2**k for k in (9, 10, 11, 12, 14, 16)]  # bytes beside the network, 512 B … 64 KB
+TRIED = [2**k for k in (10, 12, 16)]  # at which a rate is chosen
+RATES_OF_SIGNS = (1e-3, 3e-3, 1e-2, 3e-2)
+ORDERS = [None, *([int(c) for c in np.random.default_rng(i).permutation(10)] for i in (1, 2))]
+LONG = {"every": 10_000, "progress": False}
+
+
+def equal_bytes():
+    """Digits, pair after pair: accuracy over the bytes kept, of 8, 4 and 2 bits, under both output rules.
+
+    Three orders of the classes, two seeds each; each method at its own learning rate, chosen on a quarter of
+    the training data of the first order, at three of the rooms; where all outputs may answer, only these.
+    """
+    busy, found = time.process_time(), {}
+    for rule, widths, rooms in (("seen", (8, 4, 2), ROOMS), ("all", (8, 2), TRIED)):
+        streams = [split(digits(), active=rule, order=order) for order in ORDERS]
+        net, found[rule] = mlp(streams[0]), {}
+        kinds = {"replay": Replay, "iCaRL": ICaRL, "latents": LatentReplay}
+        for bits, (name, kind) in itertools.product(widths, kinds.items()):
+            found[rule][f"{bits}-bit {name}"] = _rooms(kind(net, bits=bits), streams, rooms)
+            _say(f"{rule}, {bits}-bit {name}", time.perf_counter(), found[rule][f"{bits}-bit {name}"]["mean"])
+        standing = {
+            "finetuning": Finetune(net),
+            "EWC": EWC(net),
+            "Piggyback": Piggyback(net, infer_task=True),
+            "nearest mean": NearestMean(net),
+            "streaming LDA": StreamingLDA(net),
+            "mean of pixels": NearestMean(net, cut=1, frozen=True),
+            "LDA of pixels": StreamingLDA(net, cut=1, frozen=True),
+        }
+        for name, method in standing.items():
+            found[rule][name] = _standing(method, streams)
+            _say(f"{rule}, {name}", time.perf_counter(), found[rule][name]["mean"])
+    about = {
+        "orders": ORDERS,
+        "seeds": 2,
+        "rooms": {"seen": ROOMS, "all": TRIED},
+        "rates": RATES_OF_SIGNS,
+        "set aside": 0.25,
+    }
+    return {"settings": about, "rules": found, "seconds": round(time.process_time() - busy)}
+
+
+def _rooms(method, streams, rooms):
+    """One memory: samples that fit each room, and accuracy (rooms, draws) at the rates that suit them."""
+    b = budget(method, streams[0])
+    ten, twenty = (sum(b.change(capacity=c).need.keeps.values()) for c in (10, 20))
+    each, once = (twenty - ten) // 10, 2 * ten - twenty
+    came = sum(len(task.train[1]) for task in streams[0])
+    fits = [min((room - once) // each, came) for room in rooms]
+    own = [i for i, n in enumerate(fits) if n >= 10]  # rooms with a sample of each class
+    tried = [i for i in own if rooms[i] in TRIED]
+    chance = sweep(method, streams[0].set_aside(0.25), 2, lr=list(RATES_OF_SIGNS),
+                   capacity=[fits[i] for i in tried], **LONG)  # fmt: skip
+    chosen = dict(zip(tried, _ended(chance).mean(-1).argmax(0)))
+    rates = {i: RATES_OF_SIGNS[chosen[min(tried, key=lambda j: abs(j - i))]] for i in own}
+    accuracy = {i: [] for i in own}
+    for stream, lr in itertools.product(streams, sorted(set(rates.values()))):
+        here = [i for i in own if rates[i] == lr]
+        run = sweep(method, stream, 2, lr=lr, capacity=[fits[i] for i in here], **LONG)
+        for i, scores in zip(here, _ended(run)):
+            accuracy[i] += scores.tolist()
+    rows = [accuracy.get(i) for i in range(len(rooms))]
+    return {
+        "a sample": each, "once": once, "capacity": [n if n >= 10 else None for n in fits],
+        "lr": [rates.get(i) for i in range(len(rooms))],
+        "accuracy": [row and _plain(row) for row in rows],
+        "mean": [row and _plain(np.mean(row)) for row in rows],
+    }  # fmt: skip
+
+
+def _standing(method, streams):
+    """A method that keeps what it keeps, whatever the room: its bytes and its accuracy (draws,)."""
+    grid = {"lam": [1, 100, 1000]} if isinstance(method, EWC) else {}
+    aside = sweep(method, streams[0].set_aside(0.25), 2, lr=list(RATES_OF_SIGNS), **grid, **LONG)
+    lr = best(aside, over="lr")
+    grid = {k: best(aside, over=k) for k in grid}
+    runs = [train(replace(method, **grid), stream, 2, lr=lr, **LONG) for stream in streams]
+    scores = np.concatenate([_ended(run) for run in runs])
+    return {"bytes": nbytes(method.keeps(runs[0].state)), "lr": lr, **grid, **_scores(scores)}
+
+
 # UCI HAR: three groups of people, so that the front knows neither whom it serves nor whom it is judged on
 FRONT_PEOPLE = (1, 3, 5, 6, 7, 8, 11)
 STREAM_PEOPLE = (14, 15, 16, 17, 19, 21, 22, 23, 25, 26, 27, 28, 29, 30)
 TRIAL_PEOPLE = (14, 15, 16, 17)  # of the stream's: held out while the learning rate is chosen
-BUDGETS = [2**k for k in range(9, 22)]  # bytes, 512 B … 2 MB
-LEARNING_RATES = (1e-3, 3e-3)
+KNOWN = (0, 3, 4, 5)  # activities that the factory's front has seen: all but the two of stairs
+BUDGETS = [2**k for k in (9, 11, 13, 15, 17)]  # bytes, 512 B … 128 KB
+LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 SHORT = {"epochs": 5, "batch_size": 32, "every": 10_000, "progress": False}
 
 
@@ -278,43 +371,30 @@ class FrozenFront(Replay):
         return cross_entropy(masked(apply(head, params, z), batch["active"]), batch["y"])
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class KnownScale(LatentReplay):
-    """Latent replay whose scale comes with the front, from its own people, and not from the first task."""
-
-    known: torch.Tensor = None  # (n, channels, height, width)
-
-    def end_task(self, params, state, task):
-        if task["number"]:
-            return state
-        x = self.known.expand(len(state["known"]), *self.known.shape)
-        state, chance = {**state, **self.memory.codec.scale(params, x)}, task["rng"](task["y"].shape[1])
-        return self.memory.store(params, state, {**task, "task": 0, "chance": chance})
-
-
 def over_bytes():
-    """UCI HAR, activity after activity: accuracy of raw and of latent replay over the bytes they may keep."""
+    """UCI HAR, activity after activity: accuracy of raw and of latent replay over the bytes they may keep.
+
+    Beside them what needs no replay: learning nothing, and heads of one pass on two fronts.
+    """
     began, busy, known = time.perf_counter(), time.process_time(), har(FRONT_PEOPLE, TRIAL_PEOPLE)
-    at_once = split(known, per_task=len(ACTIVITIES))
-    net = har_net(at_once)
-    front = train(Finetune(net), at_once, SEEDS, epochs=25, lr=2e-3, every=10_000, progress=False).params
+    net, front = _factory(known)
     new = stack([initial(net, seed) for seed in range(SEEDS)])
     start = front | {name: new[name] for name in head_names(new)}
-    _say("front", began, f"{len(known.train[1])} windows")
     trials = split(har([p for p in STREAM_PEOPLE if p not in TRIAL_PEOPLE], TRIAL_PEOPLE))
     stream = split(har(STREAM_PEOPLE, TEST_PEOPLE))
     latents = LatentReplay(net, cut=-1, frozen=True, weights=start)
     width, channels = stream.pixels, latent_width(latents.front, start, known.train[0])
-    ways = {  # method, bytes of a sample and of the scale, largest budget
-        "raw, whole network": (Replay(net, weights=start), width + 1, 0, 2**21),
-        "raw, frozen front": (FrozenFront(net, weights=start), width + 1, 0, 2**21),
-        "latent": (latents, channels + 1, 8 * channels, 2**18),
-        "latent, known scale": (
-            KnownScale(net, cut=-1, frozen=True, weights=start, known=known.train[0][::4]),
-            channels + 1,
-            8 * channels,
-            2**18,
-        ),
+    cheap = {"learn nothing": {"bytes": 0, **_nothing(net, front, stream)}}
+    for name, weights in (("factory front", start), ("random front", new)):
+        for kind in (NearestMean, StreamingLDA):
+            cheap[f"{_words(kind)}, {name}"] = _one_pass(kind(net, frozen=True, weights=weights), stream)
+    pixels = NearestMean(mlp(stream, hidden=()), cut=1, frozen=True)
+    cheap["nearest mean window"] = _one_pass(pixels, stream)
+    _say("cheap", began, {name: each["mean"] for name, each in cheap.items()})
+    ways = {  # method, bytes of a sample and of the scale
+        "raw, whole network": (Replay(net, weights=start), width + 1, 0),
+        "raw, frozen front": (FrozenFront(net, weights=start), width + 1, 0),
+        "latent": (latents, channels + 1, 8 * channels),
     }
     found = {name: _league(name, stream, trials, *way) for name, way in ways.items()}
     joint = {
@@ -324,49 +404,95 @@ def over_bytes():
     joint = _ended(train(Joint(net, weights=start), stream, SEEDS, lr=lr, **SHORT))
     return {
         "settings": {
-            "front": {"people": FRONT_PEOPLE, "activities": ACTIVITIES, "epochs": 25, "lr": 2e-3},
+            "front": {"people": FRONT_PEOPLE, "activities": [ACTIVITIES[c] for c in KNOWN], "epochs": 25,
+                      "lr": 2e-3},
             "people": STREAM_PEOPLE, "test people": TEST_PEOPLE, "held out for lr": TRIAL_PEOPLE,
             "tasks": stream.names, "channels": (16, 32), "seeds": SEEDS, "batch": 32, "epochs": 5,
-            "windows": {"front": len(known.train[1]), "stream": [len(task.train[1]) for task in stream],
+            "windows": {"front": _of(known.train, KNOWN)[1].numel(),
+                        "stream": [len(task.train[1]) for task in stream],
                         "test": [len(task.test[1]) for task in stream]},
             "bytes": {"raw, 8 bits": width + 1, "raw, float": 4 * width, "latent, 8 bits": channels + 1,
                       "scale": 8 * channels, "weights": nbytes(lane(start, 0))},
             "torch": torch.__version__, "numpy": np.__version__,
         },
+        "cheap": cheap,
         "methods": found,
         "joint": {"lr": lr, "accuracy": _plain(joint)},
         "reached": {
-            f"{raw} against {kept}": _reached(found[raw], found[kept])
-            for raw in list(ways)[:2] for kept in list(ways)[2:]
+            f"{raw} against latent": _reached(found[raw], found["latent"]) for raw in list(ways)[:2]
         },
         "seconds": round(time.process_time() - busy),
     }  # fmt: skip
 
 
-def _league(name, stream, trials, method, each, fixed, most):
+def _of(part, classes):
+    """The samples (x, y) of these classes."""
+    mine = torch.isin(part[1], torch.tensor(classes))
+    return part[0][mine], part[1][mine]
+
+
+def _factory(known):
+    """(net, weights): a network of the activities that the factory knows; rows of others never move."""
+    parts = _of(known.train, KNOWN), _of(known.test, KNOWN)
+    at_once = Stream([Task("factory", *parts, KNOWN)], "class", len(ACTIVITIES))
+    net = har_net(at_once)
+    run = train(Finetune(net), at_once, SEEDS, epochs=25, lr=2e-3, every=10_000, progress=False)
+    return net, run.params
+
+
+def _nothing(net, params, stream):
+    """Accuracy of the factory's network with its own head: in all, on known activities and on new ones."""
+    right = []
+    with torch.no_grad():
+        for x, y in (task.test for task in stream):
+            z = apply(net, params, x.expand(SEEDS, *x.shape))
+            right.append((z[..., KNOWN].argmax(-1).apply_(lambda i: KNOWN[i]) == y).double())
+    y, right = torch.cat([task.test[1] for task in stream]), [*right, torch.cat(right, 1)]
+    knows = torch.isin(y, torch.tensor(KNOWN))
+    *tasks, every = right
+    mean = torch.stack([one.mean(1) for one in tasks]).mean(0)
+    told = {"known": every[:, knows].mean(1), "new": every[:, ~knows].mean(1)}
+    return {**_scores(mean), **{name: _plain(one) for name, one in told.items()}}
+
+
+def _one_pass(method, stream):
+    """A head without a backward pass: what it keeps, and how well it does."""
+    run = train(method, stream, SEEDS, epochs=1, every=10_000, progress=False)
+    return {"bytes": nbytes(method.keeps(run.state)), **_scores(_ended(run))}
+
+
+def _scores(accuracy):
+    accuracy = np.asarray(accuracy)
+    return {"accuracy": _plain(accuracy), "mean": _plain(accuracy.mean()), "sd": _plain(accuracy.std(ddof=1))}
+
+
+def _words(kind):
+    return {NearestMean: "nearest mean", StreamingLDA: "streaming LDA"}[kind]
+
+
+def _league(name, stream, trials, method, each, fixed):
     """One method over all budgets: samples that fit, bytes kept, accuracy (budgets, seeds) at the end."""
-    began, busy, budgets = time.perf_counter(), time.process_time(), [b for b in BUDGETS if b <= most]
-    fits = [(b - fixed) // each for b in budgets]
+    began, busy = time.perf_counter(), time.process_time()
+    fits = [(b - fixed) // each for b in BUDGETS]
     fits = [n if n >= stream.outputs else None for n in fits]  # a sample a class, or it does not fit
-    some = [n for n in fits if n][:4:2]  # two of the small budgets
+    some = [n for n in fits if n][1:2]  # the second of those that fit
     tried = {
         lr: _ended(sweep(method, trials, SEEDS, lr=lr, capacity=some, **SHORT)).mean()
         for lr in LEARNING_RATES
     }
     lr = max(tried, key=tried.get)
-    run = sweep(method, stream, SEEDS, lr=lr, capacity=[0, *filter(None, fits)], **SHORT)
-    none, *accuracy = _ended(run)  # (capacities, seeds)
-    kept = [nbytes(method.keeps(run.state, SEEDS * (i + 1))) for i in range(len(accuracy))]
+    run = sweep(method, stream, SEEDS, lr=lr, capacity=[*filter(None, fits)], **SHORT)
+    accuracy = [*_ended(run)]  # (capacities, seeds)
+    kept = [nbytes(method.keeps(run.state, SEEDS * i)) for i in range(len(accuracy))]
     holes = [None] * fits.count(None)  # they come first
     _say(name, began, [f"{a.mean():.3f} ± {a.std(ddof=1):.3f}" for a in accuracy])
     return {
-        "budgets": budgets,
+        "budgets": BUDGETS,
         "capacity": fits,
         "bytes": [*holes, *kept],
         "accuracy": [*holes, *_plain(accuracy)],
         "mean": [*holes, *_plain([a.mean() for a in accuracy])],
         "sd": [*holes, *_plain([a.std(ddof=1) for a in accuracy])],
-        "nothing kept": _plain(none),
         "lr": lr,
         "trials": {str(lr): round(a, 4) for lr, a in tried.items()},
         "seconds": round(time.process_time() - busy),
@@ -433,7 +559,7 @@ def _say(name, began, what):
 
 LESSONS = {
     "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
-    "edge_budget": {"har": over_bytes},
+    "edge_budget": {"league": equal_bytes, "har": over_bytes},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},
 }
 
