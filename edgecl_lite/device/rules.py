@@ -165,8 +165,9 @@ def _separate(c):
 
 
 def _piggyback(c):
-    masks, hidden = len(c.stream) * math.ceil(c.masked / 8), c.net.weights - c.head_weights
-    # the first task trains the backbone, unless one was given
+    # the first task trains the backbone and needs no mask, unless a backbone was given
+    masked_tasks = len(c.stream) - (not c.method.backbone)
+    masks, hidden = masked_tasks * math.ceil(c.masked / 8), c.net.weights - c.head_weights
     trained = c.net.weights, c.net.tensors
     if c.method.backbone:
         trained = c.masked + c.head_weights, sum(p.dim() > 1 for p in c.method.net.parameters()) + 1

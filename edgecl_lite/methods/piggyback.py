@@ -22,8 +22,9 @@ class Piggyback(Masked):
     threshold: scores begin at 0.01; above that, all weights are masked at first. backbone: trained
     weights of the hidden layers, {name: tensor} without lanes, a net, or a `Run` (its lane 0);
     without one, the first task trains the backbone and uses all of it. While a mask is learned,
-    `params` holds scores. Deviation: the paper masks a large net trained on ImageNet. State: masks
-    (lanes, tasks, ceil(P / 8)) uint8, packed. Raises ValueError where the backbone does not fit, or
+    `params` holds scores. Deviations: the paper masks a large net trained on ImageNet, and trains
+    scores with Adam at 1e-4; here at the training's own lr. State: masks (lanes, tasks, ceil(P /
+    8)) uint8, packed. Raises ValueError where the backbone does not fit, or
     no lane's threshold is below the scores' start.
     """
 
@@ -92,8 +93,12 @@ class Piggyback(Masked):
         return self.unflat(bits.bool())
 
     def keeps(self, state, lane=0):
-        """Beside the backbone, the hidden layers: ceil(P / 8) bytes and an output layer a task."""
-        return {"masks": state["masks"][lane, : _now(state)[0]], **super().keeps(state, lane)}
+        """Beside the backbone: ceil(P / 8) bytes and an output layer a task.
+
+        A first task that trained the backbone uses all of it, and needs no mask.
+        """
+        first = 0 if self.backbone else 1
+        return {"masks": state["masks"][lane, first : _now(state)[0]], **super().keeps(state, lane)}
 
 
 def straight_through(scores, threshold):
