@@ -10,6 +10,7 @@ from ...methods.codecs import packed
 from ..check import Wrong, exercise
 
 SCORES = torch.tensor([-0.3, 0.004, 0.006, 2.0, 0.3, -1.5])
+THRESHOLDS = 0.005, 0.5, -1.0
 BITS = torch.tensor([1, 0, 0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 1])
 WEIGHTS = torch.tensor([0.9, -0.8, 0.1, 0.02, -1.5, 0.6, 3.0, -2.0, 0.3, -0.4, 0.05, 4.0])
 MINE = torch.tensor([1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0]).bool()
@@ -53,7 +54,7 @@ def keep(weights, mine, prune, size=torch.abs, of=None, largest=True, among="own
 
 # fmt: off
 exercise("straight through", lambda s, t: hard(s, t) + (s - s.detach()),
-         probe=lambda f: _value_and_gradient(lambda s: f(s, 0.005), SCORES),
+         probe=lambda f: [_value_and_gradient(lambda s, t=t: f(s, t), SCORES) for t in THRESHOLDS],
          expects="0 or 1 forwards, and the gradient handed on unchanged backwards",
          praise="Also a weight that is off gets a gradient: it can come back.", wrong=[
     Wrong("no gradient", hard, "A step is flat: gradient 0. What could you add that is 0 and has one?"),
@@ -62,6 +63,11 @@ exercise("straight through", lambda s, t: hard(s, t) + (s - s.detach()),
           "A weight that is off gets no gradient now, and stays off for ever."),
     Wrong("a sigmoid's gradient", lambda s, t: hard(s, t) + s.sigmoid() - s.sigmoid().detach(), MEANT),
     Wrong("nothing detached", lambda s, t: hard(s, t) + s, "Forwards the mask is no longer 0 or 1."),
+    Wrong("always the same threshold", lambda s, t: hard(s, 0.005) + (s - s.detach()),
+          "Another threshold came in, and the mask stayed the same."),
+    Wrong("always 0", lambda s, t: hard(s, 0) + (s - s.detach()), "What does `threshold` do in it?"),
+    Wrong("off and on turned round", lambda s, t: 1 - hard(s, t) + (s - s.detach()),
+          "A high score should switch a weight on."),
     Wrong("the sign turned", lambda s, t: hard(s, t) - s + s.detach(),
           "Now each step makes the loss larger: which of the two should be detached?"),
 ])
@@ -117,12 +123,22 @@ exercise("freeze", lambda theta, frozen, mine: torch.where(mine, theta, frozen),
     Wrong("nothing is held", lambda theta, frozen, mine: theta, "What holds the earlier tasks' weights?"),
 ])
 
-HOLDS = {"B": "copies the frozen weights back after every step.",
-         "C": "starts with an empty memory: 0 gradients give a step of 0.",
-         "E": "never lets theta's own value there enter the network."}
-exercise("momentum bug", {"A", "D"}, wrong=[
+HOLDS = {"B": "takes the gradient away altogether: what does an optimiser do with a weight whose gradient is None?",
+         "C": "starts with an empty memory: gradients of 0 give a step of 0.",
+         "E": "never lets theta's own value there enter the network.",
+         "F": "has the frozen values back before the network is used again."}
+
+
+def letters(answer):
+    """The letters as one word, whether they come as a set, a list, a tuple or a word."""
+    answer = answer() if callable(answer) else answer
+    return "".join(sorted({str(one).upper() for one in answer if str(one).strip(" ,;")}))
+
+
+exercise("momentum bug", {"A", "D"}, probe=letters, wrong=[
+    Wrong("none", "", "At least one does. Look at the picture above."),
     Wrong("only A", {"A"}, "There is one more: is the gradient all that moves a weight?"),
     Wrong("only D", {"D"}, "There is one more: what does an optimiser remember of the task before?"),
     *(Wrong(f"{k} suspected", {*some}, f"{k} {why}") for k, why in HOLDS.items()
-      for n in range(1, 6) for some in combinations("ABCDE", n) if min({*some} - {*"AD"}, default="") == k),
-], expects='a set of letters, such as {"A", "B"}', praise="Momentum moves the one, weight decay the other.")
+      for n in range(1, 7) for some in combinations("ABCDEF", n) if min({*some} - {*"AD"}, default="") == k),
+], expects='letters such as {"B", "C"}', praise="Momentum moves the one, weight decay the other.")

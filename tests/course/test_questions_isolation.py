@@ -1,0 +1,124 @@
+"""The exercises of parameter isolation: every right form passes, every wrong one hears its own sentence."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import pad
+
+from edgecl_lite.lessons.check import judge
+
+
+class Step(torch.autograd.Function):
+    """The straight-through estimator, written as a function of its own."""
+
+    @staticmethod
+    def forward(ctx, scores, threshold):
+        return (scores > threshold).float()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, None
+
+
+def with_where(scores, threshold):
+    hard = torch.where(scores > threshold, 1.0, 0.0)
+    return scores + (hard - scores).detach()
+
+
+def on(s, t):
+    return (s > t).float()
+
+
+def packed_by_numpy(bits):
+    return np.packbits(bits.numpy(), bitorder="little")
+
+
+def packed_by_loop(bits):
+    table = [0] * -(-len(bits) // 8)
+    for i, bit in enumerate(bits.tolist()):
+        table[i // 8] += bit << i % 8
+    return table
+
+
+def packed_by_powers(bits):
+    full = pad(bits.long(), (0, -len(bits) % 8)).view(-1, 8)
+    return (full * 2 ** torch.arange(8)).sum(1)
+
+
+def kept_by_sorting(weights, mine, prune):
+    places = [i for i in range(len(weights)) if mine[i]]
+    best = sorted(places, key=lambda i: -abs(weights[i]))[: round((1 - prune) * len(places))]
+    return [i in best for i in range(len(weights))]
+
+
+def kept_by_threshold(weights, mine, prune):
+    n = round((1 - prune) * int(mine.sum()))
+    return mine & (weights.abs() >= weights[mine].abs().sort(descending=True).values[n - 1])
+
+
+def kept_in_numpy(weights, mine, prune):
+    return np.array(kept_by_sorting(weights, mine, prune))
+
+
+def of_all(weights, mine, prune):
+    n = round((1 - prune) * len(weights))
+    return mine & (weights.abs() >= weights[mine].abs().sort(descending=True).values[:n][-1])
+
+
+FREEZE = lambda theta, frozen, mine: theta * mine + frozen * ~mine
+RIGHT = {
+    "straight through": [Step.apply, with_where, lambda s, t: on(s, t) + s - s.detach()],
+    "pack bits": [packed_by_numpy, packed_by_loop, packed_by_powers],
+    "prune": [kept_by_sorting, kept_by_threshold, kept_in_numpy],
+    "freeze": [
+        FREEZE,
+        lambda theta, frozen, mine: torch.where(~mine, frozen, theta),
+        lambda theta, frozen, mine: frozen.masked_scatter(mine, theta[mine]),
+    ],
+    "momentum bug": [
+        {"A", "D"},
+        ["D", "A"],
+        ("a", "d"),
+        "AD",
+        "A, D",
+        {"a": 1, "d": 1},
+        np.array(["A", "D"]),
+    ],
+}
+WRONG = [
+    ("straight through", on, "A step is flat"),
+    ("straight through", lambda s, t: on(s, 0.005) + s - s.detach(), "Another threshold came in"),
+    ("straight through", lambda s, t: on(s, t) * s, "a bit is stored"),
+    ("straight through", lambda s, t: on(-s, -t) + s - s.detach(), "A high score"),
+    ("straight through", lambda s, t: on(s, t) + s, "no longer 0 or 1"),
+    ("pack bits", lambda bits: np.packbits(bits.numpy()), "which bit of the byte is worth 1"),
+    ("pack bits", lambda bits: bits.bool(), "eight times too large"),
+    ("pack bits", lambda bits: packed_by_loop(bits[: len(bits) // 8 * 8]), "three bytes"),
+    ("pack bits", lambda bits: packed_by_loop(pad(bits, (-len(bits) % 8, 0))), "at which end"),
+    ("prune", lambda w, m, p: kept_by_sorting(w, m, 1 - p), "the share given back"),
+    ("prune", of_all, "Of how many"),
+    ("prune", lambda w, m, p: ~torch.tensor(kept_by_sorting(w, m, p)) & m, "Which ones stay"),
+    ("prune", lambda w, m, p: kept_by_sorting(w.clamp(min=0), m, p), "does more than one of 0.1"),
+    ("freeze", lambda theta, frozen, mine: torch.where(mine, theta, theta.detach()), "what if momentum"),
+    ("freeze", lambda theta, frozen, mine: torch.where(mine, frozen, theta), "may move"),
+    ("freeze", lambda theta, frozen, mine: theta * mine, "used by later ones"),
+    ("freeze", lambda theta, frozen, mine: FREEZE(theta, frozen, mine).detach(), "how does this task learn"),
+    ("momentum bug", "A", "is the gradient all"),
+    ("momentum bug", ["D"], "remember of the task before"),
+    ("momentum bug", {"A", "B", "D"}, "None"),
+    ("momentum bug", "ACD", "empty memory"),
+    ("momentum bug", "abcdef", "None"),
+    ("momentum bug", set(), "At least one"),
+    ("momentum bug", "XYZ", "expected letters"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer"), [(k, a) for k, answers in RIGHT.items() for a in answers])
+def test_every_right_form_is_right(name, answer):
+    assert judge(name, answer).status == "right", judge(name, answer).text
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
+def test_every_wrong_one_hears_its_sentence(name, answer, hint):
+    verdict = judge(name, answer)
+    assert verdict.status in ("misconception", "wrong") and hint in verdict.text, verdict.text
