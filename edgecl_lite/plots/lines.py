@@ -45,9 +45,11 @@ KNOWN = {  # what the name of a method begins a word with: (index of its colour,
     "reptile": (3, "v"),
     "anil": (4, "^"),
     "oml": (5, "X"),
+    "lwf": (1, "P"),
     "output layers": (5, "o"),  # alone, on a frozen front
     "lora": (1, "D"),
     "adapter": (0, "^"),
+    "random": (6, "P"),  # weights to begin with
 }
 
 
