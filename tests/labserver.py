@@ -4,7 +4,7 @@
 its own: nobody's own JupyterLab is read or changed, and nothing is looked up outside the machine.
 
     def test_slider(page, lab):                             # fixtures `lab` and `page`: tests/conftest.py
-        open_and_run(page, lab, "notebooks/02_ewc.ipynb")   # outputs cleared, Run All, no error
+        open_and_run(page, lab, "notebooks/03_ewc.ipynb")   # outputs cleared, Run All, no error
         picture = page.locator("img.edgecl-explore").first
         before = picture_hash(picture)                      # of the pixels as painted
         page.get_by_role("slider").first.press("ArrowRight")

@@ -184,7 +184,7 @@ def test_a_notebook_that_stands_alone_says_how_to_get_the_module(path):
 def test_the_traceback_of_a_notebook_that_stands_alone(tmp_path, monkeypatch):
     (tmp_path / "edgecl_lite.py").write_text("raise ModuleNotFoundError(\"No module named 'edgecl_lite'\")")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    notebook = read(NOTEBOOKS / "02_ewc.ipynb")
+    notebook = read(NOTEBOOKS / "03_ewc.ipynb")
     notebook.cells = [c for c in notebook.cells if c.cell_type == "code" and "edgecl_lite" in c.source][:1]
     with pytest.raises(CellExecutionError, match="%pip install git"):
         run(notebook, cwd=tmp_path)
@@ -192,7 +192,7 @@ def test_the_traceback_of_a_notebook_that_stands_alone(tmp_path, monkeypatch):
 
 def test_a_converter_that_reads_alternative_texts_finds_them_all():
     """nbconvert's classic template reads `metadata["image/png"]["alt"]`; its lab template none (7.17)."""
-    lesson = read(NOTEBOOKS / "04_parameter_isolation.ipynb")
+    lesson = read(NOTEBOOKS / "08_parameter_isolation.ipynb")
     page, _ = HTMLExporter(template_name="classic").from_notebook_node(lesson)
     assert page.count("<img") > 5 and "No description has been provided" not in page
 
