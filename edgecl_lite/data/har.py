@@ -4,7 +4,7 @@
 
 A stream of real sensors, in two forms: `split(har())` brings activity after activity,
 `har_people()` person after person. Windows of a recording overlap by half, so a split never goes
-through one. Anguita et al. 2013. Lesson: edge_budget.
+through one. Anguita et al. 2013. Lesson: battery.
 """
 
 import hashlib

@@ -2,7 +2,7 @@
 
     t = FLOPs / (efficiency · peak)      E = P t + bits sent · e_radio + bytes written · e_flash
 
-Every constant stands in sight and can be changed. Lesson: edge_budget.
+Every constant stands in sight and can be changed. Lesson: battery.
 """
 
 from dataclasses import dataclass

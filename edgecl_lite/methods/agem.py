@@ -1,4 +1,4 @@
-"""A-GEM: no step may hurt what is kept. The difference from `replay.py`. Lesson: replay."""
+"""A-GEM: no step may hurt what is kept. The difference from `replay.py`. Lesson: rehearsal."""
 
 from dataclasses import dataclass
 

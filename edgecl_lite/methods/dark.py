@@ -1,4 +1,4 @@
-"""DER++: rehearse what was answered, too. The difference from `replay.py`. Lesson: replay."""
+"""DER++: rehearse what was answered, too. The difference from `replay.py`. Lesson: rehearsal."""
 
 from dataclasses import dataclass
 

@@ -2,7 +2,7 @@
 
     Fᵢ = mean over x of Σ_y p(y|x) (∂ log p(y|x) / ∂θᵢ)²
 
-Martens 2020, sec. 5 and 11; van de Ven 2025 compares the four ways that are in use. Lesson: ewc.
+Martens 2020, sec. 5 and 11; van de Ven 2025 compares the four ways in use. Lessons: ewc, fisher.
 """
 
 import functools

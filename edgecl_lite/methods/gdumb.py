@@ -1,4 +1,4 @@
-"""GDumb: learn from what is kept alone. The difference from `replay.py`. Lesson: replay."""
+"""GDumb: learn from what is kept alone. The difference from `replay.py`. Lesson: rehearsal."""
 
 from dataclasses import dataclass
 

@@ -4,7 +4,7 @@
     answer = argmin_c ‖φ(x) − μ_c‖   φ: features of unit length, μ_c: mean over the exemplars of c
 
 Rebuffi et al. 2017, algorithms 1 to 5. Exemplars are chosen by herding, so that the first m of them
-are the best m, whatever m the memory has room for. Lesson: replay.
+are the best m, whatever m the memory has room for. Lesson: rehearsal.
 """
 
 from dataclasses import dataclass

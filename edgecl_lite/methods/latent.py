@@ -3,7 +3,7 @@
     z = front(x), kept as round((z − low) / step) in 8 bits or fewer; a rehearsed z skips the front
 
 Pellegrini et al. 2020; Ravaglia et al. 2021 for so few bits. No backward pass goes through the
-front any more, and what is kept skips it altogether. Lesson: replay.
+front any more, and what is kept skips it altogether. Lesson: rehearsal.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A network cut in two: the front, which may stand still, and the head. Lesson: replay."""
+"""A network cut in two: the front, which may stand still, and the head. Lesson: rehearsal."""
 
 from functools import cached_property
 

@@ -6,7 +6,7 @@
 Hayes & Kanan 2020, eq. 1 to 3.
 Sums are all that is kept, so a sample counts once, is thrown away and cannot be forgotten: after
 the last one both are what all data at once would give. What a small board can run.
-Lesson: edge_budget.
+Lessons: frozen_front, battery.
 """
 
 from dataclasses import dataclass

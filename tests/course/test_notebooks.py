@@ -11,6 +11,7 @@ import pytest
 import refresh_notebooks
 from lessons import (
     NOTEBOOKS,
+    ROOT,
     STRICT,
     Cost,
     checks,
@@ -23,19 +24,11 @@ from lessons import (
     solutions,
     solved,
     tagged,
+    title,
 )
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
-FIRST = (
-    "00_start_here",
-    "01_catastrophic_forgetting",
-    "02_ewc",
-    "03_replay",
-    "04_parameter_isolation",
-    "05_meta_learning",
-    "06_edge_budget",
-)
 # What every lesson has, in any wording that the pattern admits (lower case, in headings and bold text).
 BONES = {
     "what you will be able to do": r"(will )?be able to|you will learn",
@@ -104,9 +97,19 @@ def known_numbers(notebook):
     return values
 
 
-def test_the_first_lessons_are_there():
-    missing = [name for name in FIRST if not (NOTEBOOKS / f"{name}.ipynb").exists()]
-    assert not missing, f"notebooks/ lacks {missing}"
+def test_lessons_are_numbered_one_after_the_other():
+    stems = [path.stem for path in lessons()]
+    assert len(stems) >= 14
+    for number, path in enumerate(lessons()):
+        assert path.stem.startswith(f"{number:02d}_"), stems
+        assert title(read(path)).startswith(f"{number:02d} · ") or number == 0
+
+
+def test_source_names_lessons_that_there_are():
+    known = {path.stem.partition("_")[2] for path in lessons()}
+    for path in sorted((ROOT / "edgecl_lite").rglob("*.py")):
+        for names in re.findall(r"Lessons?: ([a-z_]+(?:, [a-z_]+)*)", path.read_text("utf-8")):
+            assert set(names.split(", ")) <= known, f"{path.name}: {names}"
 
 
 @every_lesson
