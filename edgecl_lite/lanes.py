@@ -3,7 +3,7 @@
 Axis 0 of every tensor in `params`, `state` and `batch` is the lane, one copy of the network. A λ
 sweep is lanes, seeds are lanes, the tasks of a meta-batch are lanes, the clients of a federation
 are lanes. Code written for one network broadcasts over all of them; lanes never touch each other.
-Lesson: ewc, where a whole slider of λ is one training.
+Lesson: ewc. There a whole slider of λ is one training.
 """
 
 import itertools

@@ -25,7 +25,8 @@ def herding(features, m):
 
     features (lanes, n, d). The k-th is the one that brings the mean of the first k closest to
     theirs (Welling 2009; Rebuffi et al. 2017, algorithm 4), so that every prefix is the selection
-    for a smaller m. Raises ValueError where m exceeds n.
+    for a smaller m. Deviation: the paper's code brings each mean back to unit length first. Raises
+    ValueError where m exceeds n.
     """
     if m > features.shape[1]:
         raise ValueError(f"herding can choose at most {features.shape[1]} samples, got m = {m}")
