@@ -17,11 +17,11 @@ class DERpp(Rehearsal):
         loss = L(new) + α mean (z(x') − z*)² + β L(x'', y'')            Buzzega et al. 2020, eq. 6
 
     x' and x'' are two independent draws; the mean goes over samples and outputs; a float for each
-    output is kept beside the sample. Deviations: z* are the logits at the end of the task in which a
-    sample came, not at its arrival, for here it arrives once, in the first epoch, when the network
-    knows little of it. They are of all outputs, so also of classes that were not trained yet. The
-    memory is balanced, not a reservoir, unless policy says so; only samples of earlier tasks are
-    rehearsed, none of the present one.
+    output is kept beside the sample. Deviations: z* are the logits at the end of the task in which
+    a sample came, not at its arrival, for here it arrives once, in the first epoch, when the
+    network knows little of it. They are of all outputs, so also of classes that were not trained
+    yet. The memory is balanced, not a reservoir, unless policy says so; only samples of earlier
+    tasks are rehearsed, none of the present one.
     """
 
     alpha: float = swept(0.5)

@@ -309,14 +309,14 @@ def test_solutions_are_right(path, record_property):
 def test_limits_are_judged_by_measuring_only(capsys, monkeypatch):
     """`make measure` prints each figure beside its limit and fails beyond it; here, nothing does."""
     path = lessons()[0]
-    for cost, code in ((Cost(61.0, 499.0), 1), (Cost(60.0, 500.0), 0), (Cost(1.0, 501.0), 1)):
+    for cost, code in ((Cost(46.0, 499.0), 1), (Cost(45.0, 500.0), 0), (Cost(1.0, 501.0), 1)):
         monkeypatch.setattr(refresh_notebooks, "run", lambda notebook, cost=cost: cost)
         monkeypatch.setattr(sys, "argv", ["refresh_notebooks.py", "--measure", "00"])
         with pytest.raises(SystemExit) as ended:
             refresh_notebooks.main()
         assert bool(ended.value.code) == code
         assert (
-            f"{cost.seconds} s (at most 60), {cost.peak_mb:.0f} MB (at most 500)" in capsys.readouterr().out
+            f"{cost.seconds} s (at most 45), {cost.peak_mb:.0f} MB (at most 500)" in capsys.readouterr().out
         )
     assert [line.partition(":")[0] for line in str(ended.value.code).splitlines()[1:]] == [path.name]
 

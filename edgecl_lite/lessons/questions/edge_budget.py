@@ -64,7 +64,8 @@ def ram(batch=8, *, passes=3, adam=2, tensors=4, more=0, values=4 * 174 + 8, wei
 
 
 def amount(answer):
-    """Bytes as a number, also where they come as words: "137,084 bytes"."""
+    """Bytes as a number, also where they come as words, "137,084 bytes", or from a function."""
+    answer = answer() if callable(answer) else answer
     if not isinstance(answer, str):
         return float(answer)
     number, unit = re.fullmatch(r"\s*([\d,_.]+)\s*(|b|bytes?|kb|kib)\s*", answer, re.I).groups()
