@@ -1,6 +1,6 @@
 """`flip`: leaf through the pictures of a drawing function, each drawn once and kept.
 
-Lesson: catastrophic_forgetting, and all after it.
+Lesson: catastrophic_forgetting. All later ones, too.
 """
 
 import ipywidgets as W

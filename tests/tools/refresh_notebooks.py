@@ -15,7 +15,7 @@ from importlib.metadata import version
 import nbformat
 from lessons import ROOT, chosen, lessons, read, run, title
 
-SECONDS, PEAK_MB = 60, 500  # a lesson's limits: one whole Run All on one core, with the CPU wheel of torch
+SECONDS, PEAK_MB = 45, 500  # a lesson's limits: one whole Run All on one core, with the CPU wheel of torch
 CUDA_MB = 310  # about what the plain Linux wheel of torch takes more
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
