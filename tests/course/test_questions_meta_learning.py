@@ -97,12 +97,12 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name, answer", RIGHT, ids=str)
+@pytest.mark.parametrize("name, answer", RIGHT)
 def test_right_in_every_form(name, answer):
     assert judge(name, answer).status == "right"
 
 
-@pytest.mark.parametrize("name, answer, sentence", WRONG, ids=str)
+@pytest.mark.parametrize("name, answer, sentence", WRONG)
 def test_wrong_with_its_sentence(name, answer, sentence):
     verdict = judge(name, answer)
     assert verdict.status in ("misconception", "wrong") and sentence in verdict.text, verdict.text
