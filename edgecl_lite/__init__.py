@@ -43,6 +43,12 @@ from .device.energy import estimate, flash_years
 from .device.measure import Part, measure
 from .methods import NearestMean, StreamingLDA
 
+# 07: a fleet
+from .fleet.members import Arrivals, Clients, clients, in_turn
+from .fleet.messages import message, opened
+from .fleet.rounds import federate, fleet_train
+from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
+
 LATER = {
     "plots": "plots",
     "widgets": "widgets",

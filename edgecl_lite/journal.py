@@ -17,7 +17,7 @@ import torch
 
 from ._refuse.arguments import number
 from ._refuse.journals import check_same, check_state
-from .learn import Moment, Observer, Point, beginning, carried
+from .learn import Moment, Observer, Point, carried
 from .machine import disk
 from .machine.records import framed, records
 from .machine.settled import settled
@@ -26,6 +26,7 @@ from .run import Run
 
 OLDER = "It went on from a Run of an older version, without its dice: not as if never stopped."
 SHARE = 0.04  # of the time at most goes into writing
+SEEN = "accuracy", "predicted", "own"  # arrays of a point that are kept; own: of a fleet only
 LARGE = 64e6  # bytes of moments that have passed, before the file is written anew without them
 
 
@@ -163,8 +164,9 @@ class Journal:
         tensors = {f"{tree}/{k}": v for tree, values in trees.items() for k, v in values.items()}
         if observer.losses:
             tensors["losses"] = torch.stack(observer.losses)
-        for name in ("accuracy", "predicted") if points else ():
-            tensors[name] = torch.from_numpy(np.stack([getattr(p, name) for p in points]))
+        for name in SEEN if points else ():
+            if getattr(points[0], name) is not None:
+                tensors[name] = torch.from_numpy(np.stack([getattr(p, name) for p in points]))
         return framed(tensors, told)
 
 
@@ -185,8 +187,8 @@ def read(path):
         state = {k: (kept.get("state", {}) | found["state"])[k] for k in facts["state"]}
         kept = {**found, "state": state}
         for i, (step, task, ended) in enumerate(facts["points"]):
-            seen = (tensors[name][i].numpy() for name in ("accuracy", "predicted"))
-            points.append(Point(step, 0, task, ended, *seen, None, None, {}, (), None))
+            seen = [tensors[name][i].numpy() if name in tensors else None for name in SEEN]
+            points.append(_bare(step, task, ended, *seen))
         kept |= {k: facts[k] for k in ("step", "seconds")} | {"lost": dict(facts["lost"])}
         kept["losses"] = tuple(tensors["losses"]) if "losses" in tensors else ()
     if not kept:
@@ -198,7 +200,7 @@ def of_run(run):
     """The `Kept` of a Run."""
     curve, said = run.axes.flat(run.curve), run.axes.flat(run.predicted)
     points = [
-        Point(int(s), 0, int(t), bool(e), curve[:, i], said[:, i], None, None, {}, (), None)
+        _bare(int(s), int(t), bool(e), curve[:, i], said[:, i], _own(run, t, e))
         for i, (s, t, e) in enumerate(zip(run.step, run.task, run.ended, strict=True))
     ]
     notes = () if run.carried else (OLDER,)
@@ -207,12 +209,26 @@ def of_run(run):
     return Kept(run.settings, run.digests, points, int(run.step[-1]), *tensors, *facts)
 
 
+def _own(run, task, ended):
+    """What each client of a fleet did at a point, (lanes, clients, on); else None."""
+    if run.clients is None:
+        return None
+    own = run.axes.flat(run.clients)[:, :, task]
+    return own if ended else np.full_like(own, np.nan)
+
+
+def _bare(step, task, ended, accuracy, predicted, own):
+    """A point without its tensors."""
+    seen = accuracy, predicted, None, None, {}
+    return Point(step, 0, task, ended, *seen, carried=None, own=own)
+
+
 @settled
-def resumed(source, plan):
+def resumed(source, plan, begun):
     """What was kept of a plan's training, in a journal (its path) or in a Run (or its path).
 
-    Raises ValueError that names the first difference where it is one of another training; TypeError
-    where source is neither.
+    begun: the state it begins with. Raises ValueError that names the first difference where it is
+    one of another training; TypeError where source is neither.
     """
     if isinstance(source, Run):
         kept, where = of_run(source), "the Run"
@@ -224,5 +240,5 @@ def resumed(source, plan):
         kind = type(source).__name__
         raise TypeError(f"resume must be a Run or the path of a journal, got {kind}")
     check_same(kept, plan, where)
-    check_state(kept, beginning(plan).state, where)
+    check_state(kept, begun, where)
     return kept

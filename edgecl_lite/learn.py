@@ -96,10 +96,11 @@ class Point:
     lost: dict
     notes: tuple = ()
     carried: dict = field(default_factory=dict)
+    own: np.ndarray | None = None
 
     def __repr__(self):
         where = f"step {self.step} of {self.total}, task {self.task}"
-        return f"Point({where}, accuracy {self.accuracy.round(3)})"
+        return f"{type(self).__name__}({where}, accuracy {self.accuracy.round(3)})"
 
 
 @settled

@@ -261,6 +261,10 @@ class Plan:
             notes.append(f"Whoever is told the task knows the answer in {some}: {why}.")
         return notes
 
+    def told_after(self, state):
+        """Sentences on how the training went, of its last state; they stand there, too."""
+        return self.method.notes(state)
+
     def optimise(self, params, old):
         """An optimiser of these params; unless `fresh`, it has the moments of the old one."""
         kind, tensors, lr = self.options.optimizer, list(params.values()), self.options.lr

@@ -27,7 +27,8 @@ class Run:
     (*grid, seeds, points, on): accuracy on each task; NaN in lost lanes. predicted (*grid, seeds,
     points, on, n). params, state: of the last point, with lane axis. lost: {lane: what happened}.
     settings: of all that it hangs on. carried: the dice and the optimiser's moments of the last
-    point, digests: of the tasks' data: with them `train(…, resume=run)` goes on.
+    point, digests: of the tasks' data: with them `train(…, resume=run)` goes on. clients (seeds,
+    clients, after, on): of a fleet, each client on its own test samples; else None.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Run:
     settings: dict = field(default_factory=dict)
     carried: dict = field(default_factory=dict)
     digests: list = field(default_factory=list)
+    clients: np.ndarray | None = None
 
     @classmethod
     def gather(cls, points, plan, seconds=math.nan, stopped=False):
@@ -57,10 +59,11 @@ class Run:
         fold = lambda name: plan.axes.fold(np.stack([getattr(p, name) for p in points], 1))
         when = [np.array([getattr(p, name) for p in points]) for name in ("step", "task", "ended")]
         seen = *when, fold("accuracy"), fold("predicted"), last.params, last.state
-        notes = [*last.notes, *method.notes(last.state)]
+        notes = [*last.notes, *plan.told_after(last.state)]
         told = seconds, stopped, dict(last.lost), notes, plan.settings
         whose = type(method).__name__, stream.scenario, stream.names, plan.grid, plan.seeds
-        return cls(*whose, *seen, *told, last.carried, [task.digest for task in stream])
+        digests = [task.digest for task in stream]
+        return cls(*whose, *seen, *told, last.carried, digests, _own(points, len(stream)))
 
     def __repr__(self):
         grid = [f"{name}={values}" for name, values in self.grid.items()]
@@ -95,6 +98,8 @@ class Run:
         trees = {tree: {k: pick(k, v) for k, v in getattr(self, tree).items()} for tree in TREES}
         cut = lambda table: part.fold(self.axes.flat(table)[lanes])
         arrays = {"curve": cut(self.curve), "predicted": cut(self.predicted)}
+        if self.clients is not None:
+            arrays["clients"] = cut(self.clients)
         lost = {i: self.lost[lane] for i, lane in enumerate(lanes) if lane in self.lost}
         here = {"grid": grid, "seeds": seeds}
         settings = self.settings | gone | here
@@ -140,6 +145,18 @@ class Run:
         versions wrote, without a digest, is read with a note in `notes`.
         """
         return cls(**run_file.read(path))
+
+
+def _own(points, tasks):
+    """A fleet's `clients` (lanes, clients, after, on) of its points; None where they tell none."""
+    if points[-1].own is None:
+        return None
+    lanes, clients, on = points[-1].own.shape
+    table = np.full((lanes, clients, tasks, on), np.nan)
+    for point in points:
+        if point.ended:
+            table[:, :, point.task] = point.own
+    return table
 
 
 def joined(runs, grid):

@@ -15,8 +15,8 @@ import numpy as np
 from ._refuse.arguments import several
 from ._refuse.journals import check_parts, new_path
 from ._refuse.verbs import WrongReturn
-from .journal import Journal, resumed
-from .learn import Diverged, checked, points
+from .journal import Journal, Kept, resumed
+from .learn import Diverged, beginning, checked, points
 from .method import Exhausted
 from .plan import Options, axes
 from .run import Run, joined
@@ -91,16 +91,28 @@ def _files(options, i):
     return files
 
 
-def _collect(*what, progress=True, journal=None, journal_every=1.0, resume=None, **options):
+def _collect(*what, **options):
     """The Run of a training, with its journal and its bar; what: method, stream, seeds and grid."""
+    own = {k: options.pop(k) for k in OWN & options.keys()}
     plan = checked(*what, **options)
-    kept = None if resume is None else resumed(resume, plan)
+    return collected(plan, points, Kept.go_on, beginning, **own)
+
+
+def collected(
+    plan, points, go_on, beginning, progress=True, journal=None, journal_every=1.0, resume=None
+):
+    """The Run of a plan's training, with its journal and its bar.
+
+    points(plan, …, journal=…): what is seen of it; go_on(kept, plan): from where, in place of
+    beginning(plan). So a room with a loop of its own collects what it sees.
+    """
+    kept = None if resume is None else resumed(resume, plan, beginning(plan).state)
     book = None
     if journal is not None:
         book = Journal(new_path(journal, resume), plan, journal_every, kept)
     plan.notes += kept.notes if kept else ()
     found, begun = kept.past(plan) if kept else [], time.perf_counter()
-    seen = points(plan, *(kept.go_on(plan) if kept else ()), journal=book)
+    seen = points(plan, *(go_on(kept, plan) if kept else ()), journal=book)
     stopped, failure = _fill(found, seen, _bar(plan, progress))
     seconds = time.perf_counter() - begun + (kept.seconds if kept else 0)
     run = Run.gather(found, plan, seconds, stopped)
@@ -109,7 +121,7 @@ def _collect(*what, progress=True, journal=None, journal_every=1.0, resume=None,
         raise failure
     if run.lost:
         first = next(iter(run.lost.values()))
-        warnings.warn(f"{len(run.lost)} of {run.lanes} lanes are lost. {first}", stacklevel=3)
+        warnings.warn(f"{len(run.lost)} of {run.lanes} lanes are lost. {first}", stacklevel=4)
     return run
 
 

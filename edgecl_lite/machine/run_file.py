@@ -15,7 +15,8 @@ from safetensors.torch import load, save
 from ..lanes import Lanes, thick, thin
 from . import disk
 
-ARRAYS = ("step", "task", "ended", "curve", "predicted")
+ARRAYS = "step", "task", "ended", "curve", "predicted"
+OWN = "clients"  # an array that only the Run of a fleet has
 TREES = "params", "state", "carried"
 WHOSE = "method", "scenario", "names", "grid", "seeds"
 FACTS = *WHOSE, "seconds", "stopped", "notes", "settings", "digests"
@@ -39,7 +40,8 @@ def write(run, path):
             name, value = f"{tree}/{key}", _tensor(f"{tree}[{key!r}]", key, value)
             value, equal[name] = thin(value)
             tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
-    arrays = {f"array/{k}": np.array(getattr(run, k), order="C") for k in ARRAYS}
+    there = ARRAYS if run.clients is None else (*ARRAYS, OWN)
+    arrays = {f"array/{k}": np.array(getattr(run, k), order="C") for k in there}
     tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
     facts = {k: getattr(run, k) for k in FACTS} | {"lost": [*run.lost.items()]}
     facts |= {"layout": 2, "equal": equal}
@@ -70,7 +72,8 @@ def _loaded(raw, flaw):
     facts = json.loads(told["edgecl" if flaw else "run"])
     with torch.device("cpu"):
         tensors, trees = load(raw), {tree: {} for tree in TREES}
-    arrays = {k: tensors.pop(f"array/{k}").numpy() for k in ARRAYS}
+    there = ARRAYS if f"array/{OWN}" not in tensors else (*ARRAYS, OWN)
+    arrays = {k: tensors.pop(f"array/{k}").numpy() for k in there}
     if flaw:
         one, lanes = facts.pop("one"), facts.pop("lanes")
         facts["equal"] = {name: lanes if name in one else None for name in tensors}

@@ -1,0 +1,300 @@
+"""Federated training: the server sends its model, the clients learn, and it takes their mean.
+
+    rounds:     who is called → θ to each → θₖ after local work (local.py) → merge (server.py)
+
+In the first round of a phase a new task begins at every client, after the last one it ends there,
+from the common model: so EWC anchors where the fleet stands, and replay keeps samples on each
+device. McMahan et al. 2017, algorithm 1. Lesson: federated_learning.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ..lanes import lane, lanes_of, named, part
+from ..learn import Observer, Point, evaluate
+from ..machine.settled import settled
+from ..method import Finetune
+from ..plan import Dice
+from ..train import OWN, collected
+from .local import chance, trained
+from .messages import message
+from .plan import FleetPlan
+from .privacy import clipped, noised
+
+
+class Anew:
+    """Dice without a state to keep: all chance is drawn anew from (seed, client, round)."""
+
+    states = {}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A federated training between two rounds: all that the next ones hang on.
+
+    step: rounds so far; params: the server's model {name: (seeds, …)}; state: of the clients
+    {name: (seeds, clients, …)}, and of the server, server.… (seeds, …). Of the round that led here:
+    who (seeds, called), which clients took part; weights (seeds, called), what each counted, 0 where
+    no report came or it was not finite; reports {name: (seeds, called, …)}.
+    """
+
+    step: int
+    params: dict
+    state: dict
+    who: object = None
+    weights: object = None
+    reports: dict = field(default_factory=dict)
+    opt = loss = None  # nothing else goes on from one round to the next
+    dice = Anew()
+
+
+def rounds(plan, turn):
+    """The loop: the `Turn` after every round, from a given one to the end; None between steps."""
+    while turn.step < plan.total:
+        phase, nth = plan.place(turn.step)
+        theta, own, server = turn.params, *apart(turn.state)
+        if nth == 0:
+            own = at_each(plan, phase, theta, own, begins)
+        who = plan.call(turn.step)
+        job = plan.round(turn.step, who, shares=plan.shares(turn.step))
+        sent, carried = to_clients(theta, who.shape[1]), called(own, who)
+        method = plan.verbs_of(lanes_of(sent))
+        reports, kept = yield from trained(method, job, sent, carried, plan.options.mu)
+        own = returned(own, kept, who)
+        reports = {k: v.unflatten(0, who.shape) for k, v in reports.items()}
+        theta, server, weights = merged(plan, turn.step, theta, reports, who, server)
+        if nth == plan.options.rounds - 1:
+            own = at_each(plan, phase, theta, own, ends)
+        state = own | named("server", server)
+        turn = Turn(turn.step + 1, theta, state, who, weights, reports)
+        yield turn
+
+
+def merged(plan, step, theta, reports, who, server):
+    """(new θ, the server's new state, what each report counted) of the reports of a round."""
+    options, samples = plan.options, plan.samples(step, who)
+    there = plan.reporting(step) & (samples > 0)  # (seeds, called)
+    finite = [r.isfinite().flatten(2).all(2) for r in reports.values()]
+    sound = torch.stack(finite).all(0).cpu()
+    weights = (samples * (there & sound)).to(plan.base.device)
+    found = {
+        k: torch.where(_over(weights > 0, r), r, theta[k][:, None]) for k, r in reports.items()
+    }
+    if options.clip is not None:
+        found, weights = clipped(theta, found, options.clip), (weights > 0).float()
+    came = weights.sum(1) > 0  # where nothing came, the model stays
+    new, after = options.server.merge(theta, found, weights.where(came[:, None], 1.0), server)
+    if options.noise:
+        size = options.noise * options.clip / weights.sum(1).clamp(min=1)
+        new = noised(new, size, plan.noise(step))
+    theta = {k: torch.where(_over(came, v), v, theta[k]) for k, v in new.items()}
+    after = {k: torch.where(_over(came, v), v, server[k]) for k, v in after.items()}
+    each = len(message(lane(theta, 0)))  # all messages are of one size
+    told = {
+        "down": server["down"] + each * who.shape[1],
+        "up": server["up"] + each * there.sum(1).to(plan.base.device),
+        "skipped": server["skipped"] + ~came,
+        "broken": server["broken"].scatter_add(1, who, (there & ~sound).long()),
+    }
+    return theta, {**server, **after, **told}, weights
+
+
+def _over(rows, like):
+    """rows (seeds,) or (seeds, clients) in a shape that broadcasts over `like`."""
+    return rows.view(*rows.shape, *[1] * (like.dim() - rows.dim()))
+
+
+# ---- what lies where: (seeds, …) at the server, (seeds, clients, …) in all, lanes in a round
+
+
+def apart(state):
+    """(what the clients carry, what the server carries)."""
+    own = {k: v for k, v in state.items() if not k.startswith("server.")}
+    return own, part(state, "server")
+
+
+def to_clients(theta, n):
+    """θ (seeds, …) as n lanes for each seed."""
+    return {k: v.repeat_interleave(n, 0) for k, v in theta.items()}
+
+
+def called(own, who):
+    """What the clients `who` (seeds, several) carry, as lanes."""
+    seeds = torch.arange(len(who))[:, None]
+    return {k: v[seeds, who].flatten(0, 1) for k, v in own.items()}
+
+
+def returned(own, kept, who):
+    """What all clients carry, after those called have come back."""
+    seeds, new = torch.arange(len(who))[:, None], dict(own)
+    for k, v in kept.items():
+        new[k] = own[k].clone()
+        new[k][seeds, who] = v.unflatten(0, who.shape)
+    return new
+
+
+def at_each(plan, phase, theta, own, verb):
+    """What all clients carry after a verb of their method, for the task of this phase."""
+    method, after = plan.verbs_of(plan.lanes), []
+    for c in range(plan.members):
+        state = {k: v[:, c] for k, v in own.items()}
+        task = task_of(plan, phase, c)
+        after.append(state if task is None else verb(method, theta, state, task))
+    return {k: torch.stack([one[k] for one in after], 1) for k in own}
+
+
+def begins(method, theta, state, task):
+    return method.begin_task(theta, state, task)[1]
+
+
+def ends(method, theta, state, task):
+    return method.end_task(theta, state, task)
+
+
+def task_of(plan, phase, client):
+    """A task as begin_task and end_task get it, of one client, for all seeds; None without samples."""
+    t = plan.stream.turns[client][phase]
+    x, y = (v.to(plan.base.device) for v in plan.stream.shares[client][t][0])
+    if not len(y):
+        return None
+    answers = plan.stream.answers_of(client, phase).to(x.device)
+    data = {"x": x, "y": y, "active": answers[phase].expand(len(y), -1), "answers": answers}
+    data = {k: v.expand(plan.lanes, *v.shape) for k, v in data.items()}
+    drawn = [chance(seed, client, plan.total + phase) for seed in plan.seeds]
+    dice = Dice(drawn, torch.arange(len(drawn)), plan.base.device)
+    return {"number": phase, "begins": 0, "rng": dice, **data}
+
+
+# ---- what was seen
+
+
+@dataclass(frozen=True, repr=False)
+class FleetPoint(Point):
+    """What `federate` saw after a round; step counts rounds, and params are the server's model.
+
+    accuracy (seeds, on): of the common model, on all clients' test samples of each task. own
+    (seeds, clients, on): of each client on its own test samples, after local_epochs more on its own
+    training samples; NaN within a phase. who, weights, reports: see `Turn`.
+    """
+
+    who: object = None
+    weights: object = None
+    reports: dict | None = None
+
+
+class FleetObserver(Observer):
+    """Looks after every round; what is not finite never reaches the common model."""
+
+    def seen(self, turn, journal=None):
+        """The `FleetPoint` of this turn if one is due, else None."""
+        if turn is None:  # within a round
+            return None
+        point = self.point(turn) if self.plan.due(turn.step) else None
+        if journal is not None:
+            journal.keep(turn, point, self)
+        return point
+
+    def point(self, turn):
+        plan, step = self.plan, turn.step
+        phase = plan.place(max(0, step - 1))[0]
+        ended = step > 0 and plan.place(step)[1] == 0
+        model = Finetune(plan.method.net)
+        accuracy, predicted = evaluate(model, turn.params, {}, plan.stream, phase)
+        own = np.full((plan.lanes, plan.members, len(plan.stream)), np.nan)
+        if ended:
+            own = own_accuracy(plan, personal(plan, turn, step - 1), phase)
+        seen = accuracy, predicted, turn.params, turn.state, {}, plan.notes
+        told = {"own": own, "who": turn.who, "weights": turn.weights, "reports": turn.reports}
+        return FleetPoint(step, plan.total, phase, ended, *seen, **told)
+
+
+def personal(plan, turn, step, epochs=None):
+    """Each client's own model, lanes (seeds × clients): some epochs from the common one."""
+    who = torch.arange(plan.members).expand(plan.lanes, -1)
+    own, _ = apart(turn.state)
+    sent, job = to_clients(turn.params, plan.members), plan.round(step, who, epochs)
+    working = trained(plan.verbs_of(lanes_of(sent)), job, sent, called(own, who))
+    while True:
+        try:
+            next(working)
+        except StopIteration as end:
+            return end.value[0]
+
+
+def own_accuracy(plan, params, phase):
+    """(seeds, clients, on): of each client's model, lanes, on its own test samples of each task."""
+    method, found = (
+        Finetune(plan.method.net),
+        np.full((plan.lanes, plan.members, len(plan.stream)), np.nan),
+    )
+    for c in range(plan.members):
+        mine = lane(params, torch.arange(plan.lanes) * plan.members + c)
+        for on in range(len(plan.stream)):
+            x, y = plan.stream.shares[c][on][1]
+            if len(y):
+                found[:, c, on] = right(method, mine, x, y, plan.stream.active(phase, on))
+    return found
+
+
+@torch.no_grad()
+def right(method, params, x, y, active):
+    """The share of right answers of each lane, (lanes,)."""
+    logits = method.predict(params, {}, x).cpu().masked_fill(~active, -torch.inf)
+    return (logits.argmax(-1) == y).double().mean(1).numpy()
+
+
+# ---- training
+
+
+@settled
+def federate(method, clients, seeds=1, **options):
+    """Train a fleet: a `FleetPoint` at the start, every `every` rounds, after each phase.
+
+    clients: `Clients`, or their `Arrivals` of tasks. Options: see `FleetOptions`.
+    """
+    yield from points(FleetPlan(method, clients, seeds, **options))
+
+
+def fleet_train(method, clients, seeds=1, **options):
+    """`federate` run to its end: a `Run`, whose lanes are the seeds.
+
+    accuracy (seeds, after, on): the common model on all clients' test samples; `clients` (seeds,
+    clients, after, on): each client's own model, local_epochs from the common one, on its own.
+    params: the common model; state: what the clients carry, (seeds, clients, …). Options: see
+    `FleetOptions`, and progress, journal, journal_every, resume as for `train`; a journal is
+    written at the ends of rounds.
+    """
+    own = {k: options.pop(k) for k in OWN & options.keys()}
+    plan = FleetPlan(method, clients, seeds, **options)
+    return collected(plan, points, gone_on, beginning, **own)
+
+
+@settled
+def points(plan, *going_on, journal=None):
+    """The `FleetPoint`s that are due; see `follow`."""
+    yield from filter(None, follow(plan, *going_on, journal=journal))
+
+
+def gone_on(kept, plan):
+    """(turn, observer) from which a fleet's training goes on."""
+    return Turn(kept.step, plan.base.to(kept.params), plan.base.to(kept.state)), FleetObserver(plan)
+
+
+@settled
+def beginning(plan):
+    """The `Turn` before the first round."""
+    return Turn(0, *plan.start())
+
+
+def follow(plan, turn=None, observer=None, journal=None):
+    """After every step the `FleetPoint` that is due, or None: what there is to see of a training."""
+    observer = observer or FleetObserver(plan)
+    if turn is None:
+        turn = beginning(plan)
+        yield observer.seen(turn, journal)
+    elif journal is not None:
+        journal.keep(turn, None, observer)
+    for after in rounds(plan, turn):
+        yield observer.seen(after, journal)
