@@ -36,6 +36,7 @@ from .meta.outer import adaptation, meta_learn
 
 # 06: the device
 from .data.har import har, har_net, har_people, har_windows
+from .data.smartwatch import smartwatch, smartwatch_arms, smartwatch_wearers, smartwatch_windows
 from .device.advice import DoesNotFit, fits
 from .device.boards import Board, boards
 from .device.budget import Budget, budget

@@ -168,7 +168,8 @@ def test_readme_has_the_two_commands_and_the_plain_lines():
 def test_licences_are_stated():
     assert "MIT License" in read("LICENSE")
     text = " ".join(read("LICENSE-text").split())
-    for needed in ("Creative Commons Attribution 4.0", "Alpaydin", "Kaynak", "10.24432/C50P49"):
+    watch = "BSD-3-Clause, copyright (c) 2018, David M. Burns", "edgecl_lite/data/smartwatch.txt"
+    for needed in ("Creative Commons Attribution 4.0", "Alpaydin", "Kaynak", "10.24432/C50P49", *watch):
         assert needed in text, needed
 
 
@@ -262,7 +263,7 @@ LAYERS = """
     data/images
     _refuse/streams
     streams models
-    _refuse/nets _refuse/optimizers _refuse/verbs data/har machine/step
+    _refuse/nets _refuse/optimizers _refuse/verbs data/har data/smartwatch machine/step
     method
     methods data/fewshot
     plan run

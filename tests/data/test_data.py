@@ -252,7 +252,7 @@ def test_real_files(name):
 
 
 def test_the_table_of_files():
-    assert set(data.SHA256) == {"digits.npz", "boards.csv"} | {
+    assert set(data.SHA256) == {"digits.npz", "smartwatch.npz", "boards.csv"} | {
         f"{name}/{file}" for name in REAL for file in REAL[name]["md5"]
     }
     assert all(len(checksum) == 64 for checksum in data.SHA256.values())
