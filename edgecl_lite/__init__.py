@@ -47,6 +47,7 @@ from .methods import NearestMean, StreamingLDA
 # 07: a fleet
 from .fleet.members import Arrivals, Clients, clients, in_turn
 from .fleet.messages import message, opened
+from .fleet.personal import personalise
 from .fleet.rounds import federate, fleet_train
 from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
 

@@ -36,8 +36,8 @@ class Turn:
 
     step: rounds so far; params: the server's model {name: (seeds, …)}; state: of the clients
     {name: (seeds, clients, …)}, and of the server, server.… (seeds, …). Of the round that led here:
-    who (seeds, called), which clients took part; weights (seeds, called), what each counted, 0 where
-    no report came or it was not finite; reports {name: (seeds, called, …)}.
+    who (seeds, called), which clients took part; weights (seeds, called), what each counted, 0
+    where no report came or it was not finite; reports {name: (seeds, called, …)}.
     """
 
     step: int
@@ -154,7 +154,7 @@ def ends(method, theta, state, task):
 
 
 def task_of(plan, phase, client):
-    """A task as begin_task and end_task get it, of one client, for all seeds; None without samples."""
+    """A task as begin_task and end_task get it, of one client under all seeds; None if empty."""
     t = plan.stream.turns[client][phase]
     x, y = (v.to(plan.base.device) for v in plan.stream.shares[client][t][0])
     if not len(y):
@@ -289,7 +289,7 @@ def beginning(plan):
 
 
 def follow(plan, turn=None, observer=None, journal=None):
-    """After every step the `FleetPoint` that is due, or None: what there is to see of a training."""
+    """After every step the `FleetPoint` that is due, or None: all there is to see of it."""
     observer = observer or FleetObserver(plan)
     if turn is None:
         turn = beginning(plan)
