@@ -176,11 +176,12 @@ def test_median_is_torchs_on_many():
 
 
 class Loud(cl.Finetune):
-    """It learns uphill, and fast, at a client whose first pixel is 0."""
+    """It pushes all weights of a layer down, and hard, at a client whose first pixel is 0."""
 
     def loss(self, params, state, batch):
         bad = batch["x"].flatten(2)[:, :, 0].amax(1) == 0
-        return super().loss(params, state, batch) * torch.where(bad, -1e4, 1.0)
+        push = 10 * params["1.weight"].flatten(1).sum(1)
+        return torch.where(bad, push, super().loss(params, state, batch))
 
 
 def test_a_hostile_client_breaks_the_mean_and_not_the_median():
@@ -197,7 +198,283 @@ def test_a_hostile_client_breaks_the_mean_and_not_the_median():
 def test_prox_of_nothing_is_fedavg_and_of_much_stands_still():
     clients = fleet()
     method, options = cl.Finetune(net_of(clients)), dict(rounds=2, optimizer="sgd", lr=0.1)
-    plain = cl.fleet_train(method, clients, **options)
-    none = cl.fleet_train(method, clients, mu=0.0, **options)
-    some = cl.fleet_train(method, clients, mu=1.0, **options)
+    pulls = {}, {"mu": 0.0}, {"mu": 1.0}
+    plain, none, some = (cl.fleet_train(method, clients, **options, **mu).params for mu in pulls)
     start = {k: v[None] for k, v in cl.initial(method.net, 0).items()}
+    assert furthest(plain, none) == 0
+    assert furthest(some, start) < furthest(plain, start)
+
+
+def test_prox_by_hand():
+    clients = fleet([9])
+    method = cl.Finetune(net_of(clients))
+    options = dict(rounds=1, optimizer="sgd", lr=0.1, batch_size=9, local_epochs=2)
+    drawn = cl.initial(method.net, 0)
+    step = lambda at: fit(method.net, at, *clients.train[0], [torch.arange(9)], 0.1, 9)
+    one = step(drawn)  # at the anchor the pull is zero
+    two = {k: v - 0.1 * 3.0 * (one[k] - drawn[k]) for k, v in step(one).items()}
+    run = cl.fleet_train(method, clients, mu=3.0, **options)
+    assert furthest({k: v[0] for k, v in run.params.items()}, two) < 1e-6
+
+
+# ---- what goes wrong
+
+
+class Poisoned(cl.Finetune):
+    """Its loss is not finite at a client whose first pixel is 0."""
+
+    def loss(self, params, state, batch):
+        bad = batch["x"].flatten(2)[:, :, 0].amax(1) == 0
+        return super().loss(params, state, batch) * torch.where(bad, math.nan, 1.0)
+
+
+def test_what_is_not_finite_is_left_out_and_told():
+    clients = fleet()
+    x, y = clients.train[1]
+    x = x.clone()
+    x[..., 0] = 0
+    train = clients.train[0], (x, y), clients.train[2]
+    sick = cl.Clients("sick", train, clients.test, clients.classes)
+    well = cl.Clients("well", clients.train[::2], clients.test[::2], clients.classes, ("0", "2"))
+    options = dict(rounds=2, lr=0.05, optimizer="sgd", batch_size=100, local_epochs=1)
+    run = cl.fleet_train(Poisoned(net_of(clients)), sick, **options)
+    without = cl.fleet_train(cl.Finetune(net_of(clients)), well, **options)
+    assert furthest(run.params, without.params) < 1e-6
+    assert "client 1 sent numbers that are not finite in 2 rounds" in run.notes[-1]
+
+
+def test_a_round_to_which_nothing_comes_changes_nothing_and_is_told():
+    clients = fleet()
+    method = cl.Finetune(net_of(clients))
+    run = cl.fleet_train(method, clients, rounds=3, dropped=1.0, server="fedavgm")
+    start = cl.initial(method.net, 0)
+    assert furthest({k: v[0] for k, v in run.params.items()}, start) == 0
+    assert run.notes[-1] == "Seed 0: no report came in 3 rounds, which changed nothing."
+
+
+def test_fraction_calls_so_many_and_never_one_twice():
+    clients = fleet([5] * 10)
+    plan = FleetPlan(cl.Finetune(net_of(clients)), clients, seeds=4, fraction=0.25)
+    calls = [plan.call(turn) for turn in range(30)]
+    assert {c.shape for c in calls} == {(4, 3)}
+    assert all(len(set(row.tolist())) == 3 for c in calls for row in c)
+    counts = torch.stack(calls).flatten().bincount(minlength=10)
+    assert counts.min() > 15 and counts.max() < 60  # 36 each in the mean
+    assert torch.equal(plan.call(7), calls[7])
+
+
+def test_traffic_is_counted_from_the_messages():
+    clients = fleet([5] * 10)
+    method = cl.Finetune(net_of(clients))
+    run = cl.fleet_train(method, clients, rounds=4, fraction=0.5)
+    size = len(cl.message({k: v[:1] for k, v in run.params.items()}))
+    assert run.state["server.down"].tolist() == run.state["server.up"].tolist() == [4 * 5 * size]
+    assert size > cl.nbytes({k: v[:1] for k, v in run.params.items()})
+    back = cl.opened(cl.message(run.params))
+    assert all(torch.equal(back[k], run.params[k]) for k in run.params)
+    with pytest.raises(ValueError, match="no message of a fleet"):
+        cl.opened(b"nothing")
+
+
+# ---- tasks
+
+
+def test_clients_forget_together():
+    tasks = cl.clients(cl.digits(), 5).split(5)
+    options = dict(rounds=4, local_epochs=2, lr=3e-3)
+    forgot = cl.fleet_train(cl.Finetune(cl.mlp(tasks)), tasks, **options)
+    kept = cl.fleet_train(cl.Replay(cl.mlp(tasks), capacity=50), tasks, **options)
+    assert forgot.accuracy[0, -1, 0] < 0.2 < 0.6 < kept.accuracy[0, -1, 0]
+    assert kept.clients.shape == (1, 5, 2, 2) and np.isfinite(kept.clients).all()
+
+
+def test_apart_every_task_is_somewhere_at_any_time():
+    tasks = cl.clients(cl.digits(), 5).split(2, arrival="apart")
+    assert tasks.turns[1] == (1, 2, 3, 4, 0)
+    assert tasks.active(0).all()
+    together = cl.clients(cl.digits(), 5).split(2)
+    assert together.active(0).tolist() == [True] * 2 + [False] * 8
+    run = cl.fleet_train(cl.Finetune(cl.mlp(tasks)), tasks, rounds=3, local_epochs=2)
+    alike = cl.fleet_train(cl.Finetune(cl.mlp(together)), together, rounds=3, local_epochs=2)
+    assert (run.accuracy[0, 0] > 0.2).sum() > 2
+    assert (alike.accuracy[0, 0] > 0.2).tolist() == [True] + [False] * 4
+
+
+def test_shares_are_the_tasks_cut_for_each():
+    clients = cl.clients(cl.digits(), 6, alpha=0.2)
+    for tasks in (clients.split(2), clients.split(2, scenario="domain"), clients.whole):
+        for t, task in enumerate(tasks):
+            for part, want in enumerate((task.train, task.test)):
+                x, y = map(torch.cat, zip(*(own[t][part] for own in tasks.shares), strict=True))
+                assert torch.equal(x, want[0]) and torch.equal(y, want[1])
+
+
+def test_in_turn_takes_whole_clients_as_tasks():
+    left, right = fleet(seed=0), fleet(seed=1)
+    tasks = cl.in_turn([left, right])
+    assert len(tasks) == 2 and tasks.scenario == "domain"
+    assert torch.equal(tasks.shares[1][1][0][0], right.train[1][0])
+    run = cl.fleet_train(cl.Finetune(net_of(tasks)), tasks, rounds=2)
+    assert run.clients.shape == (1, 3, 2, 2)
+
+
+def test_every_method_that_answers_from_its_weights_runs():
+    tasks = fleet([20, 30]).split(2)
+    net = net_of(tasks)
+    small = dict(capacity=8)
+    methods = [cl.EWC(net), cl.OnlineEWC(net), cl.Replay(net, **small), cl.DERpp(net, **small)]
+    methods += [cl.AGEM(net, **small), cl.GDumb(net, **small), cl.LwF(net)]
+    for method in methods:
+        run = cl.fleet_train(method, tasks, seeds=2, rounds=2, local_epochs=2)
+        assert np.isfinite(run.accuracy).all(), type(method).__name__
+
+
+@pytest.mark.parametrize("kind", [cl.Joint, cl.ICaRL, cl.Piggyback, cl.NearestMean])
+def test_methods_that_need_more_than_the_weights_are_refused(kind):
+    clients = fleet()
+    with pytest.raises(TypeError, match="cannot be federated|Joint draws"):
+        cl.fleet_train(kind(net_of(clients)), clients)
+
+
+def test_ewc_anchors_where_the_fleet_stands():
+    tasks = fleet([20, 30]).split(4)
+    run = cl.fleet_train(cl.EWC(net_of(tasks)), tasks, rounds=2)
+    for k, v in run.params.items():
+        for c in range(2):
+            assert torch.allclose(run.state[f"anchor.{k}"][:, c], v, atol=1e-6)
+
+
+# ---- as a value
+
+
+def test_goes_on_after_a_cut_bit_for_bit(tmp_path):
+    tasks = fleet().split(2)
+    what = cl.Replay(net_of(tasks), capacity=8), tasks
+    options = dict(seeds=2, rounds=3, fraction=0.6, dropped=0.2, stragglers=0.5, server="fedadam")
+    whole = cl.fleet_train(*what, **options)
+    plan = FleetPlan(*what, **options)
+    journal = Journal(tmp_path / "cut", plan, 0)
+    for point in follow(plan, journal=journal):
+        if point is not None and point.step == 4:
+            break
+    again = cl.fleet_train(*what, resume=tmp_path / "cut", **options)
+    assert furthest(whole.params, again.params) == 0
+    assert np.array_equal(whole.curve, again.curve)
+    assert np.array_equal(whole.clients, again.clients)
+    assert all(torch.equal(whole.state[k], v) for k, v in again.state.items())
+
+
+def test_saved_and_loaded(tmp_path):
+    tasks = fleet().split(2)
+    run = cl.fleet_train(cl.Replay(net_of(tasks), capacity=8), tasks, seeds=2, rounds=2)
+    back = cl.Run.load(run.save(tmp_path / "fleet"))
+    assert np.array_equal(run.clients, back.clients)
+    one = back.at(seed=1)
+    assert np.array_equal(one.clients[0], run.clients[1])
+    assert torch.equal(one.state["memory.x"][0], run.state["memory.x"][1])
+    plain = cl.train(cl.Finetune(net_of(tasks)), tasks.together, epochs=1)
+    assert cl.Run.load(plain.save(tmp_path / "plain")).clients is None
+
+
+def test_a_run_goes_on_too(tmp_path):
+    tasks = fleet().split(2)
+    what, options = (cl.Replay(net_of(tasks), capacity=8), tasks), dict(rounds=2, seeds=2)
+    whole = cl.fleet_train(*what, **options)
+    path = whole.save(tmp_path / "fleet")
+    again = cl.fleet_train(*what, resume=path, **options)
+    assert np.array_equal(whole.clients, again.clients) and np.array_equal(whole.curve, again.curve)
+    with pytest.raises(ValueError, match="its rounds is 2, here it is 3"):
+        cl.fleet_train(*what, resume=path, **{**options, "rounds": 3})
+
+
+def test_personal_models():
+    clients = fleet()
+    method = cl.Finetune(net_of(clients))
+    run = cl.fleet_train(method, clients, seeds=2, rounds=2)
+    own = cl.personalise(method, clients, run)
+    assert own.own.shape == own.everybody.shape == (2, 3)
+    one = fleet([61])
+    alone = cl.personalise(method, one, seeds=[4], local_epochs=3, batch_size=8)
+    plain = cl.train(method, one.whole.together, seeds=[4], epochs=3, batch_size=8)
+    assert furthest(alone.params, plain.params) == 0
+
+
+# ---- clients of a data set
+
+
+@pytest.mark.parametrize("how", [{}, {"alpha": 0.3}, {"alpha": 100}, {"shards": 2}])
+def test_every_sample_is_dealt_once(how):
+    data = cl.digits()
+    clients = cl.clients(data, 10, **how)
+    rows = lambda x: sorted(map(tuple, x.flatten(1).tolist()))
+    for part, own in ((data.train, clients.train), (data.test, clients.test)):
+        assert rows(torch.cat([x for x, _ in own])) == rows(part[0])
+
+
+def test_alpha_says_how_alike_they_are():
+    spread = {}
+    for alpha in (None, 100, 0.1):
+        clients = cl.clients(cl.digits(), 10, alpha=alpha)
+        counts = torch.stack([y.bincount(minlength=10).float() for _, y in clients.train])
+        spread[alpha] = (counts / counts.sum(1, keepdim=True)).std(0).mean().item()
+    assert spread[None] < spread[100] < spread[0.1]
+    sharded = cl.clients(cl.digits(), 10, shards=2)
+    assert max(len(y.unique()) for _, y in sharded.train) <= 4
+
+
+def test_set_aside_stays_at_each_client():
+    clients = fleet()
+    aside = clients.set_aside(0.2)
+    rows = lambda x: sorted(map(tuple, x.flatten(1).tolist()))
+    for (x, _), (a, _), (b, _) in zip(clients.train, aside.train, aside.test, strict=True):
+        assert rows(torch.cat([a, b])) == rows(x)
+
+
+# ---- refused
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        (dict(fraction=0), ValueError, "fraction must be a finite number > 0 and <= 1, got 0"),
+        (dict(fraction=1.5), ValueError, "fraction must be"),
+        (dict(rounds=0), ValueError, "rounds must be a whole number >= 1, got 0"),
+        (dict(local_epochs=0), ValueError, "local_epochs must be"),
+        (dict(server="mean"), ValueError, "'fedavg', 'fedavgm', 'fedadam', 'median', 'trimmed'"),
+        (dict(noise=1.0), ValueError, "noise needs a clip"),
+        (dict(clip=0.0), ValueError, "clip must be a finite number > 0"),
+        (dict(clip=1.0, noise=-1), ValueError, "noise must be"),
+        (dict(mu=-1), ValueError, "mu must be"),
+        (dict(epochs=3), TypeError, "unknown option 'epochs': a fleet takes rounds"),
+        (dict(lr=0), ValueError, "lr must be"),
+        (dict(optimizer="rmsprop"), ValueError, "optimizer must be"),
+    ],
+)
+def test_options_out_of_range(options, error, words):
+    clients = fleet()
+    with pytest.raises(error, match=words):
+        cl.fleet_train(cl.Finetune(net_of(clients)), clients, **options)
+
+
+def test_clients_that_are_none():
+    pair = fleet().train[0]
+    empty, names = (pair[0][:0], pair[1][:0]), tuple("abcd")
+    with pytest.raises(ValueError, match="needs at least one client"):
+        cl.Clients("none", (), (), ("a",))
+    with pytest.raises(ValueError, match="client 1 has no sample to train: leave it out"):
+        cl.Clients("few", (pair, empty), (pair, pair), names)
+    with pytest.raises(ValueError, match="client 0, train: "):
+        cl.Clients("classless", (pair,), (pair,), ("a",))
+    with pytest.raises(ValueError, match="one shape"):
+        other = torch.rand(3, 1, 1, 6), torch.tensor([0, 1, 2])
+        cl.Clients("unlike", (pair, other), (pair, other), names)
+    with pytest.raises(ValueError, match="as many of each"):
+        cl.Clients("halves", (pair, pair), (pair,), names)
+    with pytest.raises(TypeError, match="clients must be Clients"):
+        cl.fleet_train(cl.Finetune(net_of(fleet())), cl.digits())
+    with pytest.raises(ValueError, match="alpha or shards, not both"):
+        cl.clients(cl.digits(), 5, alpha=1, shards=2)
+    with pytest.raises(ValueError, match="fewer clients, or a larger alpha"):
+        cl.clients(cl.digits(), 1000, alpha=0.001)
+    with pytest.raises(ValueError, match="arrival must be 'together', 'apart' or the order"):
+        fleet().split(2, arrival=[[0, 1]])
