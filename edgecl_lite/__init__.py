@@ -48,8 +48,9 @@ from .methods import NearestMean, StreamingLDA
 from .fleet.members import Arrivals, Clients, clients, in_turn
 from .fleet.messages import message, opened
 from .fleet.personal import personalise
-from .fleet.rounds import federate, fleet_train
+from .fleet.train import federate, fleet_sweep, fleet_train
 from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
+from .fleet.watches import smartwatch_clients
 
 LATER = {
     "plots": "plots",
