@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from edgecl_lite import Clients, Finetune, digits, federate, mlp, split
+from edgecl_lite import Clients, FedAdam, Finetune, clients, digits, federate, mlp, split
 from edgecl_lite.fleet import masks as hiding
 from edgecl_lite.fleet.leak import closest, gradient_of, leaked, psnr
 from edgecl_lite.fleet.masks import in_units, masks_of, pair_seeds, quantised, recovered, summed, under_masks
+from edgecl_lite.fleet.plan import FleetPlan
 from edgecl_lite.fleet.privacy import delta_of, epsilon, noise_for
+from edgecl_lite.fleet.rounds import merged
 from edgecl_lite.lanes import lane, stack
 from edgecl_lite.models import initial
 
@@ -295,3 +297,79 @@ def test_epsilon_of_hardly_any_noise_is_infinite():
 def test_epsilon_refuses(call, told):
     with pytest.raises(ValueError, match=told):
         call()
+
+
+# ---- noise on the sum: what makes ε true
+
+FLEET = clients(DATA, 10, alpha=1.0)
+
+
+def after_a_round(moves, there=None, called=10, **options):
+    """(θ before, θ after) of a round in which the clients report θ + moves; there: who answers."""
+    plan = FleetPlan(Finetune(NET), FLEET, 2, **options)
+    if there is not None:
+        plan.reporting = lambda turn: there.expand(2, -1)
+    theta, state = plan.start()
+    server = {k.removeprefix("server."): v for k, v in state.items() if k.startswith("server.")}
+    told = {k: v[:, None] + moves[k] for k, v in theta.items()}
+    return theta, merged(plan, 0, theta, told, plan.call(0), server)[0]
+
+
+def drawn_moves(seed=0, size=1.0):
+    return {k: size * torch.randn(2, 10, *v.shape[1:], generator=seeded(seed)) for k, v in START.items()}
+
+
+def apart(a, b):
+    """‖a − b‖ of each seed."""
+    return sum((a[k] - b[k]).double().flatten(1).square().sum(1) for k in a).sqrt()
+
+
+def test_noise_has_the_deviation_that_was_told():
+    """On the sum noise · clip, so on the mean that by the number of clients called."""
+    none = {k: torch.zeros_like(v) for k, v in drawn_moves().items()}
+    theta, after = after_a_round(none, clip=2.0, noise=1.5)
+    drawn = torch.cat([(after[k] - theta[k]).flatten() for k in theta])
+    assert drawn.std().item() == pytest.approx(1.5 * 2.0 / 10, rel=0.02)
+    assert abs(drawn.mean()) < 0.01
+
+
+@pytest.mark.parametrize("server", ["fedavg", "fedavgm"])
+@pytest.mark.parametrize("how", ["NaN", "silent", "huge", "beyond float32", "opposite"])
+def test_no_client_moves_the_model_by_more_than_its_share(how, server):
+    """Under the same noise: whatever one client does, its part is clip / called at the most."""
+    options = dict(clip=1.0, noise=0.5, server=server)
+    there, moves = torch.ones(10, dtype=torch.bool), drawn_moves()
+    silent = there & (torch.arange(10) != 3)
+    without = after_a_round(moves, silent, **options)[1]
+    changed = {k: v.clone() for k, v in moves.items()}
+    for v in changed.values():
+        v[:, 3] *= {"NaN": math.nan, "huge": 1e10, "beyond float32": 1e30, "opposite": -1.0}.get(how, 1)
+    with_it = after_a_round(changed, there, **options)[1]
+    assert (apart(with_it, without) < 0.1 * (1 + 1e-4)).all()
+    if how in ("silent", "huge", "opposite"):
+        assert (apart(with_it, without) > 0.0999).all()
+
+
+def test_who_does_not_come_makes_the_mean_smaller_not_the_share_larger():
+    moves, few = drawn_moves(), torch.arange(10) < 2
+    theta, after = after_a_round(moves, few, clip=1.0, noise=1e-9)
+    assert (apart(after, theta) < 0.2).all()
+
+
+def test_the_rule_of_the_server_sees_the_noised_mean_only():
+    """FedAdam's step hangs on what was noised: with overwhelming noise it is that of noise alone."""
+    options = dict(clip=1e-6, noise=1e6, server=FedAdam(lr=0.1))
+    (theta, one), (_, two) = (after_a_round(drawn_moves(seed), **options) for seed in (0, 1))
+    assert (apart(one, two) < 1e-4 * apart(one, theta)).all()
+
+
+def test_no_noise_for_a_median():
+    for server in ("median", "trimmed"):
+        with pytest.raises(ValueError, match="noise is for a mean"):
+            FleetPlan(Finetune(NET), FLEET, clip=1.0, noise=1.0, server=server)
+
+
+@pytest.mark.parametrize("options", [dict(clip=0.0), dict(clip=-1), dict(clip=1.0, noise=-1), dict(noise=1)])
+def test_clip_and_noise_refuse(options):
+    with pytest.raises(ValueError, match="clip|noise"):
+        FleetPlan(Finetune(NET), FLEET, **options)
