@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgecl_lite import Clients, FedAdam, Finetune, clients, digits, federate, mlp, split
+from edgecl_lite import Clients, FedAdam, Finetune, clients, digits, federate, mlp, split, stored
 from edgecl_lite.fleet import masks as hiding
 from edgecl_lite.fleet.leak import closest, gradient_of, leaked, psnr
 from edgecl_lite.fleet.masks import in_units, masks_of, pair_seeds, quantised, recovered, summed, under_masks
@@ -266,6 +266,43 @@ def test_epsilon_in_sixty_digits(rounds, noise, delta, known):
     assert epsilon(rounds, noise, delta) == pytest.approx(known, rel=1e-11)
     if known:
         assert noise_for(known, rounds, delta) == pytest.approx(noise, rel=1e-10)
+
+
+def cells():
+    """(at, fraction, noise, rounds, delta) of the stored tables."""
+    table = stored("epsilon")
+    axes = [list(enumerate(table[k])) for k in ("fractions", "noise", "rounds", "deltas")]
+    for f, fraction in axes[0]:
+        for z, noise in axes[1]:
+            for r, rounds in axes[2]:
+                for d, delta in axes[3]:
+                    yield lambda name, at=(f, z, r, d): _in(table[name], at), fraction, noise, rounds, delta
+
+
+def _in(table, at):
+    for i in at:
+        table = table[i]
+    return table
+
+
+def test_the_accountant_is_the_oracle():
+    """stored("epsilon"), by `make epsilon`: dp-accounting's privacy loss distributions at fraction 1."""
+    whole = [cell for cell in cells() if cell[1] == 1]
+    assert len(whole) == 70
+    for told, _, noise, rounds, delta in whole:
+        assert epsilon(rounds, noise, delta) == pytest.approx(told("Poisson"), rel=1e-4)
+        twice = epsilon(rounds, noise / 2, delta)  # one client replaced: 2 clip; Rényi orders are a bound
+        assert twice * 0.999 < told("without replacement") < 1.2 * twice
+
+
+def test_fewer_called_show_less():
+    """By the tight reading always; by the bound never more, and much less under much noise."""
+    for told, fraction, noise, rounds, delta in cells():
+        everybody = [epsilon(rounds, z, delta) for z in (noise, noise / 2)]
+        assert fraction == 1 or told("Poisson") < everybody[0]
+        assert told("without replacement") < 1.2 * everybody[1]
+        if noise >= 5 and rounds > 1:
+            assert fraction > 0.25 or told("without replacement") < 0.6 * everybody[1]
 
 
 def test_epsilon_rises_with_rounds_and_falls_with_noise_and_delta():
