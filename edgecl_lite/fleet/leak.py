@@ -37,7 +37,8 @@ def leaked(net, sent):
     linear layer has a bias, KeyError where `sent` lacks it.
     """
     name = first_linear(net)
-    slope, shift = sent[f"{name}weight"], sent[f"{name}bias"].unsqueeze(-1)
+    slope = sent[f"{name}weight"]  # (…, units, pixels)
+    shift = sent[f"{name}bias"].unsqueeze(-1)
     return (slope / shift).masked_fill(shift == 0, torch.nan)
 
 
@@ -55,7 +56,8 @@ def psnr(found, sample):
 
     found, sample: broadcast, (…, pixels) -> (…). Infinite where they are equal, NaN where found is.
     """
-    return -10 * (found.double() - sample).square().mean(-1).log10()
+    error = (found.double() - sample).square()
+    return -10 * error.mean(-1).log10()
 
 
 def closest(found, samples):

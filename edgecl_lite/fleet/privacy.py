@@ -80,8 +80,9 @@ def noise_for(epsilon, rounds, delta=1e-5):
 
 def delta_of(epsilon, mu):
     """δ(ε) of a Gaussian mechanism that moves its output by μ deviations."""
-    far = epsilon / mu + mu / 2
-    return math.exp(_log_tail(epsilon / mu - mu / 2)) - math.exp(epsilon + _log_tail(far))
+    near, far = epsilon / mu - mu / 2, epsilon / mu + mu / 2
+    odds = epsilon + _log_tail(far)
+    return math.exp(_log_tail(near)) - math.exp(odds)
 
 
 def _log_tail(x):
@@ -96,7 +97,10 @@ def _log_tail(x):
 def _bisected(below, low, high):
     """Where `below` turns from true to false between two numbers."""
     while low < (middle := (low + high) / 2) < high:
-        low, high = (middle, high) if below(middle) else (low, middle)
+        if below(middle):
+            low = middle
+        else:
+            high = middle
     return high
 
 
