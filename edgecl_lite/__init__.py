@@ -51,8 +51,9 @@ from .fleet.members import Arrivals, Clients, clients, in_turn
 from .fleet.messages import message, opened
 from .fleet.personal import personalise
 from .fleet.privacy import epsilon, noise_for
-from .fleet.rounds import federate, fleet_train
+from .fleet.train import federate, fleet_sweep, fleet_train
 from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
+from .fleet.watches import smartwatch_clients
 
 LATER = {
     "plots": "plots",

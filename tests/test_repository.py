@@ -278,6 +278,7 @@ LAYERS = """
     device/budget
     device/boards device/energy device/export
     device/advice
+    fleet
     plots lessons
     machine/environment
     widgets

@@ -12,7 +12,8 @@ from ..learn import evaluate
 from ..machine.settled import settled
 from ..method import Finetune
 from .plan import FleetPlan
-from .rounds import beginning, own_accuracy, personal
+from .rounds import beginning
+from .train import own_accuracy, personal
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ federated_learning.
 
 from ..fleet.members import Arrivals, Clients
 from ..fleet.plan import FleetPlan
-from ..fleet.rounds import follow
+from ..fleet.train import follow
 from ..machine.settled import settled
 from .live import Live
 
