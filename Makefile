@@ -6,6 +6,7 @@
 #   make claims  which claims of the lessons fall with other seeds (or EDGECL_SEEDS=+100 make claims, for one shift)
 #   make sizes   what there is to read for each method, counted anew: docs/reading.md
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
+#   make epsilon privacy where only some of a fleet are called (minutes)
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -19,10 +20,10 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export ledger clean
+.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon ledger clean
 
 help:
-	@sed -n '2,9s/^# *//p' Makefile
+	@sed -n '2,10s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -93,6 +94,12 @@ $(TOOLS): tests/export.requirements.txt $(TESTS)
 export: $(TOOLS)
 	$(PY) -m pytest -q tests/device/test_export.py -k "not record"
 	PYTHONPATH=tests/tools $(PY) tests/device/test_export.py
+
+# An accountant of privacy, in an environment of its own, which is gone afterwards: 250 MB, some minutes.
+epsilon: | $(PY)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PY) -m venv $$folder && \
+	  $$folder/bin/python -m pip --disable-pip-version-check install -q -r tests/epsilon.requirements.txt && \
+	  OMP_NUM_THREADS=1 $$folder/bin/python tests/tools/epsilon.py
 
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)

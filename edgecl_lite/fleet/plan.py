@@ -15,7 +15,7 @@ from ..method import Finetune, Joint
 from ..plan import Plan
 from .local import Round, chance
 from .members import Arrivals, Clients
-from .server import RULES, FedAvg
+from .server import RULES, FedAvg, Trimmed
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,10 @@ class FleetOptions:
     round; local_epochs, batch_size, lr, optimizer: of a client's work, which begins with a new
     optimiser. server: a name of `RULES`, or a rule with its arguments such as FedAdam(lr=0.1). mu:
     the pull towards the server's model (FedProx). dropped: probability that a report never
-    comes; stragglers: that a client gets only some of its steps done, a share drawn evenly. clip,
-    noise: each report is cut to this norm, and normal noise of deviation noise · clip is added to
-    the sum of them (`privacy.epsilon` says what that is worth). every: rounds between two points.
+    comes; stragglers: that a client gets only some of its steps done, a share drawn evenly. clip:
+    each report moves no further than this norm, and all count alike; noise: normal noise of
+    deviation noise · clip is added to their sum, over all that were called, before the server's
+    rule (`epsilon` says what that is worth). every: rounds between two points.
     """
 
     rounds: int = 20
@@ -59,6 +60,9 @@ class FleetOptions:
             raise ValueError(f"noise needs a clip: {why}; got noise={self.noise} and clip=None")
         if not isinstance(self.server, FedAvg):
             own["server"] = RULES[choice("server", self.server, tuple(RULES))]
+        if own["noise"] and isinstance(own.get("server", self.server), Trimmed):
+            why = "a client can move it by more than clip / clients, and no ε would hold"
+            raise ValueError(f"noise is for a mean: of a median or a trimmed mean, {why}")
         vars(self).update(own)
 
     @classmethod
