@@ -36,7 +36,7 @@ class Turn:
 
     step: rounds so far; params: the server's model {name: (seeds, …)}; state: of the clients
     {name: (seeds, clients, …)}, and of the server, server.… (seeds, …). Of the round that led here:
-    who (seeds, called), which clients took part; weights (seeds, called), what each counted, 0 where
+    who (seeds, called), which clients took part; weights (seeds, called), what each counted: 0 if
     no report came or it was not finite; reports {name: (seeds, called, …)}.
     """
 
@@ -137,12 +137,15 @@ def returned(own, kept, who):
 
 def at_each(plan, phase, theta, own, verb):
     """What all clients carry after a verb of their method, for the task of this phase."""
-    method, after = plan.verbs_of(plan.lanes), []
-    for c in range(plan.members):
-        state = {k: v[:, c] for k, v in own.items()}
-        task = task_of(plan, phase, c)
-        after.append(state if task is None else verb(method, theta, state, task))
+    states = ({k: v[:, c] for k, v in own.items()} for c in range(plan.members))
+    after = [at_one(plan, phase, c, theta, state, verb) for c, state in enumerate(states)]
     return {k: torch.stack([one[k] for one in after], 1) for k in own}
+
+
+def at_one(plan, phase, client, theta, state, verb):
+    """What one client carries after a verb, lanes (seeds, …)."""
+    task = task_of(plan, phase, client)
+    return state if task is None else verb(plan.verbs_of(plan.lanes), theta, state, task)
 
 
 def begins(method, theta, state, task):
@@ -154,7 +157,7 @@ def ends(method, theta, state, task):
 
 
 def task_of(plan, phase, client):
-    """A task as begin_task and end_task get it, of one client, for all seeds; None without samples."""
+    """A task of one client as begin_task and end_task get it, for all seeds; None if empty."""
     t = plan.stream.turns[client][phase]
     x, y = (v.to(plan.base.device) for v in plan.stream.shares[client][t][0])
     if not len(y):
@@ -165,6 +168,20 @@ def task_of(plan, phase, client):
     drawn = [chance(seed, client, plan.total + phase) for seed in plan.seeds]
     dice = Dice(drawn, torch.arange(len(drawn)), plan.base.device)
     return {"number": phase, "begins": 0, "rng": dice, **data}
+
+
+def alone(plan, step, client, theta, state):
+    """(report, state) of one client's work in a round, on its own machine, lanes (1, …).
+
+    It gets only messages: the model with which a task has ended comes with the next task.
+    """
+    phase, nth = plan.place(step)
+    if nth == 0 and phase > 0:
+        state = at_one(plan, phase - 1, client, theta, state, ends)
+    if nth == 0:
+        state = at_one(plan, phase, client, theta, state, begins)
+    job = plan.round(step, torch.tensor([[client]]), shares=plan.shares(step)[:, [client]])
+    return finished(trained(plan.verbs_of(1), job, theta, state, plan.options.mu))
 
 
 # ---- what was seen
@@ -215,12 +232,16 @@ def personal(plan, turn, step, epochs=None):
     who = torch.arange(plan.members).expand(plan.lanes, -1)
     own, _ = apart(turn.state)
     sent, job = to_clients(turn.params, plan.members), plan.round(step, who, epochs)
-    working = trained(plan.verbs_of(lanes_of(sent)), job, sent, called(own, who))
+    return finished(trained(plan.verbs_of(lanes_of(sent)), job, sent, called(own, who)))[0]
+
+
+def finished(working):
+    """What a generator hands back at its end."""
     while True:
         try:
             next(working)
         except StopIteration as end:
-            return end.value[0]
+            return end.value
 
 
 def own_accuracy(plan, params, phase):
@@ -289,7 +310,7 @@ def beginning(plan):
 
 
 def follow(plan, turn=None, observer=None, journal=None):
-    """After every step the `FleetPoint` that is due, or None: what there is to see of a training."""
+    """After every step the `FleetPoint` that is due, or None: all there is to see of it."""
     observer = observer or FleetObserver(plan)
     if turn is None:
         turn = beginning(plan)
