@@ -4,11 +4,11 @@ from pathlib import Path
 
 from ..machine import disk
 
-AGAIN = {"ewc": "make ledger ARGS=--table", "export": "make export"}
+AGAIN = {"ewc": "make ledger ARGS=--table", "export": "make export", "fleet": "make fleet"}
 
 
 def stored(name):
-    """What `make stored` ("ewc": `make ledger`) computed for a lesson, a dict.
+    """What `make stored` computed for a lesson, or the command in `AGAIN`: a dict.
 
     Errors: FileNotFoundError for other names, ValueError where a bit of the file has changed.
     """
