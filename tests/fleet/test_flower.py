@@ -213,8 +213,9 @@ print([e for e in elsewhere if "127.0.0.1" not in str(e)], [w for w in written i
 
 @needs_flower
 def test_no_socket_and_no_file_elsewhere(tmp_path):
-    """Every connection, look-up, process and file of a whole run, as Python itself reports them."""
-    env = os.environ | {"FLWR_HOME": str(tmp_path / "flower"), "HOME": str(tmp_path)}
+    """Every connection, look-up, process and file of a run, as Python reports them; torch's cache aside."""
+    home = str(tmp_path / "flower")
+    env = os.environ | {"FLWR_HOME": home, "HOME": str(tmp_path), "TORCHINDUCTOR_CACHE_DIR": home}
     done = subprocess.run([sys.executable, "-c", GUARDED], capture_output=True, text=True, env=env)
     assert done.stdout.strip() == "[] []", done.stderr
     assert {p.name for p in tmp_path.iterdir()} <= {"flower"}
