@@ -14,7 +14,7 @@ from .learn import Diverged, Point, learn
 from .lessons.results import stored
 from .machine.environment import diagnose, memory_note, setup
 from .method import Exhausted, Finetune, Joint, swept
-from .models import apply, cnn, initial, layers, mlp
+from .models import apply, cnn, initial, layers, mlp, wrist_net
 from .run import Run, best
 from .streams import Stream, Task, permuted, rotated, split
 from .train import sweep, train
@@ -47,8 +47,10 @@ from .methods import NearestMean, StreamingLDA
 # 07: a fleet
 from .fleet.members import Arrivals, Clients, clients, in_turn
 from .fleet.messages import message, opened
-from .fleet.rounds import federate, fleet_train
+from .fleet.personal import personalise
+from .fleet.train import federate, fleet_sweep, fleet_train
 from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
+from .fleet.watches import smartwatch_clients
 from .lessons.engine import flower_rounds
 
 LATER = {

@@ -14,6 +14,7 @@ from torch.func import functional_call, vmap
 
 from ._refuse.arguments import several, whole
 from .lanes import lanes_of
+from .machine.along_time import along_time
 from .machine.pieces import in_pieces
 from .machine.settled import settled
 
@@ -43,6 +44,23 @@ def cnn(stream, channels=(16, 32)):
     with torch.no_grad():
         features = body(torch.zeros(1, *stream.shape)).shape[1]
     return nn.Sequential(*body, nn.Linear(features, stream.outputs))
+
+
+@settled
+def wrist_net(stream, channels=(16, 32)):
+    """Small convolutional net along time, for sensors; `net[:-1]` is the front.
+
+    For each of channels a 1×5 convolution with stride 2, GroupNorm, ReLU; then the largest value of
+    every channel, flat, and a linear head: 3,415 weights for the smart watch.
+    """
+    check_stream(stream)
+    (last, height, width), body = stream.shape, []
+    for each in several("channels", channels):
+        each, width = whole("each of channels", each), -(-width // 2)
+        body += [nn.Conv2d(last, each, (1, 5), (1, 2), (0, 2)), nn.GroupNorm(1, each), nn.ReLU()]
+        last = each
+    pool = nn.MaxPool2d((1, width)), nn.Flatten()
+    return nn.Sequential(*body, *pool, nn.Linear(last * height, stream.outputs))
 
 
 def check_stream(stream):
@@ -77,9 +95,9 @@ def learns(net):
 def layers(net, params, x):
     """Walk the network: yield (prefix of names, layer, its params, input, output); x (lanes, n, …).
 
-    Linear layers broadcast over the lanes, layers without weights do not see them, and any other
-    layer (Conv2d, GroupNorm, a module with a `forward` of its own) goes through `vmap`. None
-    changes its input.
+    Linear layers and convolutions along time broadcast over the lanes, layers without weights do
+    not see them, and any other layer (Conv2d, GroupNorm, a module with a `forward` of its own) goes
+    through `vmap`. None changes its input.
     """
     for name, layer in net._modules.items() if type(net) is nn.Sequential else [("", net)]:
         prefix = f"{name}." if name else ""
@@ -103,6 +121,8 @@ def through(layer, own, x):
     """Output of any layer for x (lanes, n, …); its buffers come along to the device of x."""
     held = {name: b.to(x.device) for name, b in layer.named_buffers()}
     x = x.clone() if writes(layer) else x.contiguous()  # as torch's own layers would hand it on
+    if (out := along_time(layer, own, x)) is not None:
+        return out
     if own:
         return vmap(lambda p, z: functional_call(layer, held | p, (z,)))(own, x)
     flat = x.flatten(0, 1)

@@ -180,6 +180,7 @@ def joined(runs, grid):
         grid=grid,
         curve=fold("curve", np.nan),
         predicted=fold("predicted", 255),
+        clients=first.clients if first.clients is None else axes.fold(_of_clients(runs)),
         params={k: torch.cat([run.params[k] for run in runs]) for k in first.params},
         state=state,
         carried={},
@@ -189,6 +190,11 @@ def joined(runs, grid):
         notes=list(dict.fromkeys(notes)),
         settings={k: v for k, v in first.settings.items() if k not in grid} | {"grid": grid},
     )
+
+
+def _of_clients(runs):
+    """`clients` of the Runs of a fleet, (lanes, clients, after, on)."""
+    return np.concatenate([run.axes.flat(run.clients) for run in runs])
 
 
 def _padded(runs, name, points, nothing):

@@ -256,7 +256,8 @@ def test_what_counts_as_a_line_of_code():
 
 # The order in which modules may build on each other; a module sees those on lines above it, and its own line.
 LAYERS = """
-    _refuse/arguments _refuse/shares _refuse/journals machine/settled machine/disk machine/pieces lanes
+    _refuse/arguments _refuse/shares _refuse/journals machine/settled machine/disk machine/pieces
+    machine/along_time lanes
     metrics _refuse/given _refuse/engine
     _refuse/mend machine/records machine/run_file
     _refuse/samples data/download
@@ -271,12 +272,13 @@ LAYERS = """
     learn
     journal
     train
-    fleet meta
+    meta
     device/measure
     device/rules
     device/budget
     device/boards device/energy device/export
     device/advice
+    fleet
     plots lessons
     machine/environment
     widgets

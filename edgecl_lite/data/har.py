@@ -15,10 +15,10 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 import torch
-from torch import nn
 
 from .._refuse.arguments import number, several, whole
 from ..machine.settled import settled
+from ..models import wrist_net
 from ..streams import Stream, Task
 from .download import at_hand, fetched
 from .images import Dataset
@@ -113,20 +113,7 @@ def har_windows():
     return x, *(torch.from_numpy(part.astype(np.int64)) for part in (y, person, recording))
 
 
-@settled
-def har_net(stream, channels=(16, 32)):
-    """Small convolutional net along time; `net[:-1]` is the front.
-
-    For each of channels a 1×5 convolution with stride 2, GroupNorm, ReLU; then the largest value of
-    every channel, flat, and a linear head.
-    """
-    (last, height, width), body = stream.shape, []
-    for each in several("channels", channels):
-        each, width = whole("each of channels", each), -(-width // 2)
-        body += [nn.Conv2d(last, each, (1, 5), (1, 2), (0, 2)), nn.GroupNorm(1, each), nn.ReLU()]
-        last = each
-    pool = nn.MaxPool2d((1, width)), nn.Flatten()
-    return nn.Sequential(*body, *pool, nn.Linear(last * height, stream.outputs))
+har_net = wrist_net  # the same net along time: phone at the waist, watch at the wrist
 
 
 def _people(name, people):

@@ -9,18 +9,13 @@ device. McMahan et al. 2017, algorithm 1. Lesson: federated_learning.
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from ..lanes import lane, lanes_of, named, part
-from ..learn import Observer, Point, evaluate
 from ..machine.settled import settled
-from ..method import Finetune
 from ..plan import Dice
-from ..train import OWN, collected
 from .local import chance, trained
 from .messages import message
-from .plan import FleetPlan
 from .privacy import clipped, noised
 
 
@@ -36,8 +31,8 @@ class Turn:
 
     step: rounds so far; params: the server's model {name: (seeds, …)}; state: of the clients
     {name: (seeds, clients, …)}, and of the server, server.… (seeds, …). Of the round that led here:
-    who (seeds, called), which clients took part; weights (seeds, called), what each counted: 0 if
-    no report came or it was not finite; reports {name: (seeds, called, …)}.
+    who (seeds, called), which clients took part; weights (seeds, called), what each counted, 0
+    where no report came or it was not finite; reports {name: (seeds, called, …)}.
     """
 
     step: int
@@ -106,6 +101,12 @@ def _over(rows, like):
     return rows.view(*rows.shape, *[1] * (like.dim() - rows.dim()))
 
 
+@settled
+def beginning(plan):
+    """The `Turn` before the first round."""
+    return Turn(0, *plan.start())
+
+
 # ---- what lies where: (seeds, …) at the server, (seeds, clients, …) in all, lanes in a round
 
 
@@ -157,7 +158,7 @@ def ends(method, theta, state, task):
 
 
 def task_of(plan, phase, client):
-    """A task of one client as begin_task and end_task get it, for all seeds; None if empty."""
+    """A task as begin_task and end_task get it, of one client under all seeds; None if empty."""
     t = plan.stream.turns[client][phase]
     x, y = (v.to(plan.base.device) for v in plan.stream.shares[client][t][0])
     if not len(y):
@@ -168,6 +169,9 @@ def task_of(plan, phase, client):
     drawn = [chance(seed, client, plan.total + phase) for seed in plan.seeds]
     dice = Dice(drawn, torch.arange(len(drawn)), plan.base.device)
     return {"number": phase, "begins": 0, "rng": dice, **data}
+
+
+# ---- a client by itself
 
 
 def alone(plan, step, client, theta, state):
@@ -184,57 +188,6 @@ def alone(plan, step, client, theta, state):
     return finished(trained(plan.verbs_of(1), job, theta, state, plan.options.mu))
 
 
-# ---- what was seen
-
-
-@dataclass(frozen=True, repr=False)
-class FleetPoint(Point):
-    """What `federate` saw after a round; step counts rounds, and params are the server's model.
-
-    accuracy (seeds, on): of the common model, on all clients' test samples of each task. own
-    (seeds, clients, on): of each client on its own test samples, after local_epochs more on its own
-    training samples; NaN within a phase. who, weights, reports: see `Turn`.
-    """
-
-    who: object = None
-    weights: object = None
-    reports: dict | None = None
-
-
-class FleetObserver(Observer):
-    """Looks after every round; what is not finite never reaches the common model."""
-
-    def seen(self, turn, journal=None):
-        """The `FleetPoint` of this turn if one is due, else None."""
-        if turn is None:  # within a round
-            return None
-        point = self.point(turn) if self.plan.due(turn.step) else None
-        if journal is not None:
-            journal.keep(turn, point, self)
-        return point
-
-    def point(self, turn):
-        plan, step = self.plan, turn.step
-        phase = plan.place(max(0, step - 1))[0]
-        ended = step > 0 and plan.place(step)[1] == 0
-        model = Finetune(plan.method.net)
-        accuracy, predicted = evaluate(model, turn.params, {}, plan.stream, phase)
-        own = np.full((plan.lanes, plan.members, len(plan.stream)), np.nan)
-        if ended:
-            own = own_accuracy(plan, personal(plan, turn, step - 1), phase)
-        seen = accuracy, predicted, turn.params, turn.state, {}, plan.notes
-        told = {"own": own, "who": turn.who, "weights": turn.weights, "reports": turn.reports}
-        return FleetPoint(step, plan.total, phase, ended, *seen, **told)
-
-
-def personal(plan, turn, step, epochs=None):
-    """Each client's own model, lanes (seeds × clients): some epochs from the common one."""
-    who = torch.arange(plan.members).expand(plan.lanes, -1)
-    own, _ = apart(turn.state)
-    sent, job = to_clients(turn.params, plan.members), plan.round(step, who, epochs)
-    return finished(trained(plan.verbs_of(lanes_of(sent)), job, sent, called(own, who)))[0]
-
-
 def finished(working):
     """What a generator hands back at its end."""
     while True:
@@ -242,80 +195,3 @@ def finished(working):
             next(working)
         except StopIteration as end:
             return end.value
-
-
-def own_accuracy(plan, params, phase):
-    """(seeds, clients, on): of each client's model, lanes, on its own test samples of each task."""
-    method, found = (
-        Finetune(plan.method.net),
-        np.full((plan.lanes, plan.members, len(plan.stream)), np.nan),
-    )
-    for c in range(plan.members):
-        mine = lane(params, torch.arange(plan.lanes) * plan.members + c)
-        for on in range(len(plan.stream)):
-            x, y = plan.stream.shares[c][on][1]
-            if len(y):
-                found[:, c, on] = right(method, mine, x, y, plan.stream.active(phase, on))
-    return found
-
-
-@torch.no_grad()
-def right(method, params, x, y, active):
-    """The share of right answers of each lane, (lanes,)."""
-    logits = method.predict(params, {}, x).cpu().masked_fill(~active, -torch.inf)
-    return (logits.argmax(-1) == y).double().mean(1).numpy()
-
-
-# ---- training
-
-
-@settled
-def federate(method, clients, seeds=1, **options):
-    """Train a fleet: a `FleetPoint` at the start, every `every` rounds, after each phase.
-
-    clients: `Clients`, or their `Arrivals` of tasks. Options: see `FleetOptions`.
-    """
-    yield from points(FleetPlan(method, clients, seeds, **options))
-
-
-def fleet_train(method, clients, seeds=1, **options):
-    """`federate` run to its end: a `Run`, whose lanes are the seeds.
-
-    accuracy (seeds, after, on): the common model on all clients' test samples; `clients` (seeds,
-    clients, after, on): each client's own model, local_epochs from the common one, on its own.
-    params: the common model; state: what the clients carry, (seeds, clients, …). Options: see
-    `FleetOptions`, and progress, journal, journal_every, resume as for `train`; a journal is
-    written at the ends of rounds.
-    """
-    own = {k: options.pop(k) for k in OWN & options.keys()}
-    plan = FleetPlan(method, clients, seeds, **options)
-    return collected(plan, points, gone_on, beginning, **own)
-
-
-@settled
-def points(plan, *going_on, journal=None):
-    """The `FleetPoint`s that are due; see `follow`."""
-    yield from filter(None, follow(plan, *going_on, journal=journal))
-
-
-def gone_on(kept, plan):
-    """(turn, observer) from which a fleet's training goes on."""
-    return Turn(kept.step, plan.base.to(kept.params), plan.base.to(kept.state)), FleetObserver(plan)
-
-
-@settled
-def beginning(plan):
-    """The `Turn` before the first round."""
-    return Turn(0, *plan.start())
-
-
-def follow(plan, turn=None, observer=None, journal=None):
-    """After every step the `FleetPoint` that is due, or None: all there is to see of it."""
-    observer = observer or FleetObserver(plan)
-    if turn is None:
-        turn = beginning(plan)
-        yield observer.seen(turn, journal)
-    elif journal is not None:
-        journal.keep(turn, None, observer)
-    for after in rounds(plan, turn):
-        yield observer.seen(after, journal)

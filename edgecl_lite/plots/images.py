@@ -1,9 +1,8 @@
 """Pictures of images and answers: walls of images, a memory on shelves, what was misread as what.
 
-Images are (n, channels, height, width), 0..1: three channels are drawn in their colours, one as ink
-on white paper, other numbers as the ink of their mean; of height 1 it is a sensor's window, drawn
-with a row for each channel. The sentence says what is not drawn as it is. `y` and `predicted` are
-output indices; 255 in `predicted` is no answer: told, not drawn. Most lessons.
+Images are (n, channels, height, width), 0..1, or windows of sensors, which are drawn as lines; the
+sentence says what is not drawn as it is (samples.py). `y` and `predicted` are output indices; 255
+in `predicted` is no answer: told, not drawn. Most lessons.
 """
 
 import numpy as np
@@ -14,56 +13,28 @@ from .curves import MANY, heat
 from .house import few, listed, percent, styled
 from .names import drawable, line, look, short, spoken, written
 from .page import bare
-
-INKED = dict(cmap="gray_r", vmin=0, vmax=1)  # how an image of one channel is drawn
-
-
-def pictures(x):
-    """(images, note): (n, height, width) of ink or (…, 3) of colours; what is not as it is."""
-    x = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, float)
-    if x.ndim != 4:
-        raise ValueError(f"images must be (n, channels, height, width), got shape {x.shape}")
-    _, channels, height, width = x.shape
-    if height == 1:
-        each = max(1, width // (2 * channels))  # a window is drawn about twice as wide as high
-        rows = f"; each window has a row for each of its {channels} channels"
-        return np.repeat(x[:, :, 0], each, axis=1), rows if channels > 1 else ""
-    if channels == 3:
-        return np.clip(x.transpose(0, 2, 3, 1), 0, 1), ""
-    return x.mean(1), f"; the mean of their {channels} channels is drawn" if channels > 1 else ""
+from .samples import Samples
 
 
 @styled()
 def wall(x, ax, titles=None, columns=8):
     """A wall of images, each with its title above it."""
-    x, note = pictures(x)
-    n, height, width = x.shape[:3]
+    samples = Samples(x)
+    n, height, width = len(samples), samples.height, samples.width
     gap = max(1, height // 16)  # in pixels of the images
     scale = ax.bbox.width / columns / (width + gap)  # of the screen, for one of an image
     room = 0 if titles is None else max(3 * height // 8, int(np.ceil(14 / scale)))
     down, across = height + room + gap, width + gap
-    ax.imshow(_sheet(x, columns, room + gap, gap), **INKED, interpolation="antialiased")
-    lefts = np.arange(n) % columns * across + gap - 0.5
-    tops = np.arange(n) // columns * down + room + gap - 0.5
+    lefts, tops = np.arange(n) % columns * across + gap, np.arange(n) // columns * down + room + gap
+    samples.draw(ax, lefts, tops, (max(1, -(-n // columns)) * down, columns * across))
     frame = dict(fill=False, edgecolor="#BBBBBB", linewidth=0.8, clip_on=False)
+    lefts, tops = lefts - 0.5, tops - 0.5  # of the corner of a pixel, not of its middle
     for left, top in zip(lefts, tops):
         ax.add_patch(Rectangle((left, top), width, height, **frame))
     _titles(ax, titles, lefts + width / 2, tops - gap / 2, scale * across)
     bare(ax)
     names = f" titled {listed(map(line, titles))}" if titles is not None else ""
-    return f"{n} image{'s' if n != 1 else ''}{names}{note}."
-
-
-def _sheet(x, columns, above, left):
-    """Images side by side as one, with so much paper above and left of each."""
-    rows = max(1, -(-len(x) // columns))
-    paper = float(x.ndim == 4)  # white: no ink, but all colours
-    colours = [(0, 0)] * (x.ndim - 3)
-    missing = 0, rows * columns - len(x)
-    tiles = np.pad(x, (missing, (above, 0), (left, 0), *colours), constant_values=paper)
-    down, across, *colours = tiles.shape[1:]
-    sheet = tiles.reshape(rows, columns, down, across, *colours).swapaxes(1, 2)
-    return sheet.reshape(rows * down, columns * across, *colours)
+    return f"{n} {samples.word}{'s' if n != 1 else ''}{names}{samples.note}."
 
 
 def _titles(ax, titles, xs, ys, room):
@@ -80,26 +51,25 @@ def shelves(x, y, ax, classes=10, width=25):
 
     Raises ValueError where there is not one y for each image.
     """
-    (images, note), y = pictures(x), np.asarray(y)
-    if y.shape != images.shape[:1]:
-        got = f"got {len(images)} images and y {y.shape}"
+    samples, y = Samples(x), np.asarray(y)
+    if y.shape != (len(samples),):
+        got = f"got {len(samples)} images and y {y.shape}"
         raise ValueError(f"shelves: expected one y for each image, {got}")
-    height, across, *colours = images.shape[1:]
-    paper = float(bool(colours))
-    sheet = np.full((classes, height + 2, width, across + 2, *colours), paper)
-    for c in range(classes):
-        own = images[y == c][:width]
-        sheet[c, 1:-1, : len(own), 1:-1] = own.swapaxes(0, 1)
-    sheet = sheet.reshape(classes * (height + 2), width * (across + 2), *colours)
-    ax.imshow(sheet, **INKED)
+    height, across = samples.height + 2, samples.width + 2
+    own = [np.flatnonzero(y == c)[:width] for c in range(classes)]
+    lefts = np.concatenate([np.arange(len(row)) * across + 1 for row in own])
+    tops = np.repeat(np.arange(classes) * height + 1, [len(row) for row in own])
+    paper = classes * height, width * across
+    samples.draw(ax, lefts, tops, paper, np.concatenate(own))
     bare(ax)
-    edges = np.arange(1, classes) * (height + 2) - 0.5
-    ax.hlines(edges, -0.5, sheet.shape[1] - 0.5, color="#CCCCCC", lw=0.7)
-    ax.set_yticks(np.arange(classes) * (height + 2) + (height + 1) / 2, range(classes))
+    edges = np.arange(1, classes) * height - 0.5
+    ax.hlines(edges, -0.5, paper[1] - 0.5, color="#CCCCCC", lw=0.7)
+    ax.set_yticks(np.arange(classes) * height + (height - 1) / 2, range(classes))
     ax.tick_params(length=0)
     ax.set_ylabel("class")
     known = listed(map(str, np.unique(y))) if len(y) else "nothing"
-    return f"{len(y)} picture{'s' if len(y) != 1 else ''}, of {known}{note}."
+    word = "window" if samples.of_sensors else "picture"
+    return f"{len(y)} {word}{'s' if len(y) != 1 else ''}, of {known}{samples.note}."
 
 
 @styled()
@@ -108,7 +78,7 @@ def strip(stream, ax, per_task=6):
     tasks, per_task = list(stream), whole("per_task", per_task)
     shown = few(len(tasks), MANY)
     rows = [_in_turn(tasks[i], per_task) for i in shown]
-    *_, note = pictures(rows[0])
+    samples = Samples(rows[0])
     wall(np.concatenate(rows), ax, columns=per_task)
     rows_at = np.linspace(*ax.get_ylim()[::-1], 2 * len(rows) + 1)[1::2]
     names, (labels, style) = spoken(t.name for t in tasks), written([t.name for t in tasks])
@@ -116,7 +86,8 @@ def strip(stream, ax, per_task=6):
     ax.tick_params(length=0)
     some = f"{len(shown)} of " * (len(shown) < len(tasks))
     told = listed(names[i] for i in shown)
-    return f"{per_task} training images of each of {some}{len(tasks)} tasks: {told}{note}."
+    what = f"{per_task} training {samples.word}s of each of {some}{len(tasks)} tasks"
+    return f"{what}: {told}{samples.note}."
 
 
 def _in_turn(task, most):
@@ -129,10 +100,11 @@ def _in_turn(task, most):
 
 
 @styled()
-def confusion(y, predicted, labels, ax):
+def confusion(y, predicted, labels, ax, word="image"):
     """How often each true class (row) got each answer (column), in per cent of the row.
 
     Shares below 2 % stay unwritten. y, predicted: (n,) indices into labels; 255 is no answer.
+    word: what a sample is called.
     """
     silent, labels = np.asarray(predicted) == 255, spoken(labels)
     y, predicted = np.stack([y, predicted])[:, ~silent].astype(int)
@@ -143,9 +115,9 @@ def confusion(y, predicted, labels, ax):
     heat(shares, ax, labels, least=0.02, upright=narrow)
     ax.set(xlabel="answer", ylabel="true")
     if not len(y):
-        return f"None of {len(silent)} test images gets an answer."
+        return f"None of {len(silent)} test {word}s gets an answer."
     right = percent((y == predicted).mean())
-    sentence = f"{right} of {len(y)} test images are answered correctly"
+    sentence = f"{right} of {len(y)} test {word}s are answered correctly"
     if silent.any():
         sentence += f", {silent.sum()} without an answer"
     wrong = counts - np.diag(counts.diagonal())
@@ -170,16 +142,17 @@ def misread(x, y, predicted, labels, ax, most=8):
     y, predicted = np.asarray(y), np.asarray(predicted)
     wrong = np.flatnonzero((y != predicted) & (predicted != 255))
     some = wrong[np.linspace(0, len(wrong) - 1, min(most, len(wrong))).astype(int)]
-    *_, note = pictures(x)
+    samples = Samples(x[:1])
     pairs = [(y[i], predicted[i]) for i in some]
     columns = min(8, -(-most // 2)) if most > 8 else most
+    columns = -(-columns // 2) if samples.of_sensors else columns  # twice as wide as high
     room = int(ax.bbox.width / columns / 5 - 3) // 2  # letters for each of the two
     names = spoken(labels, 24)
     brief = [short(name, room) for name in drawable(names)]
     titles = [f"{brief[true]} → {brief[said]}" for true, said in pairs]
     wall(np.asarray(x)[some], ax, titles, columns)
     if not pairs:
-        return "No image is misread."
+        return f"No {samples.word} is misread."
     said = listed(f"{names[true]} read as {names[said]}" for true, said in dict.fromkeys(pairs))
-    images = "images" if len(wrong) > 1 else "image"
-    return f"{len(some)} of {len(wrong)} misread {images}: {said}{note}."
+    words = samples.word + "s" * (len(wrong) > 1)
+    return f"{len(some)} of {len(wrong)} misread {words}: {said}{samples.note}."

@@ -2,8 +2,8 @@
 """Widgets: each a thin wrapper around a plot. Nothing else knows ipywidgets."""
 
 from .explore import explore
+from .fleet import live
 from .flip import flip
 from .guess import guess
-from .live import live
 from .meter import meter
 from .watch import watch

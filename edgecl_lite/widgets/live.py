@@ -37,15 +37,11 @@ class Live(Training):
     fallback = "A live panel: open this notebook in Jupyter to use it."
 
     def __init__(self, method, stream, *, seeds=1, **options):
-        known = {field.name for field in fields(Options)}
-        choices = {name: options.pop(name) for name in list(options) if name not in known}
-        plan = checked(method, stream, seeds, choices, **options)  # refuses what makes no sense
-        often = plan.spans[0] // max(40, 4 * plan.options.epochs)  # four times an epoch
-        beginning(plan)
-        self.seeds, self.options = seeds, {"every": max(1, often)} | options
-        self.method, self.stream, self.run, self.runs = method, stream, None, []
+        self.method, self.stream, self.seeds = method, stream, seeds
+        plan = self.planned(options)
+        self.run, self.runs = None, []
         self.names = plots.spoken(stream.names)
-        self.sliders = {k: value_slider(k, v, continuous=False) for k, v in plan.grid.items()}
+        self.sliders = {k: value_slider(k, v, continuous=False) for k, v in self.choices.items()}
         self.time = _time_slider()
         self.sentence, self.details, self.later = say(""), say(""), say(LATER)
         fig, ax = plots.figure(width=7.5, height=2.5)
@@ -63,6 +59,16 @@ class Live(Training):
         self._busy(False)
         self._ready()
         self.painter.paint()
+
+    def planned(self, options):
+        """The plan with all choices, which becomes sliders; refuses what makes no sense."""
+        known = {field.name for field in fields(Options)}
+        choices = {name: options.pop(name) for name in list(options) if name not in known}
+        plan = checked(self.method, self.stream, self.seeds, choices, **options)
+        often = plan.spans[0] // max(40, 4 * plan.options.epochs)  # four times an epoch
+        beginning(plan)
+        self.options, self.choices = {"every": max(1, often)} | options, plan.grid
+        return plan
 
     def run_blocking(self):
         """Train to the end in this call and return the Run, for tests and scripts."""
@@ -150,6 +156,3 @@ def _time_slider():
 
 def _bytes(run):
     return run.predicted.nbytes + nbytes(run.params) + nbytes(run.state)
-
-
-live = Live

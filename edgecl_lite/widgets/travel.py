@@ -36,10 +36,12 @@ class TimeTravel:
     def _draw(self, x, y, said):
         for artist in self.painter.moving:
             artist.remove()
-        answers = plots.confusion(y, said, self.names, self.axes[0])
+        word = plots.Samples(x).word
+        answers = plots.confusion(y, said, self.names, self.axes[0], word)
         images = plots.misread(x, y, said, self.names, self.axes[1], most=12)
         self.axes[1].apply_aspect()
-        self.painter.moving = [a for ax in self.axes for a in (*ax.images, *ax.patches, *ax.texts)]
+        kinds = "images", "collections", "patches", "texts"
+        self.painter.moving = [a for ax in self.axes for kind in kinds for a in getattr(ax, kind)]
         return f"{answers} {images}"
 
     def show(self, predicted, seen):

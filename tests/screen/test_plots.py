@@ -316,14 +316,74 @@ def test_other_numbers_of_channels_are_drawn_as_their_mean_and_told(ax, channels
     assert ("mean of" in plots.misread(x, y, 1 - y, "ab", plots.figure()[1])) == (channels > 1)
 
 
-@pytest.mark.parametrize("channels, width", [(9, 128), (3, 32), (6, 1)])
-def test_a_window_of_sensors_has_a_row_for_each_channel(ax, channels, width):
-    x = torch.arange(channels).view(1, channels, 1, 1).expand(1, channels, 1, width) / channels
-    assert plots.wall(x, ax, columns=1).endswith(
-        f"each window has a row for each of its {channels} channels."
-    )
-    column = np.asarray(ax.images[0].get_array())[:, -1]
-    assert list(dict.fromkeys(column)) == [*(x[0, :, 0, 0].double().numpy())]
+# ---- windows of sensors
+
+
+def windows(n=4, channels=6, readings=32):
+    """Samples whose every reading says where it is: window, channel, time."""
+    parts = [torch.arange(size) / size for size in (n, channels, readings)]
+    x = sum(part.view([-1 if i == axis else 1 for i in range(3)]) for axis, part in enumerate(parts)) / 3
+    return x.view(n, channels, 1, readings), torch.arange(n) % 2
+
+
+def lines_of(ax, channels):
+    """[(n, readings, 2)] of each channel's lines; there is no image, and lines have colours of their own."""
+    assert not ax.images and len(lines := ax.collections[:channels]) == channels
+    looks = [(*line.get_colors()[0], str(line.get_linestyle())) for line in lines]
+    assert len(set(looks)) == channels
+    assert all(line.get_linewidth()[0] <= 1 for line in lines)
+    return np.array([line.get_segments() for line in lines])
+
+
+@pytest.mark.parametrize("channels, readings", [(9, 128), (6, 32), (1, 4), (3, 1)])
+def test_a_window_of_sensors_is_drawn_as_lines_at_one_scale(ax, channels, readings):
+    x, _ = windows(4, channels, readings)
+    note = f"; each window has a line for each of its {channels} channels" if channels > 1 else ""
+    assert plots.wall(x, ax, columns=2) == f"4 windows{note}."
+    lines, times = lines_of(ax, channels), max(2, readings)  # a single reading is a level
+    assert lines.shape == (channels, 4, times, 2)
+    for i, frame in enumerate(ax.patches):
+        (left, top), high, wide = frame.get_xy(), frame.get_height(), frame.get_width()
+        across = np.linspace(0, 1, times)
+        assert np.allclose((lines[:, i, :, 0] - left) / wide, across)  # time from edge to edge
+        assert np.allclose((top + high - lines[:, i, :, 1]) / high, x[i, :, 0])  # 0 is below, 1 is above
+    assert wide == 2 * high and ax.get_ylim()[0] > ax.get_ylim()[1]
+    low, high = sorted(ax.get_ylim())
+    assert low <= lines[..., 1].min() and lines[..., 1].max() <= high
+    assert 0 <= ax.get_xlim()[1] - lines[..., 0].max() < 1
+
+
+def test_every_plot_of_samples_draws_windows_as_lines():
+    x, y = windows(12)
+    task = SimpleNamespace(name="watch", train=(x, y), classes=(0, 1))
+    told = "; each window has a line for each of its 6 channels."
+    pictures = {
+        "2 training windows of each of 1 tasks: watch": lambda ax: plots.strip([task], ax, per_task=2),
+        "8 of 12 misread windows: a read as b and b read as a": lambda ax: plots.misread(
+            x, y, 1 - y, "ab", ax
+        ),
+        "12 windows, of 0 and 1": lambda ax: plots.shelves(x, y, ax, classes=2, width=4),
+    }
+    for (said, draw), count in zip(pictures.items(), (2, 8, 8)):
+        fig, ax = plots.figure()
+        assert draw(ax) == said + told
+        lines = lines_of(ax, 6)
+        assert lines.shape == (6, count, 32, 2)
+        plots.png(fig)  # what is drawn later leaves the axes as they are
+        assert lines[..., 1].min() >= ax.get_ylim()[1] and lines[..., 1].max() <= ax.get_ylim()[0]
+    assert plots.misread(x, y, y, "ab", plots.figure()[1]) == "No window is misread."
+    assert plots.wall(x[:0], plots.figure()[1]).startswith("0 windows")
+    words = plots.confusion(y, 1 - y, "ab", plots.figure()[1], "window")
+    assert words.startswith("0 % of 12 test windows are answered correctly")
+
+
+def test_a_shelf_holds_its_own_windows(ax):
+    x, y = windows(6)
+    plots.shelves(x, y, ax, classes=2, width=2)
+    lines = lines_of(ax, 6)
+    for at, (row, shelf) in enumerate([(0, 0), (2, 0), (1, 1), (3, 1)]):
+        down = lines[:, at, :, 1] - shelf * 18 - 0.5
+        assert np.allclose(1 - down / 16, x[row, :, 0])
 
 
 def test_what_is_no_image_is_refused(ax):

@@ -19,6 +19,7 @@ from ipywidgets.widgets.widget import _instances
 
 from edgecl_lite import (
     EWC,
+    Finetune,
     OnlineEWC,
     Stream,
     Task,
@@ -29,9 +30,11 @@ from edgecl_lite import (
     mlp,
     rotated,
     sinusoids,
+    smartwatch,
     split,
     sweep,
     train,
+    wrist_net,
 )
 from edgecl_lite.widgets import explore, flip, guess, live, watch
 
@@ -352,6 +355,19 @@ def test_moment_names_answers_by_what_they_mean(scenario):
     shares = np.asarray(panel.moment.axes[0].images[0].get_array())
     assert shares.shape == (10, 10) and np.allclose(shares.sum(1), 1)
     assert ("no image" in panel.details.value.lower()) or "misread" in panel.details.value
+
+
+def test_time_travel_shows_windows_of_sensors_as_lines():
+    stream = split(smartwatch(exercises=4))
+    panel = live(Finetune(wrist_net(stream, [4])), stream, steps=2, every=1)
+    panel.run_blocking()
+    for moment in (0, panel.time.max):
+        panel.time.value = moment
+        matrix, samples = panel.moment.axes
+        assert len(matrix.images) == 1 and not samples.images
+        assert len(samples.collections) == 6 and set(samples.collections) <= set(panel.moment.painter.moving)
+        assert "test windows are answered correctly" in panel.details.value
+        assert "misread windows" in panel.details.value and " image" not in panel.details.value
 
 
 # ---- flip and guess
