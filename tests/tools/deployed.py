@@ -98,7 +98,7 @@ class Fleet:
             if died or time.perf_counter() - begun > LIMIT_S:
                 why = f"{Path(died[0]).name} ended" if died else f"{LIMIT_S} s went by"
                 raise RuntimeError(f"waiting for {what}, {why}:\n{self.logs()}")
-            time.sleep(0.25)
+            time.sleep(1)
 
     def look(self):
         """Count processes and bytes, and note to whom else than this machine they are connected."""
