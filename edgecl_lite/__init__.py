@@ -45,9 +45,12 @@ from .device.measure import Part, measure
 from .methods import NearestMean, StreamingLDA
 
 # 07: a fleet
+from .fleet.leak import closest, gradient_of, leaked, psnr
+from .fleet.masks import in_units, pair_seeds, quantised, recovered, summed, under_masks
 from .fleet.members import Arrivals, Clients, clients, in_turn
 from .fleet.messages import message, opened
 from .fleet.personal import personalise
+from .fleet.privacy import epsilon, noise_for
 from .fleet.train import federate, fleet_sweep, fleet_train
 from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
 from .fleet.watches import smartwatch_clients

@@ -16,7 +16,7 @@ from ..machine.settled import settled
 from ..plan import Dice
 from .local import chance, trained
 from .messages import message
-from .privacy import clipped, noised
+from .privacy import clipped, pooled
 
 
 class Anew:
@@ -70,7 +70,8 @@ def rounds(plan, turn):
 def merged(plan, step, theta, reports, who, server):
     """(new θ, the server's new state, what each report counted) of the reports of a round."""
     options, samples = plan.options, plan.samples(step, who)
-    there = plan.reporting(step) & (samples > 0)  # (seeds, called)
+    answered = plan.reporting(step)  # (seeds, called)
+    there = answered & (samples > 0)
     finite = [r.isfinite().flatten(2).all(2) for r in reports.values()]
     sound = torch.stack(finite).all(0).cpu()
     weights = (samples * (there & sound)).to(plan.base.device)
@@ -79,11 +80,11 @@ def merged(plan, step, theta, reports, who, server):
     }
     if options.clip is not None:
         found, weights = clipped(theta, found, options.clip), (weights > 0).float()
-    came = weights.sum(1) > 0  # where nothing came, the model stays
-    new, after = options.server.merge(theta, found, weights.where(came[:, None], 1.0), server)
-    if options.noise:
-        size = options.noise * options.clip / weights.sum(1).clamp(min=1)
-        new = noised(new, size, plan.noise(step))
+    counted, came = weights, weights.sum(1) > 0  # where nothing came, the model stays
+    if options.noise:  # on the sum of all that were called; nothing hangs on what a report says
+        found = pooled(found, options.noise * options.clip, plan.noise(step))
+        counted, came = torch.ones_like(weights[:, :1]), answered.any(1).to(weights.device)
+    new, after = options.server.merge(theta, found, counted.where(came[:, None], 1.0), server)
     theta = {k: torch.where(_over(came, v), v, theta[k]) for k, v in new.items()}
     after = {k: torch.where(_over(came, v), v, server[k]) for k, v in after.items()}
     each = len(message(lane(theta, 0)))  # all messages are of one size
