@@ -45,6 +45,7 @@ from .device.measure import Part, measure
 from .methods import NearestMean, StreamingLDA
 
 # 07: a fleet
+from .fleet.cost import client_budget
 from .fleet.leak import closest, gradient_of, leaked, psnr
 from .fleet.masks import in_units, pair_seeds, quantised, recovered, summed, under_masks
 from .fleet.members import Arrivals, Clients, clients, in_turn
