@@ -2,13 +2,13 @@
 which ways of freezing leak.
 """
 
-import re
 from itertools import combinations
 
 import torch
 
 from ...methods.codecs import packed
 from ..check import Wrong, exercise
+from . import letters
 
 SCORES = torch.tensor([-0.3, 0.004, 0.006, 2.0, 0.3, -1.5])
 THRESHOLDS = 0.005, 0.5, -1.0
@@ -136,15 +136,6 @@ HOLDS = {"B": "takes the gradient away altogether: what does an optimiser do wit
          "C": "starts with an empty memory: gradients of 0 give a step of 0.",
          "E": "never lets theta's own value there enter the network.",
          "F": "has the frozen values back before the network is used again."}
-
-
-def letters(answer):
-    """The letters as one word, whether they come as a set, a list, a table or in words."""
-    answer = answer() if callable(answer) else answer
-    if isinstance(answer, dict):  # a table of yes and no
-        answer = [letter for letter, leaks in answer.items() if leaks]
-    words = answer if isinstance(answer, str) else " ".join(map(str, answer))
-    return "".join(sorted({*re.sub(r"\band\b|\W", "", words.upper(), flags=re.I)}))
 
 
 exercise("momentum bug", {"A", "D"}, probe=letters, wrong=[

@@ -1,13 +1,12 @@
 """Exercises of meta_learning: the inner step, which meta-gradients have a cut graph, which splits leak."""
 
-import re
-import types
 import warnings
 from functools import partial
 
 import torch
 
 from ..check import Wrong, exercise
+from . import letters
 
 X = torch.tensor([[0.5, -1.0, 2.0], [0.3, 0.8, -0.7], [1.5, 0.2, -0.4]])
 BATCH = {"x": X, "y": torch.tensor([1.0, -2.0, 0.5])}
@@ -107,17 +106,6 @@ LEAKS = {"B": "Turn the pad upside down in your mind: is there a pair of digits 
          "E": "New images are not new classes. What is an episode supposed to test?"}
 CLEAN = {"A": "A holds out whole digits in all turns, and no held-out digit is a turned known one.",
          "D": "D holds out 6 and 9 together. A 0 upside down is a 0, on the same side."}
-
-
-def letters(answer):
-    """The letters that an answer names, sorted: a set, list, tuple, array, "B, D", {"B": True}, functions."""
-    if isinstance(answer, types.FunctionType):
-        answer = answer()
-    if isinstance(answer, dict):
-        answer = [name for name, yes in answer.items() if yes]
-    named = [answer] if callable(answer) or isinstance(answer, str) else answer
-    words = [re.sub(r"\band\b", "", getattr(one, "__name__", None) or str(one)) for one in named]
-    return tuple(sorted({c for word in words for c in word.upper() if c not in " ,;{}[]()'\"" }))
 
 
 def _other(right, wrong, names):
