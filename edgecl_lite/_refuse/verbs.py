@@ -70,6 +70,10 @@ class Checked:
     def __getattr__(self, name):
         return getattr(self.method, name)
 
+    def on(self, lanes):
+        """The same for another number of lanes."""
+        return Checked(self.method, lanes)
+
     def start(self, params, stream, hyper):
         return self._dict("start", "state", self.method.start(params, stream, hyper))
 

@@ -15,6 +15,7 @@ from functools import cached_property, partial
 import torch
 
 from .._refuse.arguments import SEEDS
+from .._refuse.verbs import Checked
 from ..lanes import copied, lane
 from ..learn import Moment, steps
 from ..plan import Dice
@@ -36,6 +37,10 @@ class Local:
     def __init__(self, method, mu, anchor):
         self.method, self.mu, self.anchor = method, mu, anchor
 
+    def of(self, who):
+        """The method, looked at for these lanes where it is the reader's own."""
+        return self.method.on(len(who)) if isinstance(self.method, Checked) else self.method
+
     def begin_task(self, params, state, task):
         return params, state
 
@@ -44,7 +49,7 @@ class Local:
 
     def draw(self, state, batch, dice):
         drawn = [
-            (who, self.method.draw(lane(state, who), own, partial(uniform, dice, who)))
+            (who, self.of(who).draw(lane(state, who), own, partial(uniform, dice, who)))
             for who, own in batch["groups"]
         ]
         return {**batch, "groups": drawn}
@@ -53,7 +58,7 @@ class Local:
         total = next(iter(params.values())).new_zeros(batch["lanes"])
         for who, own in batch["groups"]:
             theta = picked(params, who)
-            loss = self.method.loss(theta, lane(state, who), own)
+            loss = self.of(who).loss(theta, lane(state, who), own)
             if self.mu:
                 loss = loss + self.mu / 2 * distance(theta, lane(self.anchor, who))
             total = total.index_add(0, who, loss)
@@ -62,7 +67,7 @@ class Local:
     def after_step(self, params, state, batch):
         for who, own in batch["groups"]:
             before = lane(state, who)
-            after = self.method.after_step(picked(params, who), before, own)
+            after = self.of(who).after_step(picked(params, who), before, own)
             new = {k: v for k, v in after.items() if v is not before[k]}
             state = {**state, **{k: state[k].index_copy(0, who, v) for k, v in new.items()}}
         return state

@@ -155,7 +155,7 @@ class FleetPlan:
 
     def verbs_of(self, lanes):
         """The method, looked at for so many lanes where it is the reader's own."""
-        return self.method if self.verbs is self.method else type(self.verbs)(self.method, lanes)
+        return self.method if self.verbs is self.method else self.verbs.on(lanes)
 
     def call(self, turn):
         """Who is called in round `turn`: numbers of clients (seeds, called), in order."""

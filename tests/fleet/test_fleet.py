@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -329,6 +330,23 @@ def test_every_method_that_answers_from_its_weights_runs():
     for method in methods:
         run = cl.fleet_train(method, tasks, seeds=2, rounds=2, local_epochs=2)
         assert np.isfinite(run.accuracy).all(), type(method).__name__
+
+
+@dataclass(frozen=True, repr=False)
+class Counting(cl.Finetune):
+    """A method of one's own with a state: how many samples each client saw."""
+
+    def start(self, params, stream, hyper):
+        return {"seen": torch.zeros(len(params["1.bias"]))}
+
+    def after_step(self, params, state, batch):
+        return {"seen": state["seen"] + batch["y"].shape[1]}
+
+
+def test_a_method_of_ones_own_with_a_state():
+    clients = fleet()
+    run = cl.fleet_train(Counting(net_of(clients)), clients, seeds=2, rounds=3, local_epochs=2)
+    assert run.state["seen"].tolist() == [[6.0 * n for n in SIZES]] * 2
 
 
 @pytest.mark.parametrize("kind", [cl.Joint, cl.ICaRL, cl.Piggyback, cl.NearestMean])
