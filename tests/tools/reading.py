@@ -33,7 +33,7 @@ HOLDS = {  # what a name holds wherever it stands
     "self.axes": "lanes.py Lanes", "plan.axes": "lanes.py Lanes", "self.memory": "methods/memory.py Memory",
     "self.codec": "methods/codecs.py Pixels", "job": "fleet/local.py Round",
     "options.server": "fleet/server.py FedAvg", "self.base": "plan.py Plan",
-    "self.fleet": "fleet/members.py Arrivals", "self.method": "method.py Finetune",
+    "self.fleet": "fleet/members.py Arrivals", "self.of(who)": "method.py Finetune",
 }  # fmt: skip
 IN_FLEET = {"plan": "fleet/plan.py FleetPlan", "plan.stream": "fleet/members.py Arrivals"}
 
