@@ -45,12 +45,16 @@ from .device.measure import Part, measure
 from .methods import NearestMean, StreamingLDA
 
 # 07: a fleet
+from .fleet.leak import closest, gradient_of, leaked, psnr
+from .fleet.masks import in_units, pair_seeds, quantised, recovered, summed, under_masks
 from .fleet.members import Arrivals, Clients, clients, in_turn
 from .fleet.messages import message, opened
 from .fleet.personal import personalise
+from .fleet.privacy import epsilon, noise_for
 from .fleet.train import federate, fleet_sweep, fleet_train
 from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
 from .fleet.watches import smartwatch_clients
+from .lessons.engine import flower_rounds
 
 LATER = {
     "plots": "plots",
@@ -58,13 +62,16 @@ LATER = {
     "checks": "lessons.check",
     "check": "lessons.check",
     "export": "device.export",
+    "flower": "fleet.flower",
+    "run_in_kernel": "fleet.in_kernel",
     **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter"), "widgets"),
 }
+MODULES = "plots", "widgets", "checks", "export", "flower"
 
 
 def __getattr__(name):
-    """What needs a display is imported when first asked for, so that the rest runs without one."""
+    """What needs a display or Flower is imported when first asked for: the rest runs without."""
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f".{LATER[name]}", __name__)
-    return module if name in ("plots", "widgets", "checks", "export") else getattr(module, name)
+    return module if name in MODULES else getattr(module, name)

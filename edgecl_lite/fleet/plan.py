@@ -15,7 +15,7 @@ from ..method import Finetune, Joint
 from ..plan import Plan
 from .local import Round, chance
 from .members import Arrivals, Clients
-from .server import RULES, FedAvg
+from .server import RULES, FedAvg, Trimmed
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,10 @@ class FleetOptions:
     round; local_epochs, batch_size, lr, optimizer: of a client's work, which begins with a new
     optimiser. server: a name of `RULES`, or a rule with its arguments such as FedAdam(lr=0.1). mu:
     the pull towards the server's model (FedProx). dropped: probability that a report never
-    comes; stragglers: that a client gets only some of its steps done, a share drawn evenly. clip,
-    noise: each report is cut to this norm, and normal noise of deviation noise · clip is added to
-    the sum of them (`privacy.epsilon` says what that is worth). every: rounds between two points.
+    comes; stragglers: that a client gets only some of its steps done, a share drawn evenly. clip:
+    each report moves no further than this norm, and all count alike; noise: normal noise of
+    deviation noise · clip is added to their sum, over all that were called, before the server's
+    rule (`epsilon` says what that is worth). every: rounds between two points.
     """
 
     rounds: int = 20
@@ -59,6 +60,9 @@ class FleetOptions:
             raise ValueError(f"noise needs a clip: {why}; got noise={self.noise} and clip=None")
         if not isinstance(self.server, FedAvg):
             own["server"] = RULES[choice("server", self.server, tuple(RULES))]
+        if own["noise"] and isinstance(own.get("server", self.server), Trimmed):
+            why = "a client can move it by more than clip / clients, and no ε would hold"
+            raise ValueError(f"noise is for a mean: of a median or a trimmed mean, {why}")
         vars(self).update(own)
 
     @classmethod
@@ -189,7 +193,17 @@ class FleetPlan:
         epochs = epochs or self.options.local_epochs
         share = (1.0,) * len(clients) if shares is None else tuple(shares.flatten().tolist())
         which = tuple(seeds), tuple(clients)
-        return Round(self.base, self.stream, phase, *which, epochs, turn, share)
+        met = tuple(self.met(turn, who).flatten().tolist())
+        return Round(self.base, self.stream, phase, *which, epochs, turn, share, met)
+
+    def met(self, turn, who):
+        """Which of the clients `who` took part in an earlier round of this phase, bool."""
+        found, nth = torch.zeros(who.shape, dtype=torch.bool), self.place(turn)[1]
+        for earlier in range(turn - 1, turn - nth - 1, -1):
+            if found.all():
+                break
+            found |= (self.call(earlier)[:, None] == who[:, :, None]).any(2)
+        return found
 
     def samples(self, turn, who):
         """How many samples each of the clients `who` has in this phase, as floats of its shape."""

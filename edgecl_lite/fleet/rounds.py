@@ -16,7 +16,7 @@ from ..machine.settled import settled
 from ..plan import Dice
 from .local import chance, trained
 from .messages import message
-from .privacy import clipped, noised
+from .privacy import clipped, pooled
 
 
 class Anew:
@@ -70,7 +70,8 @@ def rounds(plan, turn):
 def merged(plan, step, theta, reports, who, server):
     """(new θ, the server's new state, what each report counted) of the reports of a round."""
     options, samples = plan.options, plan.samples(step, who)
-    there = plan.reporting(step) & (samples > 0)  # (seeds, called)
+    answered = plan.reporting(step)  # (seeds, called)
+    there = answered & (samples > 0)
     finite = [r.isfinite().flatten(2).all(2) for r in reports.values()]
     sound = torch.stack(finite).all(0).cpu()
     weights = (samples * (there & sound)).to(plan.base.device)
@@ -79,11 +80,11 @@ def merged(plan, step, theta, reports, who, server):
     }
     if options.clip is not None:
         found, weights = clipped(theta, found, options.clip), (weights > 0).float()
-    came = weights.sum(1) > 0  # where nothing came, the model stays
-    new, after = options.server.merge(theta, found, weights.where(came[:, None], 1.0), server)
-    if options.noise:
-        size = options.noise * options.clip / weights.sum(1).clamp(min=1)
-        new = noised(new, size, plan.noise(step))
+    counted, came = weights, weights.sum(1) > 0  # where nothing came, the model stays
+    if options.noise:  # on the sum of all that were called; nothing hangs on what a report says
+        found = pooled(found, options.noise * options.clip, plan.noise(step))
+        counted, came = torch.ones_like(weights[:, :1]), answered.any(1).to(weights.device)
+    new, after = options.server.merge(theta, found, counted.where(came[:, None], 1.0), server)
     theta = {k: torch.where(_over(came, v), v, theta[k]) for k, v in new.items()}
     after = {k: torch.where(_over(came, v), v, server[k]) for k, v in after.items()}
     each = len(message(lane(theta, 0)))  # all messages are of one size
@@ -138,12 +139,15 @@ def returned(own, kept, who):
 
 def at_each(plan, phase, theta, own, verb):
     """What all clients carry after a verb of their method, for the task of this phase."""
-    method, after = plan.verbs_of(plan.lanes), []
-    for c in range(plan.members):
-        state = {k: v[:, c] for k, v in own.items()}
-        task = task_of(plan, phase, c)
-        after.append(state if task is None else verb(method, theta, state, task))
+    states = ({k: v[:, c] for k, v in own.items()} for c in range(plan.members))
+    after = [at_one(plan, phase, c, theta, state, verb) for c, state in enumerate(states)]
     return {k: torch.stack([one[k] for one in after], 1) for k in own}
+
+
+def at_one(plan, phase, client, theta, state, verb):
+    """What one client carries after a verb, lanes (seeds, …)."""
+    task = task_of(plan, phase, client)
+    return state if task is None else verb(plan.verbs_of(plan.lanes), theta, state, task)
 
 
 def begins(method, theta, state, task):
@@ -166,3 +170,29 @@ def task_of(plan, phase, client):
     drawn = [chance(seed, client, plan.total + phase) for seed in plan.seeds]
     dice = Dice(drawn, torch.arange(len(drawn)), plan.base.device)
     return {"number": phase, "begins": 0, "rng": dice, **data}
+
+
+# ---- a client by itself
+
+
+def alone(plan, step, client, theta, state):
+    """(report, state) of one client's work in a round, on its own machine, lanes (1, …).
+
+    It gets only messages: the model with which a task has ended comes with the next task.
+    """
+    phase, nth = plan.place(step)
+    if nth == 0 and phase > 0:
+        state = at_one(plan, phase - 1, client, theta, state, ends)
+    if nth == 0:
+        state = at_one(plan, phase, client, theta, state, begins)
+    job = plan.round(step, torch.tensor([[client]]), shares=plan.shares(step)[:, [client]])
+    return finished(trained(plan.verbs_of(1), job, theta, state, plan.options.mu))
+
+
+def finished(working):
+    """What a generator hands back at its end."""
+    while True:
+        try:
+            next(working)
+        except StopIteration as end:
+            return end.value

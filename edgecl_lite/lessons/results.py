@@ -4,11 +4,16 @@ from pathlib import Path
 
 from ..machine import disk
 
-AGAIN = {"ewc": "make ledger ARGS=--table", "export": "make export"}
+AGAIN = {
+    "ewc": "make ledger ARGS=--table",
+    "export": "make export",
+    "epsilon": "make epsilon",
+    "fleet": "make fleet",
+}
 
 
 def stored(name):
-    """What `make stored` ("ewc": `make ledger`) computed for a lesson, a dict.
+    """What `make stored` (or another command, `AGAIN`) computed for a lesson, a dict.
 
     Errors: FileNotFoundError for other names, ValueError where a bit of the file has changed.
     """

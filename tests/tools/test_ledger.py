@@ -20,6 +20,7 @@ import torch
 HERE = Path(__file__).resolve().parent / "ledger"
 sys.path.insert(0, str(HERE))
 
+import fedavg  # noqa: E402
 import ledger  # noqa: E402
 import page  # noqa: E402
 
@@ -420,10 +421,20 @@ def test_the_page_and_the_curves_of_the_lesson_are_current():
     for _ in range(10):  # a ledger at work writes rows, then the page
         shown = [path.read_text("utf-8") for path in (HERE / "README.md", page.LESSON)]
         rows = [row for _, row in stored()]
-        if shown == [page.page(rows, wanted), page.curves(rows)]:
+        if shown == [page.page(rows, wanted, fedavg.rows()), page.curves(rows)]:
             return
         time.sleep(0.5)
     pytest.fail("The page or the curves of a lesson are not of the present rows: make ledger ARGS=--table")
+
+
+@pytest.mark.parametrize("split", fedavg.SPLITS)
+def test_rounds_of_federated_averaging(split):
+    stored = fedavg.rows()[split]
+    again = fedavg.row(split, dict(zip(stored["seeds"], stored["rounds"])), stored["seconds"])
+    assert {**again, "versions": None} == {**stored, "versions": None}
+    assert len(stored["seeds"]) >= fedavg.SEEDS
+    few = fedavg.rounds(split, 0, cl.digits(), goal=0.5)
+    assert 0 < few < fedavg.rounds(split, 0, cl.digits(), goal=0.8) < 200
 
 
 def test_misses_say_why_and_what_was_tried():

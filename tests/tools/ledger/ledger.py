@@ -359,10 +359,12 @@ def reword(folder, rows):
 
 def write_pages(folder, rows):
     """rows: all of the ledger; what was measured with other settings is not shown."""
+    import fedavg
     from page import LESSON, curves, page
 
     found = [known for row in rows if (known := read(folder, row))]
-    write(folder / "README.md", page(found, [(row.method, row.scenario) for row in rows]))
+    fleet = fedavg.rows() if folder == HERE else None
+    write(folder / "README.md", page(found, [(row.method, row.scenario) for row in rows], fleet))
     if folder == HERE:
         write(LESSON, curves(found))
 

@@ -50,8 +50,11 @@ its error is that of two means that are not paired, an upper bound.
 """
 
 
-def page(rows, wanted):
-    """Markdown of the page, for rows as they stand in their files; wanted: (method, scenario) of all."""
+def page(rows, wanted, fleet=None):
+    """Markdown of the page, for rows as they stand in their files; wanted: (method, scenario) of all.
+
+    fleet: rows of fedavg.py, {split: row}.
+    """
     out = [HEAD]
     for fisher, title in ((False, "{}, {}-incremental"), (True, "Which Fisher, which λ? {}, {}-incremental")):
         for data in TITLES:
@@ -60,6 +63,8 @@ def page(rows, wanted):
                 if own := [row for row in own if bool(fisher_of(row)) == fisher]:
                     out.append(f"## {title.format(TITLES[data], scenario)}\n")
                     out += [*(strengths(own, wanted) if fisher else compared(own)), ""]
+    out += federated(fleet) if fleet else []
+    rows = [*rows, *(fleet or {}).values()]
     minutes = sum(row["seconds"] for row in rows) / 60
     return "\n".join([*out, f"{len(rows)} rows, {minutes:.0f} minutes on one core.\n"])
 
@@ -72,6 +77,26 @@ def curves(rows):
         found = {name: [[lam(r), *r["accuracy"]] for r in own if fisher_of(r) == name] for name in FISHERS}
         told[scenario] = {"tuned": LAM[scenario], "curves": found}
     return disk.to_json(told)
+
+
+def federated(fleet):
+    """The section on federated averaging."""
+    told = next(iter(fleet.values()))["settings"]
+    yield "## Federated averaging, MNIST: rounds until 97 %\n"
+    what = f"{told['clients']} clients, a tenth of them in each round, {told['local_epochs']} local epoch"
+    yield f"{what} in batches of {told['batch_size']},"
+    yield f"SGD with {told['lr']}, 784-200-200-10; by `tests/tools/ledger/fedavg.py`. Published: McMahan et"
+    yield "al. 2017, table 2, one run each at the best rate of a grid (M: from memory), so that the number to"
+    yield "compare is its order of size. Here one rate for both; a seed is a start, a deal of the samples and"
+    yield "an order of the clients.\n"
+    yield "| samples | here | seeds | published | |"
+    yield "| --- | ---: | ---: | ---: | --- |"
+    words = {"IID": "dealt evenly", "non-IID": "two shards of one label each"}
+    for split, row in fleet.items():
+        ratio = f"{row['published'] / row['mean']:.1f} times fewer here"
+        cells = pm(row["mean"], row["sd"], 0), str(len(row["seeds"])), f"{row['published']} (M)"
+        yield line(words[split], *cells, ratio)
+    yield ""
 
 
 def compared(rows):
