@@ -6,8 +6,8 @@ Lesson: federated_learning.
 
 import numpy as np
 
-from .curves import written_out
-from .house import INK, few, listed, percent, styled
+from .curves import MANY
+from .house import INK, listed, percent, styled
 from .names import look, spoken, written
 
 
@@ -24,20 +24,20 @@ def table(values, ax, rows, columns, xlabel="", ylabel=""):
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
     room = ax.bbox.height / 14, ax.bbox.width / 40
     for axis, names, most in zip((ax.yaxis, ax.xaxis), (rows, columns), room):
-        (labels, fonts), at = written(names, 20), few(len(names), int(most))
-        axis.set_ticks(at, [labels[i] for i in at], **fonts)
+        (labels, fonts), every = written(names, 20), -(-len(names) // max(1, int(most)))
+        axis.set_ticks(range(0, len(names), every), labels[::every], **fonts)
     ax.set_xlabel(xlabel, **look(xlabel))
     ax.set_ylabel(ylabel, **look(ylabel))
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
-    if len(columns) <= 16 and written_out(values[:, 0][: len(columns)]):
+    if len(columns) <= MANY:
         for (row, column), value in np.ndenumerate(values):
             text = "·" if np.isnan(value) else f"{100 * value:.0f}"
             style = dict(ha="center", va="center", fontsize=9, color="white" if value > 0.7 else INK)
             ax.text(column, row, text, **style)
     means = [v[np.isfinite(v)] for v in values.T]
-    if len(columns) > 16:
+    if len(columns) > MANY:
         return f"{len(rows)} × {len(columns)} cells, {percent(np.nanmean(values))} in the mean."
     each = zip(spoken(columns), means)
     told = (f"{name} {percent(v.mean()) if len(v) else 'not measured'}" for name, v in each)

@@ -24,7 +24,7 @@ from edgecl_lite import (  # fmt: skip
     wrist_net,
 )
 
-SEEDS, RATES = 5, [1e-3, 3e-3, 1e-2]
+SEEDS, RATES, MORE = 5, [1e-3, 3e-3, 1e-2], [1e-3, 3e-3, 1e-2, 3e-2]
 BATCH = {"batch_size": 16, "progress": False}
 PLAIN = {"epochs": 20, "every": 10**6, **BATCH}
 
@@ -90,7 +90,7 @@ def remedies():
     }
     found = {}
     for name, (method, grid) in methods.items():
-        tried = fleet_sweep(method, aside, 1, lr=RATES, **grid, **how)
+        tried = fleet_sweep(method, aside, 1, lr=RATES if grid else MORE, **grid, **how)
         scores = metrics.average_accuracy(tried.accuracy).mean(-1)
         at = np.unravel_index(scores.argmax(), scores.shape)
         best = {k: values[i] for (k, values), i in zip(tried.grid.items(), at)}
@@ -98,6 +98,7 @@ def remedies():
         run = fleet_train(method, pairs, SEEDS, lr=best["lr"], **how)
         kept = {k: v.flatten(0, 1) for k, v in run.state.items() if not k.startswith("server.")}
         most = max((nbytes(method.keeps(kept, i)) for i in range(SEEDS * len(watches))), default=0) if kept else 0
+        print(name, best, run.accuracy.mean(0)[-1].round(3), flush=True)
         found[name] = {
             "bytes": most,
             "tried": _plain(scores),
@@ -129,4 +130,4 @@ def mu():
     return {"mu": grid, "accuracy": _plain(run.accuracy[..., -1, -1])}
 
 
-PARTS = {"together": together, "remedies": remedies, "rounds": rounds, "mu": mu}
+PARTS = {"remedies": remedies, "together": together, "mu": mu, "rounds": rounds}
