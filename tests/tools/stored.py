@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from lessons import ROOT
+from stored_fleet import PARTS as FLEET
 
 from edgecl_lite import (  # fmt: skip
     EWC,
@@ -580,6 +581,7 @@ def _say(name, began, what):
 
 LESSONS = {
     "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
+    "federated_learning": FLEET,
     "edge_budget": {"league": equal_bytes, "league, wider rates": wider_rates, "har": over_bytes},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},
 }
