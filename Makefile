@@ -7,6 +7,7 @@
 #   make sizes   what there is to read for each method, counted anew: docs/reading.md
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
 #   make epsilon privacy where only some of a fleet are called (minutes)
+#   make fleet   our fleet and the same on Flower, compared on one machine (minutes; an environment of its own)
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -20,10 +21,10 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon ledger clean
+.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger clean
 
 help:
-	@sed -n '2,10s/^# *//p' Makefile
+	@sed -n '2,11s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -100,6 +101,20 @@ epsilon: | $(PY)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PY) -m venv $$folder && \
 	  $$folder/bin/python -m pip --disable-pip-version-check install -q -r tests/epsilon.requirements.txt && \
 	  OMP_NUM_THREADS=1 $$folder/bin/python tests/tools/epsilon.py
+
+# Flower would set back pins of $(VENV). So it has an environment of its own, with what its tests and tools need.
+FLEET := .venv-fleet
+
+$(FLEET)/.ready: tests/fleet.requirements.txt pyproject.toml | $(PY)
+	@echo "Installing Flower into $(FLEET) (300 MB beside torch) …"
+	@$(PY) -m venv $(FLEET)
+	@$(FLEET)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) -r tests/fleet.requirements.txt
+	@$(FLEET)/bin/python -m pip --disable-pip-version-check install -q --no-deps -e .
+	@touch $@
+
+fleet: $(FLEET)/.ready
+	OMP_NUM_THREADS=1 $(FLEET)/bin/python tests/tools/fleet.py
+	OMP_NUM_THREADS=1 $(FLEET)/bin/python -m pytest -q tests/fleet/test_flower.py
 
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)

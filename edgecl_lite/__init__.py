@@ -54,6 +54,7 @@ from .fleet.privacy import epsilon, noise_for
 from .fleet.train import federate, fleet_sweep, fleet_train
 from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
 from .fleet.watches import smartwatch_clients
+from .lessons.engine import flower_rounds
 
 LATER = {
     "plots": "plots",
@@ -61,13 +62,16 @@ LATER = {
     "checks": "lessons.check",
     "check": "lessons.check",
     "export": "device.export",
+    "flower": "fleet.flower",
+    "run_in_kernel": "fleet.in_kernel",
     **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter"), "widgets"),
 }
+MODULES = "plots", "widgets", "checks", "export", "flower"
 
 
 def __getattr__(name):
-    """What needs a display is imported when first asked for, so that the rest runs without one."""
+    """What needs a display or Flower is imported when first asked for: the rest runs without."""
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f".{LATER[name]}", __name__)
-    return module if name in ("plots", "widgets", "checks", "export") else getattr(module, name)
+    return module if name in MODULES else getattr(module, name)

@@ -258,7 +258,7 @@ def test_what_counts_as_a_line_of_code():
 LAYERS = """
     _refuse/arguments _refuse/shares _refuse/journals machine/settled machine/disk machine/pieces
     machine/along_time lanes
-    metrics _refuse/given
+    metrics _refuse/given _refuse/engine
     _refuse/mend machine/records machine/run_file
     _refuse/samples data/download
     data/images

@@ -89,7 +89,8 @@ class Round:
     """The plan of a round, for the one training loop; a lane is a client under a seed.
 
     base: the `Plan` of the training; fleet: the `Arrivals`; phase; seeds, clients: of each lane;
-    epochs: of local work; turn: number of the round; shares: how much of its work each lane does.
+    epochs: of local work; turn: number of the round; shares: how much of its work each lane does;
+    met: whether it worked in an earlier round of this phase.
     """
 
     base: object
@@ -100,6 +101,7 @@ class Round:
     epochs: int
     turn: int
     shares: tuple
+    met: tuple
     parts: tuple = (slice(None),)
     orders: dict = field(default_factory=dict)
 
@@ -152,8 +154,9 @@ class Round:
                 if step < self.work[i]:
                     epoch, nth = divmod(step, -(-len(y) // self.batch_size))
                     pick = self._pick(i, epoch, nth, len(y))
-                    alike.setdefault((epoch, len(pick)), []).append((i, pick))
-            groups = [self._batch(step, epoch, own) for (epoch, _), own in alike.items()]
+                    again = int(self.met[i] or epoch > 0)
+                    alike.setdefault((again, len(pick)), []).append((i, pick))
+            groups = [self._batch(step, again, own) for (again, _), own in alike.items()]
             left = (self.total - 1 - step) / self.total
             yield {"groups": groups, "lanes": len(self.clients), "left": left}
 
@@ -163,15 +166,18 @@ class Round:
             self.orders[i] = torch.randperm(n, generator=self.dice.shuffles[i])
         return self.orders[i][nth * self.batch_size : (nth + 1) * self.batch_size]
 
-    def _batch(self, step, epoch, own):
-        """(lanes, batch) of lanes whose batches are alike; own: [(lane, which samples)]."""
+    def _batch(self, step, again, own):
+        """(lanes, batch) of lanes whose batches are alike; own: [(lane, which samples)].
+
+        again: the epoch as a method gets it, 0 while samples come for the first time, later 1.
+        """
         who, device = torch.tensor([i for i, _ in own]), self.base.device
         x, y = (torch.stack([self.data[i][k][pick] for i, pick in own]) for k in (0, 1))
         answers = self.answers[who]
         active = answers[:, self.phase, None].expand(-1, y.shape[1], -1)
         told = {"x": x, "y": y, "active": active, "answers": answers}
         left = 1 - (step + 1) / max(self.work[i] for i, _ in own)
-        facts = {"task": self.phase, "epoch": epoch, "step": step, "left": left}
+        facts = {"task": self.phase, "epoch": again, "step": step, "left": left}
         return who, {k: v.to(device) for k, v in told.items()} | facts
 
 

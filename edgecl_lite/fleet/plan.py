@@ -193,7 +193,17 @@ class FleetPlan:
         epochs = epochs or self.options.local_epochs
         share = (1.0,) * len(clients) if shares is None else tuple(shares.flatten().tolist())
         which = tuple(seeds), tuple(clients)
-        return Round(self.base, self.stream, phase, *which, epochs, turn, share)
+        met = tuple(self.met(turn, who).flatten().tolist())
+        return Round(self.base, self.stream, phase, *which, epochs, turn, share, met)
+
+    def met(self, turn, who):
+        """Which of the clients `who` took part in an earlier round of this phase, bool."""
+        found, nth = torch.zeros(who.shape, dtype=torch.bool), self.place(turn)[1]
+        for earlier in range(turn - 1, turn - nth - 1, -1):
+            if found.all():
+                break
+            found |= (self.call(earlier)[:, None] == who[:, :, None]).any(2)
+        return found
 
     def samples(self, turn, who):
         """How many samples each of the clients `who` has in this phase, as floats of its shape."""

@@ -139,12 +139,15 @@ def returned(own, kept, who):
 
 def at_each(plan, phase, theta, own, verb):
     """What all clients carry after a verb of their method, for the task of this phase."""
-    method, after = plan.verbs_of(plan.lanes), []
-    for c in range(plan.members):
-        state = {k: v[:, c] for k, v in own.items()}
-        task = task_of(plan, phase, c)
-        after.append(state if task is None else verb(method, theta, state, task))
+    states = ({k: v[:, c] for k, v in own.items()} for c in range(plan.members))
+    after = [at_one(plan, phase, c, theta, state, verb) for c, state in enumerate(states)]
     return {k: torch.stack([one[k] for one in after], 1) for k in own}
+
+
+def at_one(plan, phase, client, theta, state, verb):
+    """What one client carries after a verb, lanes (seeds, …)."""
+    task = task_of(plan, phase, client)
+    return state if task is None else verb(plan.verbs_of(plan.lanes), theta, state, task)
 
 
 def begins(method, theta, state, task):
@@ -167,3 +170,29 @@ def task_of(plan, phase, client):
     drawn = [chance(seed, client, plan.total + phase) for seed in plan.seeds]
     dice = Dice(drawn, torch.arange(len(drawn)), plan.base.device)
     return {"number": phase, "begins": 0, "rng": dice, **data}
+
+
+# ---- a client by itself
+
+
+def alone(plan, step, client, theta, state):
+    """(report, state) of one client's work in a round, on its own machine, lanes (1, …).
+
+    It gets only messages: the model with which a task has ended comes with the next task.
+    """
+    phase, nth = plan.place(step)
+    if nth == 0 and phase > 0:
+        state = at_one(plan, phase - 1, client, theta, state, ends)
+    if nth == 0:
+        state = at_one(plan, phase, client, theta, state, begins)
+    job = plan.round(step, torch.tensor([[client]]), shares=plan.shares(step)[:, [client]])
+    return finished(trained(plan.verbs_of(1), job, theta, state, plan.options.mu))
+
+
+def finished(working):
+    """What a generator hands back at its end."""
+    while True:
+        try:
+            next(working)
+        except StopIteration as end:
+            return end.value

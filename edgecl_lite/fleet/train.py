@@ -18,7 +18,7 @@ from ..run import joined
 from ..train import OWN, collected
 from .local import trained
 from .plan import FleetPlan
-from .rounds import Turn, apart, beginning, called, rounds, to_clients
+from .rounds import Turn, apart, beginning, called, finished, rounds, to_clients
 
 # ---- what was seen
 
@@ -68,12 +68,7 @@ def personal(plan, turn, step, epochs=None):
     who = torch.arange(plan.members).expand(plan.lanes, -1)
     own, _ = apart(turn.state)
     sent, job = to_clients(turn.params, plan.members), plan.round(step, who, epochs)
-    working = trained(plan.verbs_of(lanes_of(sent)), job, sent, called(own, who))
-    while True:
-        try:
-            next(working)
-        except StopIteration as end:
-            return end.value[0]
+    return finished(trained(plan.verbs_of(lanes_of(sent)), job, sent, called(own, who)))[0]
 
 
 def own_accuracy(plan, params, phase):

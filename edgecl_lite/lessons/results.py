@@ -4,7 +4,12 @@ from pathlib import Path
 
 from ..machine import disk
 
-AGAIN = {"ewc": "make ledger ARGS=--table", "export": "make export", "epsilon": "make epsilon"}
+AGAIN = {
+    "ewc": "make ledger ARGS=--table",
+    "export": "make export",
+    "epsilon": "make epsilon",
+    "fleet": "make fleet",
+}
 
 
 def stored(name):

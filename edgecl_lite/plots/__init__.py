@@ -4,8 +4,8 @@
 Only they know matplotlib, and every lesson draws with them. Read house.py first (the style, numbers
 as words, `show`), then curves.py (one run), lines.py and bars.py (values over seeds), page.py (bare
 axes, legends, an easel), and what you need of images.py (samples and answers), samples.py (how one
-is drawn), sweeps.py (a metric along a grid), memory.py (a board's bytes), ideas.py (a map) and
-names.py (any name, made fit for a picture).
+is drawn), sweeps.py (a metric along a grid), memory.py (a board's bytes), tables.py (rows and
+columns), ideas.py (a map) and names.py (any name, made fit for a picture).
 """
 
 from .bars import bars, told
@@ -21,3 +21,4 @@ from .names import line, spoken
 from .page import Easel, bare, legend
 from .samples import Samples
 from .sweeps import along, sweep_curve
+from .tables import table

@@ -346,6 +346,15 @@ def test_ewc_anchors_where_the_fleet_stands():
             assert torch.allclose(run.state[f"anchor.{k}"][:, c], v, atol=1e-6)
 
 
+@pytest.mark.parametrize("fraction", [1.0, 0.6])
+def test_a_sample_comes_once_however_many_rounds(fraction):
+    tasks = fleet().split(2)
+    method = cl.Replay(net_of(tasks), capacity=8, policy="reservoir")
+    run = cl.fleet_train(method, tasks, rounds=6, fraction=fraction, batch_size=8)
+    came = run.state["arrived"][0, :, 0].tolist()
+    assert came == [sum(len(own[t][0][1]) for t in range(2)) for own in tasks.shares]
+
+
 # ---- as a value
 
 

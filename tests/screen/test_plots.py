@@ -786,3 +786,26 @@ def test_a_terminal_without_a_degree_sign_does_not_stop_a_script(settings):
     env = os.environ | {"PYTHONCOERCECLOCALE": "0", "MPLBACKEND": "qtagg"} | settings
     said = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True).stdout
     assert said.startswith(b"on 30? ")
+
+
+# ---- a table of rows and columns
+
+
+def test_a_table_writes_its_shares_and_tells_the_means_of_its_columns(ax):
+    values = np.array([[1.0, 0.2], [0.5, np.nan], [0.0, 0.4]])
+    said = plots.table(values, ax, ["a", "b", "c"], ["first", "second"], "own windows of", "watch")
+    assert said == "3 rows, in the mean: first 50 % and second 30 %."
+    assert [t.get_text() for t in ax.texts] == ["100", "20", "50", "·", "0", "40"]
+    assert ax.get_xlabel() == "own windows of" and ax.get_ylabel() == "watch"
+
+
+def test_a_large_table_has_no_numbers(ax):
+    names = [str(i) for i in range(20)]
+    assert plots.table(np.full((20, 20), 0.25), ax, names, names) == "20 × 20 cells, 25 % in the mean."
+    assert not ax.texts
+
+
+@pytest.mark.parametrize("values", [np.zeros((2, 3)), np.zeros(2), np.zeros((0, 2))])
+def test_a_table_needs_a_name_for_each_row_and_column(ax, values):
+    with pytest.raises(ValueError, match="one for each pair of names"):
+        plots.table(values, ax, ["a", "b"], ["c", "d"])

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from lessons import ROOT
+from stored_fleet import PARTS as FLEET
 
 from edgecl_lite import (  # fmt: skip
     EWC,
@@ -601,6 +602,7 @@ def watches_alone():
 
 LESSONS = {
     "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
+    "federated_learning": FLEET,
     "edge_budget": {"league": equal_bytes, "har": over_bytes},
     "private_fleet": {"watches": watches_under_noise, "alone": watches_alone},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},

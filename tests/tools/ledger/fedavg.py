@@ -44,7 +44,7 @@ def rows():
 
 
 def rounds(split, seed, data=None, goal=GOAL):
-    """The first round after which the common model answers 97 % of the test images right; NaN if none does."""
+    """The first round after which the common model has 97 % of the test images right; NaN if none."""
     import edgecl_lite as cl
 
     told = {k: v for k, v in SETTINGS.items() if k not in ("clients", "hidden")}
@@ -79,7 +79,9 @@ def main(argv=None):
     import torch
     from ledger import ledger, write_pages
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--only", choices=SPLITS)
     told = parser.parse_args(argv)

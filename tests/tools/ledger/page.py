@@ -83,11 +83,12 @@ def federated(fleet):
     """The section on federated averaging."""
     told = next(iter(fleet.values()))["settings"]
     yield "## Federated averaging, MNIST: rounds until 97 %\n"
-    yield f"{told['clients']} clients, a tenth of them in each round, {told['local_epochs']} local epoch in batches of"
-    yield f"{told['batch_size']}, SGD with {told['lr']}, 784-200-200-10; by `tests/tools/ledger/fedavg.py`. Published:"
-    yield "McMahan et al. 2017, table 2, one run each at the best rate of a grid (M: from memory), so the"
-    yield "number to compare is its order of size. Here one rate for both, a seed being a start, a deal of the"
-    yield "samples and an order of clients.\n"
+    what = f"{told['clients']} clients, a tenth of them in each round, {told['local_epochs']} local epoch"
+    yield f"{what} in batches of {told['batch_size']},"
+    yield f"SGD with {told['lr']}, 784-200-200-10; by `tests/tools/ledger/fedavg.py`. Published: McMahan et"
+    yield "al. 2017, table 2, one run each at the best rate of a grid (M: from memory), so that the number to"
+    yield "compare is its order of size. Here one rate for both; a seed is a start, a deal of the samples and"
+    yield "an order of the clients.\n"
     yield "| samples | here | seeds | published | |"
     yield "| --- | ---: | ---: | ---: | --- |"
     words = {"IID": "dealt evenly", "non-IID": "two shards of one label each"}
