@@ -116,7 +116,7 @@ def fleet_train(method, clients, seeds=1, **options):
     """
     own = {k: options.pop(k) for k in OWN & options.keys()}
     plan = FleetPlan(method, clients, seeds, **options)
-    return collected(plan, points, gone_on, beginning, **own)
+    return collected(plan, light, gone_on, beginning, **own)
 
 
 def fleet_sweep(method, clients, seeds=1, **options):
@@ -143,6 +143,12 @@ def fleet_sweep(method, clients, seeds=1, **options):
 def points(plan, *going_on, journal=None):
     """The `FleetPoint`s that are due; see `follow`."""
     yield from filter(None, follow(plan, *going_on, journal=journal))
+
+
+def light(plan, *going_on, journal=None):
+    """As `points`, but each without its reports: a `Run` has none, and they are many bytes."""
+    for point in points(plan, *going_on, journal=journal):
+        yield replace(point, reports=None)
 
 
 def gone_on(kept, plan):

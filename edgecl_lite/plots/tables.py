@@ -20,7 +20,9 @@ def table(values, ax, rows, columns, xlabel="", ylabel=""):
     values = np.asarray(values, float)
     if values.ndim != 2 or values.shape != (len(rows), len(columns)) or not values.size:
         got = f"got {values.shape} for {len(rows)} rows and {len(columns)} columns"
-        raise ValueError(f"table: expected values (rows, columns), one for each pair of names, {got}")
+        raise ValueError(
+            f"table: expected values (rows, columns), one for each pair of names, {got}"
+        )
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
     room = ax.bbox.height / 14, ax.bbox.width / 40
     for axis, names, most in zip((ax.yaxis, ax.xaxis), (rows, columns), room):
@@ -34,7 +36,9 @@ def table(values, ax, rows, columns, xlabel="", ylabel=""):
     if len(columns) <= MANY:
         for (row, column), value in np.ndenumerate(values):
             text = "·" if np.isnan(value) else f"{100 * value:.0f}"
-            style = dict(ha="center", va="center", fontsize=9, color="white" if value > 0.7 else INK)
+            style = dict(
+                ha="center", va="center", fontsize=9, color="white" if value > 0.7 else INK
+            )
             ax.text(column, row, text, **style)
     means = [v[np.isfinite(v)] for v in values.T]
     if len(columns) > MANY:

@@ -6,6 +6,7 @@ Every way has the learning rate that is best on a fifth of each watch's training
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from edgecl_lite import (  # fmt: skip
     EWC,
@@ -24,7 +25,7 @@ from edgecl_lite import (  # fmt: skip
     wrist_net,
 )
 
-SEEDS, RATES, MORE = 5, [1e-3, 3e-3, 1e-2], [1e-3, 3e-3, 1e-2, 3e-2]
+SEEDS, RATES, MORE, LESS = 5, [1e-3, 3e-3, 1e-2], [1e-3, 3e-3, 1e-2, 3e-2], [3e-4, 1e-3, 3e-3]
 BATCH = {"batch_size": 16, "progress": False}
 PLAIN = {"epochs": 20, "every": 10**6, **BATCH}
 
@@ -37,24 +38,32 @@ def _own(net, run, watches):
     """(seeds,): a common model on each watch's own test windows, the mean over the watches."""
     each = []
     for x, y in watches.test:
-        answers = apply(net, run.params, x.expand(run.seeds.__len__(), *x.shape)).argmax(-1)
+        answers = apply(net, run.params, x.expand(len(run.seeds), *x.shape)).argmax(-1)
         each.append((answers == y).double().mean(1).detach().numpy())
     return np.mean(each, 0)
 
 
+def _kept(method, run):
+    """Bytes that a client keeps beside its model at the end: the most of all."""
+    state = {k: v.flatten(0, 1) for k, v in run.state.items() if not k.startswith("server.")}
+    lanes = len(next(iter(state.values()), ()))
+    return max((nbytes(method.keeps(state, lane)) for lane in range(lanes)), default=0)
+
+
 def together():
-    """Alone, FedAvg, personal steps, all data in one place: accuracy (seeds,) on own and everybody's windows."""
+    """Alone, FedAvg, personal steps, all in one place: accuracy (seeds,) on own and everybody's windows."""
     watches = smartwatch_clients()
     net, aside = wrist_net(watches.whole), watches.set_aside(0.2)
     method, ways = Finetune(net), {}
     fed = fleet_sweep(method, aside, 1, lr=RATES, rounds=8, local_epochs=5, every=8, **BATCH)
-    place = sweep(method, aside.whole, 1, lr=RATES, **PLAIN)
+    place = sweep(method, aside.whole, 1, lr=LESS, **PLAIN)
     tried = {
         "FedAvg": fed.accuracy[:, 0, -1, -1],
         "alone": [personalise(method, aside, local_epochs=40, lr=lr).own.mean() for lr in RATES],
         "all data in one place": place.accuracy[:, 0, -1, -1],
     }
-    best = {name: RATES[int(np.argmax(scores))] for name, scores in tried.items()}
+    rates = {"all data in one place": LESS}
+    best = {name: rates.get(name, RATES)[int(np.argmax(scores))] for name, scores in tried.items()}
     alone = personalise(method, watches, None, SEEDS, local_epochs=40, lr=best["alone"])
     ways["alone"] = alone.own.mean(1), alone.everybody.mean(1)
     run = fleet_train(method, watches, SEEDS, rounds=20, local_epochs=5, lr=best["FedAvg"], **BATCH)
@@ -74,8 +83,43 @@ def together():
     }
 
 
+def newcomers():
+    """Four watches that join late, with few windows: alone, or from the model of the others."""
+    watches, lr = smartwatch_clients(), 3e-3  # the rate of both in `together`
+    here, late = (
+        replace(watches, train=watches.train[at], test=watches.test[at], names=watches.names[at])
+        for at in (slice(16), slice(16, 20))
+    )
+    net = wrist_net(watches.whole)
+    run = fleet_train(Finetune(net), here, SEEDS, rounds=20, local_epochs=5, lr=lr, **BATCH)
+    found = {
+        "common": _plain(_own(net, run, late)),
+        "windows": [1, 2, 4, 8],
+        "alone": [],
+        "from the common": [],
+    }
+    for k in found["windows"]:
+        some = replace(late, train=tuple(_few(*pair, k) for pair in late.train))
+        for name, start in (("alone", None), ("from the common", run)):
+            own = personalise(Finetune(net), some, start, SEEDS, local_epochs=40, lr=lr)
+            found[name].append(_plain(own.own.mean(1)))
+        print(
+            "newcomers",
+            k,
+            *(np.mean(found[name][-1]).round(3) for name in ("alone", "from the common")),
+            flush=True,
+        )
+    return found
+
+
+def _few(x, y, k):
+    """The first k windows of each exercise."""
+    pick = torch.cat([(y == c).nonzero().flatten()[:k] for c in y.unique()])
+    return x[pick], y[pick]
+
+
 def remedies():
-    """Six exercises in three pairs: the last row of R, (seeds, pairs), of six methods, and what each keeps."""
+    """Six exercises in three pairs: the last row of R, (seeds, pairs), of six methods; what each keeps."""
     watches = smartwatch_clients(6)
     pairs, aside = watches.split(2), watches.set_aside(0.2).split(2)
     apart, net = watches.split(2, arrival="apart"), wrist_net(pairs)
@@ -86,7 +130,7 @@ def remedies():
         "replay, 60 windows in 4 bits": (Replay(net, capacity=60, bits=4), {}),
         "DER++, 24 windows": (DERpp(net, capacity=24), {}),
         "EWC": (EWC(net), {"lam": [1.0, 100.0]}),
-        "replay, all windows": (Replay(net, capacity=138), {}),
+        "replay, 138 windows": (Replay(net, capacity=138), {}),
     }
     found = {}
     for name, (method, grid) in methods.items():
@@ -96,8 +140,7 @@ def remedies():
         best = {k: values[i] for (k, values), i in zip(tried.grid.items(), at)}
         method = replace(method, **{k: v for k, v in best.items() if k != "lr"})
         run = fleet_train(method, pairs, SEEDS, lr=best["lr"], **how)
-        kept = {k: v.flatten(0, 1) for k, v in run.state.items() if not k.startswith("server.")}
-        most = max((nbytes(method.keeps(kept, i)) for i in range(SEEDS * len(watches))), default=0) if kept else 0
+        most = _kept(method, run)
         print(name, best, run.accuracy.mean(0)[-1].round(3), flush=True)
         found[name] = {
             "bytes": most,
@@ -130,4 +173,4 @@ def mu():
     return {"mu": grid, "accuracy": _plain(run.accuracy[..., -1, -1])}
 
 
-PARTS = {"remedies": remedies, "together": together, "mu": mu, "rounds": rounds}
+PARTS = {"remedies": remedies, "together": together, "newcomers": newcomers, "mu": mu, "rounds": rounds}

@@ -8,7 +8,9 @@ import torch
 
 from ..check import Wrong, exercise
 
-REPORTS = torch.tensor([[[1.0, -2.0], [0.5, 3.0]], [[4.0, 0.0], [-1.0, 2.0]], [[-3.0, 5.0], [2.0, 7.0]]])
+REPORTS = torch.tensor(
+    [[[1.0, -2.0], [0.5, 3.0]], [[4.0, 0.0], [-1.0, 2.0]], [[-3.0, 5.0], [2.0, 7.0]]]
+)
 SAMPLES = torch.tensor([160, 69, 20])
 THETA = {
     "weight": torch.tensor([[1.0, -2.0, 0.5], [2.0, 0.0, -1.0]]),
@@ -18,9 +20,16 @@ SENT = {
     "weight": torch.tensor([[0.0, 1.0, 2.0], [-1.0, 0.5, 1.5]]),
     "bias": torch.tensor([1.0, 0.2]),
 }
-FLEETS = (3415, 688, 20, 1.0, 20), (3415, 688, 20, 0.25, 10), (7510, 300, 7, 0.3, 3), (10, 0, 1, 1.0, 1)
+FLEETS = (
+    (3415, 688, 20, 1.0, 20),
+    (3415, 688, 20, 0.25, 10),
+    (7510, 300, 7, 0.3, 3),
+    (10, 0, 1, 1.0, 1),
+)
 BROKEN, CLIENTS = 13, 20
-FORCE = "The number is right, but cut off from θ (`detach`, `item`, NumPy): its gradient pulls nowhere."
+FORCE = (
+    "The number is right, but cut off from θ (`detach`, `item`, NumPy): its gradient pulls nowhere."
+)
 
 
 def shaped(rows, like):
@@ -64,7 +73,11 @@ def traffic(called=lambda n, share: math.ceil(share * n), each=lambda w, h: 4 * 
 def numbers(answer):
     """The clients named, in order: of a number, a tensor, a list, a set, words with a number."""
     answer = answer() if callable(answer) else answer
-    if isinstance(answer, str) or not hasattr(answer, "__iter__") or getattr(answer, "ndim", 1) == 0:
+    if (
+        isinstance(answer, str)
+        or not hasattr(answer, "__iter__")
+        or getattr(answer, "ndim", 1) == 0
+    ):
         answer = [answer]
     words = [str(getattr(one, "item", lambda one=one: one)()) for one in answer]
     return sorted({int(float(word.lower().replace("client", "").strip(" ,"))) for word in words})
