@@ -36,7 +36,10 @@ from edgecl_lite import (  # fmt: skip
     budget,
     digits,
     episodes,
+    epsilon,
     first_order,
+    fleet_sweep,
+    fleet_train,
     har,
     har_net,
     maml,
@@ -45,13 +48,16 @@ from edgecl_lite import (  # fmt: skip
     mlp,
     nbytes,
     oml,
+    personalise,
     reptile,
     setup,
     sinusoids,
+    smartwatch_clients,
     split,
     sweep,
     symbols,
     train,
+    wrist_net,
 )
 from edgecl_lite.data.har import ACTIVITIES, TEST_PEOPLE
 from edgecl_lite.lanes import copied, lane, stack
@@ -579,10 +585,47 @@ def _say(name, began, what):
     print(f"  {name}: {what} ({time.perf_counter() - began:.0f} s)", flush=True)
 
 
+def watches_under_noise():
+    """Twenty watches at several noises, each at its own clip and rate; then each watch's own."""
+    watches = smartwatch_clients()
+    method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
+    shared = dict(rounds=20, every=20, batch_size=32, local_epochs=1)
+    rates, clips, found = [2e-3, 5e-3], [0.1, 0.3, 1.0], {}
+    for noise in (None, 0.3, 1.0, 3.0, 10.0):
+        began = time.perf_counter()
+        hidden = {} if noise is None else dict(noise=noise)
+        over = {} if noise is None else dict(clip=clips)
+        tried = fleet_sweep(method, aside, seeds=2, lr=rates, **over, **hidden, **shared)
+        chosen = {name: best(tried, over=name) for name in ("lr", *over)}
+        run = fleet_train(method, watches, seeds=SEEDS, **chosen, **hidden, **shared)
+        mine = personalise(method, watches, run, local_epochs=20, batch_size=32, lr=5e-3)
+        found["no noise" if noise is None else f"{noise:g}"] = {
+            **chosen,
+            "epsilon": None if noise is None else round(epsilon(20, noise), 2),
+            "everybody": _plain(run.accuracy[:, -1, 0]),  # the common model
+            "own": _plain(mine.own.mean(1)),  # after 20 epochs on one's own
+        }
+        _say(f"noise {noise}", began, run.accuracy[:, -1, 0])
+    return found
+
+
+def watches_alone():
+    """Each watch by itself, for as many epochs as in the fleet and after it, at the rate that suits it."""
+    watches = smartwatch_clients()
+    method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
+    shared = dict(local_epochs=40, batch_size=32)
+    tried = {lr: personalise(method, aside, seeds=2, lr=lr, **shared).own.mean() for lr in (2e-3, 5e-3, 1e-2)}
+    rate = max(tried, key=tried.get)
+    alone = personalise(method, watches, seeds=SEEDS, lr=rate, **shared)
+    told = {"everybody": _plain(alone.everybody.mean(1)), "own": _plain(alone.own.mean(1))}
+    return {"lr": rate, **told}
+
+
 LESSONS = {
     "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
     "federated_learning": FLEET,
     "edge_budget": {"league": equal_bytes, "league, wider rates": wider_rates, "har": over_bytes},
+    "private_fleet": {"watches": watches_under_noise, "alone": watches_alone},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},
 }
 
