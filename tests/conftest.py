@@ -106,22 +106,15 @@ def pytest_runtest_protocol(item):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how long the module is, what each lesson took, and plainly which tests were left out and why."""
+    """Say how long the module is, and plainly which tests were left out and why."""
     stats = terminalreporter.stats
     ran = [report for key in ("passed", "failed") for report in stats.get(key, []) if report.when == "call"]
-
-    def said(key):
-        return [dict(r.user_properties)[key] for r in ran if key in dict(r.user_properties)]
-
-    sizes = [line for lines in said("sizes") for line in lines]
-    for heading, lines in (
-        ("the module, in lines of code (no verdict)", sizes),
-        ("lessons, run with their solutions (no verdict)", sorted(said("lesson"))),
-    ):
-        if lines:
-            terminalreporter.section(heading)
-        for line in lines:
-            terminalreporter.line(line)
+    told = [dict(report.user_properties) for report in ran]
+    sizes = [line for properties in told for line in properties.get("sizes", [])]
+    if sizes:
+        terminalreporter.section("the module, in lines of code (no verdict)")
+    for line in sizes:
+        terminalreporter.line(line)
     skipped = [report for report in stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
     if skipped:
         terminalreporter.section("LEFT OUT", yellow=True)

@@ -181,12 +181,15 @@ class Round:
         return who, {k: v.to(device) for k, v in told.items()} | facts
 
 
-def trained(method, plan, params, state, mu=0.0):
-    """(what each lane reports, its state): after its own last step. Yields after every step."""
-    report, lanes = copied(params), torch.tensor(plan.work)
+def trained(method, job, params, state, mu=0.0):
+    """(what each lane reports, its state), each after its own last step; yields after every step.
+
+    job: the `Round`.
+    """
+    report, lanes = copied(params), torch.tensor(job.work)
     verbs = Local(method, mu, params)
-    for moment in steps(verbs, plan, Moment(0, params, state, None, plan.dice)):
-        done = (lanes == moment.step).nonzero().flatten().to(plan.base.device)
+    for moment in steps(verbs, job, Moment(0, params, state, None, job.dice)):
+        done = (lanes == moment.step).nonzero().flatten().to(job.base.device)
         for k in report:
             report[k][done] = moment.params[k].detach()[done]
         yield

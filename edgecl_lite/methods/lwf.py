@@ -3,7 +3,8 @@
     loss = L(new) + λ T² Σ KL(softmax(z°/T) ‖ softmax(z/T))    z°: what the network said before
 
 The sum goes over the earlier tasks, each with the outputs that answer for it; where these are the
-same for all of them it is one term, over the classes learned before. Li & Hoiem 2016, eq. 2 and 3.
+same for all of them it is one term, over the classes learned before. Li & Hoiem 2016, eq. 2 to 4 of
+the journal version (PAMI 2018): there p^(1/T), made to sum to 1 again, which is softmax(z/T).
 Lesson: rehearsal.
 """
 

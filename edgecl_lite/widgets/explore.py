@@ -9,6 +9,8 @@ import numpy as np
 from .. import plots
 from .painter import Painter, Panel, chosen, say, value_slider
 
+LONG = 24  # letters that fit above the narrow picture
+
 
 class Explore(Panel):
     """A slider over a finished sweep, one more for each further axis; nothing is trained.
@@ -48,6 +50,9 @@ class Explore(Panel):
         self.left.clear()
         self.range = plots.sweep_curve(self.run, self.left, self.over, self.metric, at)
         self.left.tick_params(axis="x", labelsize=8.5)
+        for text in self.left.texts:  # the picture is narrow: a long one takes two lines
+            if len(text.get_text()) > LONG:
+                text.set_text(text.get_text().replace(": ", ":\n"))
         self.thumb = self.left.axvline(self.slider.value, color=plots.INK, lw=1.4, alpha=0.55)
         (self.dot,) = self.left.plot([], [], "o", color=plots.INK, markersize=8)
         self.painter.use([self.thumb, self.dot, *self.curves.moving, self.words])

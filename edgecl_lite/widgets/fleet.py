@@ -18,6 +18,8 @@ class LiveFleet(Live):
     training: `live(Finetune(net), clients, seeds=3, local_epochs=[1, 5, 20], fraction=[0.2, 1])`.
     """
 
+    unit = label = "round"
+
     def planned(self, options):
         self.choices = {k: list(v) for k, v in options.items() if isinstance(v, list | tuple)}
         self.options = {k: v for k, v in options.items() if k not in self.choices}

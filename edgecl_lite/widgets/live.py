@@ -39,13 +39,14 @@ class Live(Training):
     def __init__(self, method, stream, *, seeds=1, **options):
         self.method, self.stream, self.seeds = method, stream, seeds
         plan = self.planned(options)
-        self.run, self.runs = None, []
+        stream, self.run, self.runs = self.stream, None, []
         self.names = plots.spoken(stream.names)
         self.sliders = {k: value_slider(k, v, continuous=False) for k, v in self.choices.items()}
         self.time = _time_slider()
         self.sentence, self.details, self.later = say(""), say(""), say(LATER)
         fig, ax = plots.figure(width=7.5, height=2.5)
         curves = plots.Curves(ax, stream.names, np.cumsum([0, *plan.spans]))
+        ax.set_xlabel(self.label)
         self.thumb, self.moment = ax.axvline(0, color=plots.INK, lw=1.2), TimeTravel(stream)
         past = stacked(self.later, self.moment.painter.image)
         still = dict(min_height="125px")  # so that nothing moves
@@ -118,7 +119,7 @@ class Live(Training):
         each = plots.listed(f"{name} {a}" for name, a in zip(self.names, accuracy))
         seed = f"Seed {run.seeds[0]}: " if len(run.seeds) > 1 else ""
         answers = self.moment.show(run.axes.flat(run.predicted)[0, i], int(run.task[i]))
-        where = f"At step {run.step[i]}, learning {self.names[run.task[i]]}"
+        where = f"At {self.unit} {run.step[i]}, learning {self.names[run.task[i]]}"
         say(f"{where}: accuracy on {each}. {seed}{answers}", self.details)
         self.thumb.set(xdata=[run.step[i]] * 2, visible=True)
         self._past(True)

@@ -35,6 +35,8 @@ class Training(Panel):
     and may say more when it begins and when it is done. points: those of the newest training.
     """
 
+    unit, label = "step", "training step"
+
     def __init__(self, css, fig, curves, above=(), below=()):
         self.points, self.curves, self.painter = [], curves, Painter(fig)
         self.job = Job(self._learn, self._show, self._done)
@@ -92,7 +94,7 @@ class Training(Panel):
             self._show()
             word = "Stopped" if self.job.state == "stopped" else "Finished"
             seconds, last = time.perf_counter() - self.begun, self.points[-1]
-            place = f"step {last.step} of {last.total}"
+            place = Training._where(self, last)
             self._say(f"{word} at {place} after {seconds:.1f} s.", "status")
             self._keep(seconds)
             self._finished()
@@ -106,7 +108,7 @@ class Training(Panel):
         """Look at what was learned."""
 
     def _where(self, point):
-        return f"step {point.step} of {point.total}"
+        return f"{self.unit} {point.step} of {point.total}"
 
     def _setting(self):
         return ""

@@ -49,6 +49,13 @@ def test_a_shifted_lesson_tries_every_claim():
     assert found.errors == [("wrong", "ZeroDivisionError: division by zero")]
 
 
+def test_threads_stay_as_asked_for():
+    source = "import torch, edgecl_lite as cl\ncl.setup()\nassert torch.get_num_threads() == 2"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, id="threads")])
+    assert claims.try_claims(notebook, by=0, threads=2).fell == []
+    assert claims.try_claims(notebook, by=0).fell == [("threads", "torch.get_num_threads() == 2")]
+
+
 def test_own_dice_are_shifted_and_comparisons_kept():
     cell = nbformat.v4.new_code_cell(
         "initial(net, seed)\ng.manual_seed(0)\ndefault_rng()\nfrom x import initial"
@@ -82,7 +89,7 @@ def test_what_rests_on_stored_results(source, rests):
 def test_only_other_errors_end_it_with_an_exit_code(errors, code, monkeypatch, capsys):
     asked = []
     found = claims.Claims([("cell", "a > b")], [("cell", "a > b")], [], errors)
-    monkeypatch.setattr(claims, "try_claims", lambda notebook, by: asked.append(by) or found)
+    monkeypatch.setattr(claims, "try_claims", lambda notebook, by, _: asked.append(by) or found)
     monkeypatch.setenv("EDGECL_SEEDS", "+300")
     monkeypatch.setattr(claims.sys, "argv", ["claims.py", "00"])
     with pytest.raises(SystemExit) as ended:

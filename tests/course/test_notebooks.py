@@ -15,6 +15,7 @@ from lessons import (
     STRICT,
     Cost,
     checks,
+    concerned,
     folded,
     lessons,
     lines_of_code,
@@ -291,19 +292,38 @@ def test_exercises_have_solutions(path):
 
 
 @every_lesson
-def test_solutions_are_right(path, record_property):
-    """The whole lesson with its solutions filled in: the checks say Right, and nothing warns.
+def test_solutions_are_right(path):
+    """The solutions filled in, and all that hangs on them or they need: the checks say Right, nothing warns.
 
-    Its time and memory are only reported: they are the machine's, and `make measure` judges them.
+    The whole lesson runs as it is stored (nbval), and in a browser.
     """
-    notebook = solved(read(path))
-    cost = run(notebook, **STRICT)
-    record_property("lesson", f"{path.stem:32} {cost.seconds:5.1f} s  {cost.peak_mb:4.0f} MB")
+    notebook = concerned(solved(read(path)))
+    run(notebook, **STRICT)
     answered = solutions(notebook)
     for cell in notebook.cells:
         expected = [name for name in checks(cell) if name in answered]
         right = re.findall(r"^Right\b", said(cell), re.M)
         assert len(right) >= len(expected), f"cell {cell.id} checks {expected} and says: {said(cell)}"
+
+
+def test_what_a_solution_concerns():
+    sources = {
+        "start": "import numpy as np\nkept = []",
+        "other": "curve = [x for x in range(3)]",
+        "grows": "kept.append(np.ones(2))",
+        "ask": "def mine(x):\n    return x + kept[0]",
+        "use": "told = mine(1)",
+        "check": "check('mine', mine)",
+        "after": "print(told)",
+    }
+    cells = [nbformat.v4.new_code_cell(source, id=name) for name, source in sources.items()]
+    cells[3].metadata["tags"] = ["exercise:mine"]
+    found = concerned(nbformat.v4.new_notebook(cells=cells)).cells
+    assert [cell.id for cell in found] == ["start", "grows", "ask", "use", "check"]
+    again = nbformat.v4.new_code_cell("kept = [3]", id="again")
+    cells.insert(3, again)  # what is given anew is not needed from before
+    found = concerned(nbformat.v4.new_notebook(cells=cells)).cells
+    assert [cell.id for cell in found] == ["again", "ask", "use", "check"]
 
 
 def test_limits_are_judged_by_measuring_only(capsys, monkeypatch):

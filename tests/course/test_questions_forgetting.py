@@ -114,13 +114,16 @@ WRONG = {  # {exercise: [(answer, words of the sentence that it gets)]}
         (lambda R: (R[-1].mean(), (R[:-1].max(0) - R[-1]).mean()), "expected A = 0.7, F = 0.15"),
         (above_zero, "could never be negative"),
         (lambda R: (R[:, -1].mean(), (R[:-1, :-1].max(0) - R[-1, :-1]).mean()), "expected A = 0.7"),
-        (lambda R: (0.7, 0.15 + R[0, 0] - R[0, 0] + 0.01), "expected A = 0.7"),
+        (lambda R: (0.7, 0.15), "expected A = 0.7"),
+        (lambda R: (R[-1].mean(), (R[:-1].max(0) - R[-1])[:-1].sum() / 4), "How many tasks are in the R"),
     ],
     "backward transfer": [
         (lambda R: (R[-1] - R.diagonal()).mean(), "how many terms are left?"),
         (lambda R: (R.diagonal() - R[-1])[:-1].mean(), "the end comes first"),
         (lambda R: (R[-1] - R[:-1].max(0))[:-1].mean(), "forgetting with its sign turned"),
         (lambda R: (R[:-1, -1] - R.diagonal()[:-1]).mean(), "expected BWT = -0.0833"),
+        (lambda R: -1 / 12, "expected BWT = -0.0833"),
+        (lambda R: (R[-1] - R.diagonal()).sum() / 3, "How many tasks are in the R"),
     ],
     "scenario": [
         (("class", "domain", "task", "task", "task", "domain", "class"), "How many gestures compete?"),

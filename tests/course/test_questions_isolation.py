@@ -1,9 +1,12 @@
-"""The exercises of parameter isolation: every right form passes, every wrong one hears its own sentence."""
+"""Parameter isolation and the frozen front: every right form passes, every wrong one hears its sentence."""
+
+from fractions import Fraction
+from math import ceil
 
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import pad
+from torch.nn.functional import linear, pad
 
 from edgecl_lite.lessons.check import judge
 
@@ -65,6 +68,30 @@ def of_all(weights, mine, prune):
     return mine & (weights.abs() >= weights[mine].abs().sort(descending=True).values[:n][-1])
 
 
+def by_search(d_in, d_out):
+    mask, rank = ceil(d_in * d_out / 8), 0
+    while 4 * (rank + 1) * (d_in + d_out) < mask:
+        rank += 1
+    return rank
+
+
+def by_fraction(d_in, d_out):
+    return ceil(Fraction(ceil(d_in * d_out / 8), 4 * (d_in + d_out))) - 1
+
+
+def as_float(d_in, d_out):
+    return float(max(r for r in range(1000) if r * 4 * (d_in + d_out) < ceil(d_in * d_out / 8)))
+
+
+def in_bits(d_in, d_out):
+    return torch.tensor((d_in * d_out + 7) // 8 - 1) // (4 * (d_in + d_out))
+
+
+def overwritten(theta, frozen, mine):
+    theta.data[~mine] = frozen[~mine]
+    return theta
+
+
 FREEZE = lambda theta, frozen, mine: theta * mine + frozen * ~mine
 RIGHT = {
     "straight through": [Step.apply, with_where, lambda s, t: on(s, t) + s - s.detach()],
@@ -82,8 +109,18 @@ RIGHT = {
         "AD",
         "A, D",
         {"a": 1, "d": 1},
+        "A and D.",
+        ("A, D",),
+        {"A": True, "B": False, "C": False, "D": True},
         np.array(["A", "D"]),
     ],
+    "low rank": [
+        lambda x, W, A, B: x @ W.T + x @ A.T @ B.T,
+        lambda x, W, A, B: x @ (W + B @ A).T,
+        lambda x, W, A, B: (W @ x.T + B @ (A @ x.T)).T,
+        lambda x, W, A, B: linear(x, W) + torch.einsum("ni,ri,or->no", x, A, B),
+    ],
+    "lora rank": [by_search, by_fraction, as_float, in_bits],
 }
 WRONG = [
     ("straight through", on, "A step is flat"),
@@ -103,13 +140,28 @@ WRONG = [
     ("freeze", lambda theta, frozen, mine: torch.where(mine, frozen, theta), "may move"),
     ("freeze", lambda theta, frozen, mine: theta * mine, "used by later ones"),
     ("freeze", lambda theta, frozen, mine: FREEZE(theta, frozen, mine).detach(), "how does this task learn"),
+    ("freeze", overwritten, "is overwritten"),
     ("momentum bug", "A", "is the gradient all"),
-    ("momentum bug", ["D"], "remember of the task before"),
+    ("momentum bug", ["D"], "between writing back and answering"),
     ("momentum bug", {"A", "B", "D"}, "None"),
     ("momentum bug", "ACD", "empty memory"),
     ("momentum bug", "abcdef", "None"),
     ("momentum bug", set(), "At least one"),
     ("momentum bug", "XYZ", "expected letters"),
+    ("low rank", lambda x, W, A, B: x @ W.T, "What do A and B add"),
+    ("low rank", lambda x, W, A, B: x @ A.T @ B.T, "To what"),
+    ("low rank", lambda x, W, A, B: (W + B @ A) @ x.T, "in the rows of x"),
+    ("low rank", lambda x, W, A, B: x @ W.T + x @ (B @ A).T.detach(), "how do they learn"),
+    ("low rank", lambda x, W, A, B: x @ W.T + (x @ A.T).relu() @ B.T, "an adapter's idea"),
+    ("low rank", lambda x, W, A, B: W @ x, "your answer stopped"),
+    ("lora rank", lambda i, o: i * o // 8 // (4 * (i + o)), "or as many"),
+    ("lora rank", lambda i, o: max(1, by_search(i, o)), "On 64 × 30"),
+    ("lora rank", lambda i, o: by_search(i, o) + 1, "Try your answer out"),
+    ("lora rank", lambda i, o: (i * o - 1) // (4 * (i + o)), "How many bytes is that"),
+    ("lora rank", lambda i, o: (4 * i * o - 1) // (4 * (i + o)), "a copy of the layer"),
+    ("lora rank", lambda i, o: (ceil(i * o / 8) - 1) // (i + o), "each of LoRA's numbers"),
+    ("lora rank", lambda i, o: 11, "depend on the layer"),
+    ("lora rank", 11, "your answer stopped"),
 ]
 
 

@@ -1,5 +1,7 @@
 """The exercises of meta_learning: every right form is right, every wrong one gets its sentence."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,20 @@ def functional(loss, theta, support, lr):
 
 def as_a_list(loss, theta, support, lr):
     return list(textbook(loss, theta, support, lr).values())
+
+
+def stepwise(loss, theta, support, lr):
+    new, value = {}, loss(theta, support)
+    for k, p in theta.items():
+        (g,) = torch.autograd.grad(value, [p], create_graph=True)
+        new[k] = torch.sub(p, g, alpha=lr)
+    return new
+
+
+def by_backward(loss, theta, support, lr):
+    with warnings.catch_warnings(action="ignore"):
+        loss(theta, support).backward(create_graph=True)
+    return {k: p - lr * p.grad for k, p in theta.items()}
 
 
 def on_a_clone(loss, theta, support, lr):
@@ -61,8 +77,8 @@ def D():
 
 
 RIGHT = [
-    *(("inner step", step) for step in (textbook, functional, as_a_list, on_a_clone)),
-    *(("cut graph", form) for form in ({"B", "D"}, ["D", "B"], ("B", "D"), "BD", "b, d", [B, D])),
+    *(("inner step", step) for step in (textbook, functional, on_a_clone, stepwise)),
+    *(("cut graph", form) for form in ({"B", "D"}, ["D", "B"], ("B", "D"), "BD", "b, d", "B and D", [B, D])),
     ("cut graph", np.array(["B", "D"])),
     ("cut graph", dict(A=False, B=True, C=False, D=np.True_, E=False)),
     *(
@@ -73,6 +89,8 @@ RIGHT = [
 ]
 WRONG = [
     ("inner step", no_graph, "on the way back the gradient counts as a constant"),
+    ("inner step", as_a_list, "give back a dict"),
+    ("inner step", by_backward, "leaves nothing behind"),
     ("inner step", climbing, "Which way does gradient descent go?"),
     ("inner step", without_the_start, "From where does the step set out?"),
     ("inner step", half_detached, "the way back also runs through the θ in front"),

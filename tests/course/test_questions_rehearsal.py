@@ -44,6 +44,11 @@ OLD_ANSWERS = {
     "a sum that grows": (lambda b, n, k, T: -by_cross_entropy(b, n, k, T), "drives the answers apart"),
     "DER++": (lambda b, n, k, T: F.mse_loss(n[:, :k], b[:, :k]), "the term of DER++"),
     "iCaRL": (sigmoids, "the form of iCaRL"),
+    "always T = 2": (lambda b, n, k, T: by_cross_entropy(b, n, k, 2.0), "pulls the outputs of now another"),
+    "always three known": (
+        lambda b, n, k, T: by_cross_entropy(b, n, 3, T),
+        "pulls the outputs of now another",
+    ),
     "a float": (lambda *a: pull(*a).item(), "without detach, item or NumPy"),
     "cross entropy with the hard new": (
         lambda b, n, k, T: n[:, :k].sum(),
@@ -98,6 +103,7 @@ HERDING = {
     "sum": (lambda f, m: herd(f, m, over="1"), "turns a sum of k features into a mean"),
     "by m": (lambda f, m: herd(f, m, over="m"), "Otherwise the choice depends on m"),
     "a mean that moves": (lambda f, m: herd(f, m, aim="free"), "The aim must not move"),
+    "always five": (lambda f, m: herd(f, 5), "in another order"),
     "backwards": (lambda f, m: herd(f, m)[::-1], "in another order"),
 }
 

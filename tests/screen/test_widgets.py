@@ -17,6 +17,7 @@ import pytest
 import torch
 from ipywidgets.widgets.widget import _instances
 
+import edgecl_lite as cl
 from edgecl_lite import (
     EWC,
     Finetune,
@@ -777,3 +778,29 @@ def test_an_interrupt_of_an_idle_kernel_stops_the_training(kernel, how):
         kernel.wait_for("stopped", "panel.job.state")
     kernel.manager.interrupt_kernel()  # nothing is training: nothing happens
     assert kernel.run("print(len(panel.runs), panel.run.stopped)") == "3 True"
+
+
+# ---- a fleet
+
+
+def test_live_of_a_fleet_trains_with_its_sliders():
+    clients = cl.clients(cl.digits(), 4)
+    options = dict(seeds=2, rounds=3, local_epochs=[1, 2], fraction=[0.5, 1.0])
+    panel = cl.live(cl.Finetune(cl.mlp(clients.whole)), clients, **options)
+    assert [*panel.sliders] == ["local_epochs", "fraction"]
+    panel.sliders["local_epochs"].value = 2
+    run = panel.run_blocking()
+    assert run.settings["local_epochs"] == 2 and run.settings["fraction"] == 0.5
+    assert run.step.tolist() == [0, 1, 2, 3] and run.clients.shape == (2, 4, 1, 1)
+    want = cl.fleet_train(panel.method, clients, seeds=2, rounds=3, local_epochs=2, fraction=0.5)
+    assert (run.accuracy == want.accuracy).all()
+    panel.time.value = 1
+    assert "At round 1" in panel.details.value
+
+
+def test_live_of_a_fleet_in_tasks():
+    tasks = cl.clients(cl.digits(), 3).split(5)
+    panel = cl.live(cl.Finetune(cl.mlp(tasks)), tasks, rounds=2, local_epochs=1)
+    assert panel.run_blocking().accuracy.shape == (1, 2, 2)
+    with pytest.raises(ValueError, match="fraction must be"):
+        cl.live(cl.Finetune(cl.mlp(tasks)), tasks, fraction=[0.5, 2])

@@ -5,7 +5,8 @@ which assert falls: lesson, cell, text. An assert that falls stops nothing, so e
 `seeds=` of every training (count or list) and the dice of the cells' own (`manual_seed`, `default_rng`,
 `initial`). What rests on stored results cannot be shifted here and is listed as such. It is a report: only a
 cell that fails with another error than an AssertionError ends it with an exit code other than 0.
-NAME picks lessons by the beginning of their file name, as in refresh_notebooks.py.
+NAME picks lessons by the beginning of their file name, as in refresh_notebooks.py. --threads 2: on so many
+threads of torch, where sums have other last digits; with EDGECL_SEEDS=+0 it is the lesson as it stands.
 """
 
 import argparse
@@ -44,6 +45,10 @@ def _claims_shift(by):
 
 _claims_shift({by})
 _claims_fell = set()
+if {threads}:
+    import torch
+    torch.set_num_threads({threads})
+    torch.set_num_threads = lambda n: None  # the lesson asks for one
 """
 REPORT = "import json; print(json.dumps(sorted(_claims_fell)))"
 
@@ -154,10 +159,11 @@ def shifted(notebook, by):
     return notebook, claims, resting_on_stored(trees)
 
 
-def try_claims(notebook, by):
-    """Run the lesson with its seeds shifted: its `Claims`."""
+def try_claims(notebook, by, threads=0):
+    """Run the lesson with its seeds shifted, on some threads or on those that it asks for: its `Claims`."""
     trial, claims, stored = shifted(notebook, by)
-    patch, report = PATCH.replace("{by}", str(by)), nbformat.v4.new_code_cell(REPORT, id="claims-report")
+    patch = PATCH.replace("{by}", str(by)).replace("{threads}", str(threads))
+    report = nbformat.v4.new_code_cell(REPORT, id="claims-report")
     trial.cells = [nbformat.v4.new_code_cell(patch, id="claims-shift"), *trial.cells, report]
     run(trial, allow_errors=True)
     fell, errors = [tuple(claim) for claim in json.loads(said(report))], []
@@ -187,14 +193,16 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="beginning of a lesson's file name")
-    paths = chosen(parser.parse_args().names)
+    parser.add_argument("--threads", type=int, default=0, help="of torch; default: as the lesson says")
+    told = parser.parse_args()
+    paths = chosen(told.names)
     asked = os.environ.get("EDGECL_SEEDS")
     shifts = SHIFTS if asked is None else (int(asked),)
     results = {}
     for path in paths:
         notebook = read(path)
         for by in shifts:
-            results[path, by] = try_claims(notebook, by)
+            results[path, by] = try_claims(notebook, by, told.threads)
             report(path, by, results[path, by])
         for cell, what in results[path, shifts[0]].stored:
             print(f"    not shifted: {cell}: {what}", flush=True)

@@ -56,6 +56,7 @@ def free_ports(n):
     ports = [PORTS + i for i in range(n)]
     for port in ports:
         with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what is closed may still linger
             try:
                 one.bind((HOST, port))
             except OSError:
@@ -67,6 +68,12 @@ def free_ports(n):
 def answers(port):
     with socket.socket() as one:
         return one.connect_ex((HOST, port)) == 0
+
+
+def its_own(process):
+    """Bytes of a process, what it shares with others in equal parts (Linux); else as if it shared nothing."""
+    found = process.memory_full_info()
+    return getattr(found, "pss", 0) or found.rss
 
 
 class Fleet:
@@ -98,7 +105,7 @@ class Fleet:
             if died or time.perf_counter() - begun > LIMIT_S:
                 why = f"{Path(died[0]).name} ended" if died else f"{LIMIT_S} s went by"
                 raise RuntimeError(f"waiting for {what}, {why}:\n{self.logs()}")
-            time.sleep(0.25)
+            time.sleep(1)
 
     def look(self):
         """Count processes and bytes, and note to whom else than this machine they are connected."""
@@ -108,7 +115,7 @@ class Fleet:
         sizes = []
         for process in tree.values():
             with contextlib.suppress(psutil.Error):
-                sizes.append(process.memory_info().rss)
+                sizes.append(its_own(process))
                 self.cpu[process] = sum(process.cpu_times()[:2])  # its own, as far as it has come
                 far = {c.raddr.ip for c in process.net_connections("inet") if c.raddr}
                 self.elsewhere |= far - {HOST}

@@ -24,14 +24,18 @@ PATHS = {  # what one wants to understand: its class, or the functions with whic
     "iCaRL": ["methods/icarl.py ICaRL"],
     "Piggyback": ["methods/piggyback.py Piggyback"],
     "MAML": ["meta/outer.py meta_learn", "meta/inner.py maml"],
+    "FedAvg": ["fleet/rounds.py rounds", "fleet/local.py Local", "fleet/local.py Round"],
 }
 LOOP = "learn.py steps"
 HOLDS = {  # what a name holds wherever it stands
     "plan": "plan.py Plan", "self.plan": "plan.py Plan", "dice": "plan.py Dice", "rng": "plan.py Dice",
     "stream": "streams.py Stream", "self.stream": "streams.py Stream", "plan.stream": "streams.py Stream",
     "self.axes": "lanes.py Lanes", "plan.axes": "lanes.py Lanes", "self.memory": "methods/memory.py Memory",
-    "self.codec": "methods/codecs.py Pixels",
+    "self.codec": "methods/codecs.py Pixels", "job": "fleet/local.py Round",
+    "options.server": "fleet/server.py FedAvg", "self.base": "plan.py Plan",
+    "self.fleet": "fleet/members.py Arrivals", "self.method": "method.py Finetune",
 }  # fmt: skip
+IN_FLEET = {"plan": "fleet/plan.py FleetPlan", "plan.stream": "fleet/members.py Arrivals"}
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,9 @@ class Closure:
         kind, file, _ = package.names[piece.file].get(on, ("", "", ""))
         if kind == "module":
             return self.follow(package.pieces.get((file, node.attr)))
-        if on in HOLDS and tuple(HOLDS[on].split()) in package.classes:
-            order = package.bases(*HOLDS[on].split())
+        held = IN_FLEET.get(on) if piece.file.startswith("fleet/") and on in IN_FLEET else HOLDS.get(on)
+        if held and tuple(held.split()) in package.classes:
+            order = package.bases(*held.split())
             return self.follow(package.member(order, node.attr))
         return None
 
@@ -182,7 +187,9 @@ def path_of(package, roots):
     begin, of = [], []
     for root in roots:
         file, name = root.split()
-        if (file, name) in package.classes:
+        if (file, name) == ("fleet/local.py", "Round"):  # no method: all that it does
+            begin += package.classes[file, name][1].values()
+        elif (file, name) in package.classes:
             of = package.bases(file, name)
             begin += [package.member(of, verb) for verb in VERBS]
             loop_file, loop = LOOP.split()

@@ -200,7 +200,7 @@ def in_a_row():
     net, steps, found = mlp(meta, hidden=(100, 100)), 300, {}
     learned = _learned(oml, net, meta, steps=steps, meta_batch=10, inner_lr=0.1, shown=(0,))
     options = {"all weights": replace(maml, batches=one_by_one), "head only": oml}
-    rates = [1e-4, 1e-3, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+    rates = [1e-6, 1e-5, 1e-4, 1e-3, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
     starts = {"OML": learned["params"], **_others(known, net)}
     for name, start in starts.items():
         began = time.perf_counter()
@@ -226,13 +226,21 @@ def in_a_row():
         body = {k: p for k, p in start.items() if k not in head(start)}
         begin[name] = begin["random"] | new_head(begin["random"]) | body
     for name, start in begin.items():
-        method = Replay(pair_net, weights=start)
-        runs = [train(method, pairs, SEEDS, epochs=n, every=10_000, progress=False) for n in (1, 5)]
-        replayed[name] = _plain([metrics.average_accuracy(run.accuracy) for run in runs])  # (epochs, seeds)
-        _say(f"replay from {name}", began, np.mean(replayed[name], 1))
+        replayed[name] = _replayed(Replay(pair_net, weights=start), pairs)
+        _say(f"replay from {name}", began, np.mean(replayed[name]["accuracy"], 1))
     options = {"meta-steps": steps, "meta-batch": 10, "inner rate": 0.1, "tasks": 200, "rates": rates}
     seconds = round(learned["seconds"])
     return {"settings": options, "seconds": seconds, "starts": found, "replay": replayed}
+
+
+def _replayed(method, pairs):
+    """One and five epochs a pair: accuracy (epochs, seeds), at the rate that is best on data set aside."""
+    aside, rates, accuracy = pairs.set_aside(0.25), [], []
+    for n in (1, 5):
+        tried = sweep(method, aside, SEEDS, lr=list(RATES_OF_SIGNS), epochs=n, **LONG)
+        rates.append(best(tried, over="lr"))
+        accuracy.append(_ended(train(method, pairs, SEEDS, lr=rates[-1], epochs=n, **LONG)))
+    return {"rate": rates, "accuracy": _plain(accuracy)}
 
 
 def _class_after_class(method, net, params, tasks, lr, n=200):
@@ -279,7 +287,8 @@ def _learned(method, net, tasks, steps, **options):
 ROOMS = [2**k for k in (9, 10, 11, 12, 14, 16)]  # bytes beside the network, 512 B … 64 KB
 TRIED = [2**k for k in (10, 12, 16)]  # at which a rate is chosen
 RATES_OF_SIGNS = (1e-3, 3e-3, 1e-2, 3e-2)
-ORDERS = [None, *([int(c) for c in np.random.default_rng(i).permutation(10)] for i in (1, 2))]
+WIDER = (3e-4, *RATES_OF_SIGNS, 1e-1)
+ORDERS_OF_SIGNS = [None, *([int(c) for c in np.random.default_rng(i).permutation(10)] for i in (1, 2))]
 LONG = {"every": 10_000, "progress": False}
 
 
@@ -291,7 +300,7 @@ def equal_bytes():
     """
     busy, found = time.process_time(), {}
     for rule, widths, rooms in (("seen", (8, 4, 2), ROOMS), ("all", (8, 2), TRIED)):
-        streams = [split(digits(), active=rule, order=order) for order in ORDERS]
+        streams = [split(digits(), active=rule, order=order) for order in ORDERS_OF_SIGNS]
         net, found[rule] = mlp(streams[0]), {}
         kinds = {"replay": Replay, "iCaRL": ICaRL, "latents": LatentReplay}
         for bits, (name, kind) in itertools.product(widths, kinds.items()):
@@ -310,7 +319,7 @@ def equal_bytes():
             found[rule][name] = _standing(method, streams)
             _say(f"{rule}, {name}", time.perf_counter(), found[rule][name]["mean"])
     about = {
-        "orders": ORDERS,
+        "orders": ORDERS_OF_SIGNS,
         "seeds": 2,
         "rooms": {"seen": ROOMS, "all": TRIED},
         "rates": RATES_OF_SIGNS,
@@ -319,7 +328,19 @@ def equal_bytes():
     return {"settings": about, "rules": found, "seconds": round(time.process_time() - busy)}
 
 
-def _rooms(method, streams, rooms):
+def wider_rates():
+    """Rows of the league that chose a rate at the edge of its grid, once more with two rates beyond it."""
+    streams = [split(digits(), order=order) for order in ORDERS_OF_SIGNS]
+    rows, net = {}, mlp(streams[0])
+    for name in ("8-bit replay", "4-bit replay", "2-bit replay", "8-bit iCaRL", "2-bit iCaRL"):
+        bits, kind = name.split("-bit ")
+        method = {"replay": Replay, "iCaRL": ICaRL}[kind](net, bits=int(bits))
+        rows[name] = _rooms(method, streams, ROOMS, WIDER)["mean"]
+        _say(f"wider, {name}", time.perf_counter(), rows[name])
+    return {"rates": WIDER, "mean": rows}
+
+
+def _rooms(method, streams, rooms, tried_rates=RATES_OF_SIGNS):
     """One memory: samples that fit each room, and accuracy (rooms, draws) at the rates that suit them."""
     b = budget(method, streams[0])
     ten, twenty = (sum(b.change(capacity=c).need.keeps.values()) for c in (10, 20))
@@ -328,10 +349,10 @@ def _rooms(method, streams, rooms):
     fits = [min((room - once) // each, came) for room in rooms]
     own = [i for i, n in enumerate(fits) if n >= 10]  # rooms with a sample of each class
     tried = [i for i in own if rooms[i] in TRIED]
-    chance = sweep(method, streams[0].set_aside(0.25), 2, lr=list(RATES_OF_SIGNS),
+    chance = sweep(method, streams[0].set_aside(0.25), 2, lr=list(tried_rates),
                    capacity=[fits[i] for i in tried], **LONG)  # fmt: skip
     chosen = dict(zip(tried, _ended(chance).mean(-1).argmax(0)))
-    rates = {i: RATES_OF_SIGNS[chosen[min(tried, key=lambda j: abs(j - i))]] for i in own}
+    rates = {i: tried_rates[chosen[min(tried, key=lambda j: abs(j - i))]] for i in own}
     accuracy = {i: [] for i in own}
     for stream, lr in itertools.product(streams, sorted(set(rates.values()))):
         here = [i for i in own if rates[i] == lr]
@@ -364,7 +385,7 @@ STREAM_PEOPLE = (14, 15, 16, 17, 19, 21, 22, 23, 25, 26, 27, 28, 29, 30)
 TRIAL_PEOPLE = (14, 15, 16, 17)  # of the stream's: held out while the learning rate is chosen
 KNOWN = (0, 3, 4, 5)  # activities that the factory's front has seen: all but the two of stairs
 BUDGETS = [2**k for k in (9, 11, 13, 15, 17)]  # bytes, 512 B … 128 KB
-LEARNING_RATES = (3e-4, 1e-3, 3e-3)
+LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 SHORT = {"epochs": 5, "batch_size": 32, "every": 10_000, "progress": False}
 
 
@@ -603,7 +624,7 @@ def watches_alone():
 LESSONS = {
     "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
     "federated_learning": FLEET,
-    "edge_budget": {"league": equal_bytes, "har": over_bytes},
+    "edge_budget": {"league": equal_bytes, "league, wider rates": wider_rates, "har": over_bytes},
     "private_fleet": {"watches": watches_under_noise, "alone": watches_alone},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},
 }

@@ -68,11 +68,12 @@ def together():
     ways["alone"] = alone.own.mean(1), alone.everybody.mean(1)
     run = fleet_train(method, watches, SEEDS, rounds=20, local_epochs=5, lr=best["FedAvg"], **BATCH)
     ways["FedAvg"] = _own(net, run, watches), run.accuracy[:, -1, -1]
-    own = personalise(method, watches, run, local_epochs=5, lr=best["FedAvg"])
-    ways["FedAvg, then personal steps"] = own.own.mean(1), own.everybody.mean(1)
+    for passes in (5, 40):
+        own = personalise(method, watches, run, local_epochs=passes, lr=best["FedAvg"])
+        ways[f"FedAvg, then {passes} passes"] = own.own.mean(1), own.everybody.mean(1)
     one = train(method, watches.whole, SEEDS, lr=best["all data in one place"], **PLAIN)
     ways["all data in one place"] = _own(net, one, watches), one.accuracy[:, -1, -1]
-    each = {"alone": alone.own.mean(0), "FedAvg, then personal steps": own.own.mean(0)}
+    each = {"alone": alone.own.mean(0), "FedAvg, then 40 passes": own.own.mean(0)}
     return {
         "rates": RATES,
         "tried": {name: _plain(scores) for name, scores in tried.items()},

@@ -96,26 +96,34 @@ exercise(
 )  # fmt: skip
 
 
+FOUR = [[0.8, 0.3, 0.1, 0.0], [0.9, 0.7, 0.7, 0.1], [0.5, 0.6, 0.6, 0.3], [0.4, 0.8, 0.65, 0.95]]
+THREE = [[0.9, 0.5, 0.2], [0.6, 0.8, 0.4], [0.3, 0.5, 0.7]]
+
+
 def _of_R(function):
-    """Results, and how far R was changed.
+    """Results of two R, the second so that no divisor is known beforehand, and how far R was changed.
 
-    Column 0 is best before the end but after its task, column 1 in the last row, column 2 before
-    its task.
+    In FOUR column 0 is best before the end but after its task, column 1 in the last row, column 2
+    before its task.
     """
-    R = np.array(
-        [[0.8, 0.3, 0.1, 0.0], [0.9, 0.7, 0.7, 0.1], [0.5, 0.6, 0.6, 0.3], [0.4, 0.8, 0.65, 0.95]]
-    )
-    kept = R.copy()
-    return [*np.atleast_1d(function(R)), np.abs(R - kept).max()]
+    found = []
+    for R in map(np.array, (FOUR, THREE)):
+        kept = R.copy()
+        found += [*np.atleast_1d(function(R)), np.abs(R - kept).max()]
+    return found
 
 
-def loss(R, was=lambda R: R[:-1].max(0), over=3, average=lambda R: R[-1].mean()):
+def _less_one(R):
+    return len(R) - 1
+
+
+def loss(R, was=lambda R: R[:-1].max(0), over=_less_one, average=lambda R: R[-1].mean()):
     """(average accuracy, mean of what was − what is), with room for mistakes."""
-    return average(R), (was(R) - R[-1])[:-1].sum() / over
+    return average(R), (was(R) - R[-1])[:-1].sum() / over(R)
 
 
-def transfer(R, was=np.diagonal, over=3):
-    return (R[-1] - was(R))[:-1].sum() / over
+def transfer(R, was=np.diagonal, over=_less_one):
+    return (R[-1] - was(R))[:-1].sum() / over(R)
 
 
 def overwriting(R):
@@ -127,15 +135,18 @@ def since_learned(R):
     return np.array([R[k:-1, k].max() if k < len(R) - 1 else R[-1, k] for k in range(len(R))])
 
 
+FIXED = "You divided by the same number whatever came. How many tasks are in the R that is given?"
 FORGETTING = [
     ("just learned minus last", partial(loss, was=np.diagonal),
      "That is backward transfer with its sign turned. Which accuracy was the best before the end?"),
     ("best since it was learned", partial(loss, was=since_learned),
      "The maximum is over all rows before the end: a task can be best before it is learned, too."),
-    ("divided by T", partial(loss, over=4), "Forgetting of the last task is not counted: how many are left?"),
+    ("divided by T", partial(loss, over=len), "Forgetting of the last task is not counted: how many are left?"),
+    ("always divided by three", partial(loss, over=lambda R: 3), FIXED),
+    ("always divided by four", partial(loss, over=lambda R: 4), FIXED),
     ("the last row counts as best", partial(loss, was=lambda R: R.max(0)),
      "With the last row among the candidates, forgetting could never be negative."),
-    ("sign turned", partial(loss, over=-3), "Forgetting is a loss: positive where accuracy fell."),
+    ("sign turned", partial(loss, over=lambda R: 1 - len(R)), "Forgetting is a loss: positive where accuracy fell."),
     ("changes its argument", overwriting,
      "The numbers are right, but R is another one afterwards. Which line writes into it?"),
     ("mean of all of R", partial(loss, average=np.mean),
@@ -144,16 +155,28 @@ FORGETTING = [
      "The diagonal is what was just learned. What is left of it at the end?"),
 ]  # fmt: skip
 TRANSFER = [
-    ("divided by T", partial(transfer, over=4), "The last task always gives 0: how many terms are left?"),
-    ("sign turned", partial(transfer, over=-3), "Negative means forgetting here: the end comes first."),
+    ("divided by T", partial(transfer, over=len), "The last task always gives 0: how many terms are left?"),
+    ("always divided by three", partial(transfer, over=lambda R: 3), FIXED),
+    ("always divided by four", partial(transfer, over=lambda R: 4), FIXED),
+    ("sign turned", partial(transfer, over=lambda R: 1 - len(R)), "Negative means forgetting here: the end comes first."),
     ("last minus best", partial(transfer, was=lambda R: R[:-1].max(0)),
      "That is forgetting with its sign turned. Backward transfer asks about the diagonal."),
 ]  # fmt: skip
 for name, right, wrong, value in (
-    ("forgetting", loss, FORGETTING, "A = 0.7, F = 0.15"),
-    ("backward transfer", transfer, TRANSFER, "BWT = -0.0833"),
+    (
+        "forgetting",
+        loss,
+        FORGETTING,
+        "A = 0.7, F = 0.15 for the first R that was tried, A = 0.5, F = 0.45",
+    ),
+    (
+        "backward transfer",
+        transfer,
+        TRANSFER,
+        "BWT = -0.0833 for the first R that was tried, -0.45",
+    ),
 ):
-    expects = f"{value}, and last 0 (how far R itself was changed), for the R that was tried"
+    expects = f"{value} for the second, and R itself unchanged (0 after each)"
     exercise(name, right, probe=_of_R, wrong=[Wrong(*w) for w in wrong], expects=expects)
 
 

@@ -2,6 +2,7 @@
 which ways of freezing leak.
 """
 
+import re
 from itertools import combinations
 
 import torch
@@ -50,6 +51,12 @@ def keep(weights, mine, prune, size=torch.abs, of=None, largest=True, among="own
     kept = torch.zeros_like(mine)
     kept[size.argsort(descending=largest)[: rounded((1 - prune) * int(of))]] = True
     return kept & mine
+
+
+def overwritten(theta, frozen, mine):
+    with torch.no_grad():
+        theta[~mine] = frozen[~mine]
+    return theta
 
 
 # fmt: off
@@ -119,6 +126,8 @@ exercise("freeze", lambda theta, frozen, mine: torch.where(mine, theta, frozen),
           "Where it may learn, the network should use theta alone."),
     Wrong("cut off from its gradient", lambda theta, frozen, mine: torch.where(mine, theta, frozen).detach(),
           "The values are right, but no gradient gets back to theta: how does this task learn?"),
+    Wrong("overwritten", overwritten,
+          "The values are right, but theta is overwritten, and still gets a gradient where it is frozen."),
     Wrong("nothing may move", lambda theta, frozen, mine: frozen, "How does this task learn?"),
     Wrong("nothing is held", lambda theta, frozen, mine: theta, "What holds the earlier tasks' weights?"),
 ])
@@ -130,15 +139,18 @@ HOLDS = {"B": "takes the gradient away altogether: what does an optimiser do wit
 
 
 def letters(answer):
-    """The letters as one word, whether they come as a set, a list, a tuple or a word."""
+    """The letters as one word, whether they come as a set, a list, a table or in words."""
     answer = answer() if callable(answer) else answer
-    return "".join(sorted({str(one).upper() for one in answer if str(one).strip(" ,;")}))
+    if isinstance(answer, dict):  # a table of yes and no
+        answer = [letter for letter, leaks in answer.items() if leaks]
+    words = answer if isinstance(answer, str) else " ".join(map(str, answer))
+    return "".join(sorted({*re.sub(r"\band\b|\W", "", words.upper(), flags=re.I)}))
 
 
 exercise("momentum bug", {"A", "D"}, probe=letters, wrong=[
-    Wrong("none", "", "At least one does. Look at the picture above."),
+    Wrong("none", "", "At least one does. Go through them: with what does the network answer in the end?"),
     Wrong("only A", {"A"}, "There is one more: is the gradient all that moves a weight?"),
-    Wrong("only D", {"D"}, "There is one more: what does an optimiser remember of the task before?"),
+    Wrong("only D", {"D"}, "There is one more: what has happened to the weights between writing back and answering?"),
     *(Wrong(f"{k} suspected", {*some}, f"{k} {why}") for k, why in HOLDS.items()
       for n in range(1, 7) for some in combinations("ABCDEF", n) if min({*some} - {*"AD"}, default="") == k),
-], expects='letters such as {"B", "C"}', praise="Momentum moves the one, weight decay the other.")
+], expects='letters such as {"B", "C"}', praise="The one writes back a step too early, weight decay moves the other.")

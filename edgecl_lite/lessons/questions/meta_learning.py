@@ -1,6 +1,8 @@
 """Exercises of meta_learning: the inner step, which meta-gradients have a cut graph, which splits leak."""
 
+import re
 import types
+import warnings
 from functools import partial
 
 import torch
@@ -17,10 +19,13 @@ def _loss(theta, batch):
 
 
 def _stepped(function):
-    """Where the step leads, what comes back through it to the start, and the start afterwards."""
+    """Where the second step from one start leads, what comes back through it, the start afterwards."""
     theta = {k: torch.tensor(v, requires_grad=True) for k, v in START.items()}
-    new = function(_loss, theta, {k: v.clone() for k, v in BATCH.items()}, 0.7)
-    new = dict(zip(theta, new)) if isinstance(new, tuple | list) else dict(new)
+    for _ in range(2):
+        new = function(_loss, theta, {k: v.clone() for k, v in BATCH.items()}, 0.7)
+    if isinstance(new, list | tuple):  # a network finds its weights by their names
+        return [v.detach() for v in new]
+    new = dict(new)
     there = _loss(new, {"x": X.flip(0), "y": BATCH["y"]})
     grads = torch.autograd.grad(
         there, list(theta.values()), materialize_grads=True, allow_unused=True
@@ -57,6 +62,13 @@ def one_after_the_other(loss, theta, support, lr):
     return theta
 
 
+def left_behind(loss, theta, support, lr):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns of it as well
+        loss(theta, support).backward(create_graph=True)
+    return {k: p - lr * p.grad for k, p in theta.items()}
+
+
 def constant(loss, theta, support, lr):
     return {k: p.detach().requires_grad_() for k, p in step(loss, theta, support, lr).items()}
 
@@ -76,6 +88,11 @@ exercise("inner step", step, probe=_stepped, expects="a dict θ', and a gradient
     Wrong("in place", in_place, "It moves the start itself. Other users begin there too: make a new dict."),
     Wrong("one tensor after the other", one_after_the_other,
           "The second gradient is taken where the first step led. Take all of them at the same θ."),
+    Wrong("a list, not a dict", lambda *a: list(step(*a).values()),
+          "The numbers are right, but a network finds its weights by their names: give back a dict."),
+    Wrong("a gradient is left behind", left_behind,
+          "The first step is right; the next from the same θ is not, for `backward` adds to what stands in "
+          "`.grad`. Which function gives the gradients back and leaves nothing behind?"),
     Wrong("the change, not the result", partial(step, only=True),
           "From where does the step set out?"),
 ])
@@ -98,8 +115,8 @@ def letters(answer):
         answer = answer()
     if isinstance(answer, dict):
         answer = [name for name, yes in answer.items() if yes]
-    named = [answer] if callable(answer) else answer
-    words = [getattr(one, "__name__", None) or str(one) for one in named]
+    named = [answer] if callable(answer) or isinstance(answer, str) else answer
+    words = [re.sub(r"\band\b", "", getattr(one, "__name__", None) or str(one)) for one in named]
     return tuple(sorted({c for word in words for c in word.upper() if c not in " ,;{}[]()'\"" }))
 
 

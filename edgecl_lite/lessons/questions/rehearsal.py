@@ -9,7 +9,7 @@ from ..check import Wrong, exercise
 
 BEFORE = torch.tensor([[2.0, -1.0, 0.5, 0.3, 0.1], [0.2, 1.0, 3.0, -0.4, 0.2]])
 NOW = torch.tensor([[0.5, 0.8, -0.3, 2.5, 1.0], [1.5, 0.1, 0.4, 0.6, -2.0]])
-KNOWN = 3  # the first three outputs
+CASES = (3, 2.0), (4, 3.0)  # so many of the outputs were known; the temperature
 
 
 def pull(before, now, known, T, *, soft=(True, True), swapped=False, cut=True):
@@ -29,10 +29,14 @@ def sigmoids(before, now, known, T):
     return F.binary_cross_entropy_with_logits(q, p.sigmoid())
 
 
-def _slope(function):
+def _slopes(function):
     """Which way it pulls the outputs of now, at length 1: no constant and no factor changes that."""
+    return torch.cat([_slope(function, *case) for case in CASES])
+
+
+def _slope(function, known, T):
     now = NOW.clone().requires_grad_()
-    value = function(BEFORE.clone(), now, KNOWN, 2.0)
+    value = function(BEFORE.clone(), now, known, T)
     if not torch.is_tensor(value) or not value.requires_grad:
         raise TypeError(
             "it must give a tensor that depends on `now`, without detach, item or NumPy"
@@ -59,14 +63,15 @@ def nearest(features, m):
 
 
 def _chosen(function):
-    """What is chosen among ten points of unit length, where iCaRL's rule is Welling's."""
+    """Five, then three of ten points of unit length, where iCaRL's rule is Welling's."""
     points = [[-3, 0, 4], [2, -3, 4], [2, -1, 2], [1, 4, 0], [5, 1, 2]]
     points += [[2, 3, 3], [-2, 3, 5], [-2, 5, 3], [2, 5, 2], [2, -1, 5]]
-    return [int(i) for i in function(F.normalize(torch.tensor(points).float(), dim=1), 5)]
+    features = F.normalize(torch.tensor(points).float(), dim=1)
+    return [int(i) for m in (5, 3) for i in function(features.clone(), m)]
 
 
 # fmt: off
-exercise("old answers", pull, probe=_slope, expects="a value that pulls the outputs of now another way",
+exercise("old answers", pull, probe=_slopes, expects="a value that pulls the outputs of now another way",
          praise="It pulls the known outputs to what was said before, and leaves the new ones alone.", wrong=[
     Wrong("the new outputs are asked, too", partial(pull, cut=False),
           "Before the task nobody had trained those. What do their old answers mean?"),
@@ -87,7 +92,7 @@ exercise("old answers", pull, probe=_slope, expects="a value that pulls the outp
           "That is the form of iCaRL. Here one softmax goes over the known outputs."),
 ])
 
-exercise("herding", herd, probe=_chosen, expects="the indices of other rows, or in another order",
+exercise("herding", herd, probe=_chosen, expects="the indices of other rows, or in another order (it is asked for 5, then for 3)",
          praise="Stop it early, and you have the best of fewer.", wrong=[
     Wrong("the nearest to the mean", nearest,
           "Each is good alone. Are they good together? Your choice does not look at what is chosen already."),

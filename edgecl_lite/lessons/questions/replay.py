@@ -6,6 +6,7 @@ from itertools import combinations
 import torch
 
 from ..check import Wrong, exercise
+from . import letters
 
 CHANCES = (0.02, 0.3, 0.45, 0.6, 0.75, 0.98)
 OUT, BELOW, NOTHING = -1, -2, -3  # capacity or more, as asked; a negative row; None
@@ -105,15 +106,7 @@ TRAPS = {
     "D": "D keeps the M largest of random keys. Does any picture have a better key than another?",
 }
 
-
-def _letters(answer):
-    """The letters as one word, whether they come as a set, a list, a word or the programs themselves."""
-    answer = answer() if callable(answer) else answer
-    letters = {str(getattr(one, "__name__", one)).strip(" ,").upper() for one in answer} - {""}
-    return "".join(sorted(letters))
-
-
-exercise("biased reservoir", {"C", "E"}, probe=_letters, wrong=[
+exercise("biased reservoir", {"C", "E"}, probe=letters, wrong=[
     Wrong("none", set(), "At least one is. How often does each keep the first six, how often the others?"),
     Wrong("only C", {"C"}, "There is one more. When does each of them count a picture as arrived?"),
     Wrong("only E", {"E"}, "There is one more. How often does each keep the first six, on average?"),
