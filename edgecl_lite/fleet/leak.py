@@ -5,7 +5,7 @@
 Of a batch it is the mean of the samples that reach unit i, weighted with their δᵢ: a unit that only
 one of them reaches gives that one away. The same of a report θₖ − θ after steps of plain descent,
 whose rate cancels; Adam's steps blur it. Nothing is searched for, no label is needed.
-Phong et al. 2018, section 3; Boenisch et al. 2023. Lesson: federated_learning.
+Phong et al. 2018, section 3; Boenisch et al. 2023. Lesson: private_fleet.
 """
 
 import torch

@@ -3,7 +3,7 @@
     yₖ = qₖ + Σ_{j>k} m_kj − Σ_{j<k} m_jk   mod 2³²        so that  Σₖ yₖ = Σₖ qₖ, to the last bit
 
 q: a report in whole numbers; m_kj: a mask from a seed on which k and j agreed, spread evenly over
-all 2³² values. Bonawitz et al. 2017, section 4.1. Lesson: federated_learning.
+all 2³² values. Bonawitz et al. 2017, section 4.1. Lesson: private_fleet.
 
 What it does not hide: the sum itself, of which with two clients each knows the other's part, and of
 which clients in league with the server take theirs away; ε is about that (privacy.py). Left out of

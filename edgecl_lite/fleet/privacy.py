@@ -5,7 +5,7 @@
 A client moves the sum by at most `clip`, and the noise on it has a deviation of noise · clip: one
 Gaussian mechanism. R of them are one of μ = √R / noise, where every client is called in every
 round. Balle & Wang 2018, theorem 8; Dong, Roth & Su 2022, corollary 3.3; McMahan et al. 2018
-(whole clients are protected). Lesson: federated_learning.
+(whole clients are protected). Lesson: private_fleet.
 """
 
 import math
