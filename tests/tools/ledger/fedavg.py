@@ -7,7 +7,6 @@ The page beside this file (README.md) is made from these files too.
 """
 
 import argparse
-import json
 import math
 import platform
 import statistics
@@ -40,7 +39,8 @@ def path_of(split):
 def rows():
     """What was measured so far, {split: row}."""
     paths = {split: path_of(split) for split in SPLITS}
-    return {k: json.loads(path.read_text()) for k, path in paths.items() if path.exists()}
+    way = "`git checkout` brings it back, or take it away and measure it again."
+    return {k: disk.read_json(path, way) for k, path in paths.items() if path.exists()}
 
 
 def rounds(split, seed, data=None, goal=GOAL):
