@@ -6,6 +6,7 @@ import torch
 
 from ...fleet.privacy import epsilon, noise_for
 from ..check import Wrong, exercise
+from . import letters
 
 SAMPLES = torch.tensor([[0.1, 0.9, 0.0, 0.4, 0.7, 0.2], [0.8, 0.3, 0.6, 0.0, 0.05, 1.0]])
 DELTAS = torch.tensor([[0.0, 0.5, -0.2, 0.0, 0.1, -0.05], [0.3, 0.0, -0.6, 0.02, -0.1, 0.0]])
@@ -56,11 +57,6 @@ def _sent(function):
 later = signed(lambda k, j: 1 if j > k else -1)
 
 
-def _letters(answer):
-    letters = {str(one).strip(" ,").upper() for one in answer} - {""}
-    return "".join(sorted(letters))
-
-
 def _first_slip(some):
     """The first statement on which these letters are mistaken."""
     return next(k for k in WHY if (k in some) != (k in FALSE))
@@ -89,7 +85,7 @@ exercise("leak", picture, probe=_pictures, expects="one picture, a number for ea
 exercise("masks", later, probe=_sent, tolerance=1e-13, expects="four whole numbers of 0 … 2³² − 1 whose masks cancel in the sum",
          praise="Each mask is there twice, once with each sign.", wrong=[
     Wrong("no sign", signed(lambda k, j: 1), "Each mask is in the sum twice. With which signs is it gone?"),
-    Wrong("taken away twice", signed(lambda k, j: -1), "Each mask is in the sum twice. With which signs is it gone?"),
+    Wrong("no sign", signed(lambda k, j: -1), "Each mask is in the sum twice. With which signs is it gone?"),
     Wrong("only with those after", signed(lambda k, j: int(j > k)), "Who takes the mask away again that you have added?"),
     Wrong("only with those before", signed(lambda k, j: int(j < k)), "Who takes the mask away again that you have added?"),
     Wrong("no mask", lambda k, q, masks: q % M, "So the server reads every report."),
@@ -115,7 +111,7 @@ exercise("noise", noise_for(2.0, 50), probe=lambda a: float(a() if callable(a) e
     Wrong("δ of a thousandth", noise_for(2.0, 50, 1e-3), "At which δ? With 1e-5 less may go wrong, and it takes more noise."),
 ])
 
-exercise("false statements", set(FALSE), probe=_letters, expects='letters such as {"A", "B"}',
+exercise("false statements", set(FALSE), probe=letters, expects='letters such as {"A", "B"}',
          praise="B and E are true, and both are reasons not to stop at masks.", wrong=[
     Wrong(f"{''.join(some) or 'none'}", set(some), f"Look again at {WHY[_first_slip(some)]}")
     for n in range(6) for some in combinations(WHY, n) if "".join(some) != FALSE
