@@ -111,6 +111,8 @@ def value_slider(name, values, continuous=True):
     options = list(zip(worded(values), values))
     slider = W.SelectionSlider(options=options, description=word, index=0)
     slider.continuous_update, slider.layout.width = continuous, "420px"
+    if len(word) > 10:  # more than the place for it
+        slider.style.description_width = "initial"
     slider.tooltip = f"{name}: drag, or use the arrow keys"
     return slider.add_class(f"edgecl-{name}")
 
