@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import edgecl_lite as cl
 from edgecl_lite.fleet.local import trained
 from edgecl_lite.fleet.plan import FleetPlan
-from edgecl_lite.fleet.rounds import beginning
+from edgecl_lite.fleet.rounds import beginning, finished
 from edgecl_lite.fleet.train import follow
 from edgecl_lite.journal import Journal
 
@@ -81,22 +81,13 @@ def test_lanes_are_clients_one_by_one(optimizer):
     job = plan.round(0, who)
     start, _ = plan.start()
     sent = {k: v.repeat_interleave(3, 0) for k, v in start.items()}
-    report, _ = run_out(trained(plan.method, job, sent, {}))
+    report, _ = finished(trained(plan.method, job, sent, {}))
     for c, (x, y) in enumerate(clients.train):
         chances = plan.round(0, who).dice.shuffles[c]
         orders = [torch.randperm(len(y), generator=chances) for _ in range(4)]
         alone = fit(net, {k: v[0] for k, v in start.items()}, x, y, orders, lr, 8, optimizer)
         for k, want in alone.items():
             assert torch.allclose(report[k][c], want, rtol=1e-5, atol=1e-6), (c, k)
-
-
-def run_out(working):
-    """What a generator returns."""
-    while True:
-        try:
-            next(working)
-        except StopIteration as end:
-            return end.value
 
 
 def test_beside_others_a_client_does_as_alone():
@@ -108,7 +99,7 @@ def test_beside_others_a_client_does_as_alone():
         turn, who = beginning(plan), torch.tensor(who)
         state = {k: v[:, who[0]].flatten(0, 1) for k, v in turn.state.items() if "server" not in k}
         sent = {k: v.repeat_interleave(who.numel(), 0) for k, v in turn.params.items()}
-        report, after = run_out(trained(method, plan.round(0, who), sent, state))
+        report, after = finished(trained(method, plan.round(0, who), sent, state))
         at = who[0].tolist().index(1)
         both.append({k: v[at].double() for k, v in {**report, **after}.items()})
     assert furthest(*both) < 1e-6
@@ -121,7 +112,7 @@ def test_work_ends_where_it_is_to_end():
     assert plan.round(0, who).work == [4, 10, 2]
     assert plan.round(0, who, shares=torch.tensor([[0.5, 0.0, 0.6]])).work == [2, 0, 2]
     sent = {k: v.repeat_interleave(3, 0) for k, v in beginning(plan).params.items()}
-    report, _ = run_out(
+    report, _ = finished(
         trained(plan.method, plan.round(0, who, shares=torch.tensor([[1, 0, 1.0]])), sent, {})
     )
     assert all(torch.equal(report[k][1], sent[k][1]) for k in sent)
