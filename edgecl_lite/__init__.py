@@ -44,6 +44,14 @@ from .device.energy import estimate, flash_years
 from .device.measure import Part, measure
 from .methods import NearestMean, StreamingLDA
 
+# a year of a device
+from .device.life import Life, days, factory, lived
+from .device.living import Day
+from .device.strategy import Guard, Strategy
+from .device.when import Every, Never, OnDrift, OnLabels, page_hinkley
+from .device.worn import factory_task, life_stream
+from .device.year import Year, year
+
 # 07: a fleet
 from .fleet.cost import client_budget
 from .fleet.leak import closest, gradient_of, leaked, psnr

@@ -120,6 +120,12 @@ def per_lane(value, like):
     return value.view(-1, *[1] * (like.dim() - 1))
 
 
+def for_lanes(x, params):
+    """Samples x (n, channels, height, width) of all lanes as (lanes, n, …); or of each its own."""
+    x = x.to(device_of(params))
+    return x if x.dim() == 5 else x.expand(lanes_of(params), *x.shape)
+
+
 def stack(trees):
     """Dicts without lane axis -> one dict with a lane for each."""
     return {name: torch.stack([tree[name] for tree in trees]) for name in trees[0]}

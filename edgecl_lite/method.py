@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ._refuse.arguments import number
 from ._refuse.nets import check_net, check_params, check_weights
 from ._refuse.verbs import Named
-from .lanes import device_of, lanes_of, rows
+from .lanes import device_of, for_lanes, lanes_of, rows
 from .machine.settled import settled
 from .models import apply
 
@@ -160,10 +160,10 @@ class Finetune(Named):
     def predict(self, params, state, x, task=None):
         """How do I answer? x (n, channels, height, width) of all lanes -> (lanes, n, outputs).
 
-        A method that cannot answer yet gives -inf for every output; a score counts that as wrong.
+        x may be (lanes, n, …), of each lane its own. A method that cannot answer yet gives -inf for
+        every output; a score counts that as wrong.
         """
-        x = x.to(device_of(params))
-        return apply(self.net, params, x.expand(lanes_of(params), *x.shape))
+        return apply(self.net, params, for_lanes(x, params))
 
     def epoch(self, sizes):
         """How many samples an epoch of the newest task goes over; sizes: of all tasks so far."""

@@ -270,6 +270,7 @@ LAYERS = """
     plan run
     machine/foretell
     learn
+    unlike
     journal
     train
     meta
@@ -278,6 +279,12 @@ LAYERS = """
     device/budget
     device/boards device/energy device/export
     device/advice
+    device/year device/when
+    device/worn device/strategy
+    device/session
+    device/course
+    device/living
+    device/life
     fleet
     plots lessons
     machine/environment

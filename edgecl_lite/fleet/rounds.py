@@ -14,6 +14,7 @@ import torch
 from ..lanes import lane, lanes_of, named, part
 from ..machine.settled import settled
 from ..plan import Dice
+from ..unlike import finished
 from .local import chance, trained
 from .messages import message
 from .privacy import clipped, pooled
@@ -187,12 +188,3 @@ def alone(plan, step, client, theta, state):
         state = at_one(plan, phase, client, theta, state, begins)
     job = plan.round(step, torch.tensor([[client]]), shares=plan.shares(step)[:, [client]])
     return finished(trained(plan.verbs_of(1), job, theta, state, plan.options.mu))
-
-
-def finished(working):
-    """What a generator hands back at its end."""
-    while True:
-        try:
-            next(working)
-        except StopIteration as end:
-            return end.value

@@ -16,9 +16,10 @@ from ..machine.settled import settled
 from ..method import Finetune
 from ..run import joined
 from ..train import OWN, collected
+from ..unlike import finished
 from .local import trained
 from .plan import FleetPlan
-from .rounds import Turn, apart, beginning, called, finished, rounds, to_clients
+from .rounds import Turn, apart, beginning, called, rounds, to_clients
 
 # ---- what was seen
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..lanes import copied, named, part, rows
+from ..lanes import copied, for_lanes, named, part, rows
 from ..machine.pieces import in_pieces
 from ..models import apply, layers
 from . import memory
@@ -124,7 +124,7 @@ class ICaRL(Rehearsal):
     def predict(self, params, state, x, task=None):
         """Minus the squared distance to the mean of a class's exemplars, -inf for one without."""
         mean, has = self.class_means(params, state, x.shape[1:])
-        own = features(self.net, params, x.to(mean.device).expand(len(mean), *x.shape))
+        own = features(self.net, params, for_lanes(x, params))
         apart = 2 - 2 * own @ mean.mT  # ‖φ − μ‖² of unit vectors, (lanes, n, classes)
         nearest = -apart.masked_fill(~has.unsqueeze(1), torch.inf)
         chosen = state["capacity"].view(-1, 1, 1) > 0

@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from .._refuse.arguments import number
-from ..lanes import device_of, lanes_of, rows
+from ..lanes import device_of, for_lanes, lanes_of, rows
 from ..method import Finetune, swept
 from ..models import apply
 from .parts import Halves, latent_width
@@ -74,8 +74,7 @@ class Means(Halves, Finetune):
     def predict(self, params, state, x, task=None):
         if not state["count"].any():
             return super().predict(params, state, x, task)
-        x = x.to(device_of(params))
-        z = apply(self.front, params, x.expand(lanes_of(params), *x.shape))  # (lanes, n, d)
+        z = apply(self.front, params, for_lanes(x, params))  # (lanes, n, d)
         mean = state["mean"]
         pull = mean @ self.precision(state)  # μᵀΛ, (lanes, classes, d)
         logits = z @ pull.mT - (pull * mean).sum(-1).unsqueeze(1) / 2

@@ -12,9 +12,10 @@ from torch.nn import functional as F
 import edgecl_lite as cl
 from edgecl_lite.fleet.local import trained
 from edgecl_lite.fleet.plan import FleetPlan
-from edgecl_lite.fleet.rounds import beginning, finished
+from edgecl_lite.fleet.rounds import beginning
 from edgecl_lite.fleet.train import follow
 from edgecl_lite.journal import Journal
+from edgecl_lite.unlike import finished
 
 SIZES = 13, 40, 7  # no multiple of any batch
 

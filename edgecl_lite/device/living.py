@@ -1,0 +1,258 @@
+"""One day of several lives at once: the step from a `Now` to the next, which `days` repeats.
+
+    answer → gather → is a session due, is there power for it → learn → guard → write to flash
+
+A `Now` is a value: all that the next day hangs on. Plumbing of life.py; lesson: wrist.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from .._refuse.verbs import Checked
+from ..lanes import lane, lanes_of
+from ..plan import Dice
+from .session import Session, learned, put
+from .worn import Seen
+
+
+@dataclass(frozen=True)
+class Now:
+    """Several lives between two days.
+
+    dice: all chance of the trainings; waiting, held: for each life (x, y) of labelled windows that
+    wait for a session, and that the guard holds back; came (lives,): labelled windows so far;
+    sessions (lives,): accepted so far, the factory's too; battery, pages (lives,); watch: what the
+    trigger remembers; past (lives,): accuracy on earlier stretches, known until something changes.
+    """
+
+    params: dict
+    state: dict
+    dice: Dice
+    waiting: list
+    held: list
+    came: np.ndarray
+    sessions: np.ndarray
+    battery: np.ndarray
+    pages: np.ndarray
+    watch: object
+    past: np.ndarray
+
+
+@dataclass(frozen=True)
+class Day:
+    """What was seen on a day, of each life.
+
+    accuracy (lives,): on what the day asks, at its end; before: the same before it learned; past:
+    on what was asked at the ends of the stretches between events that are over, a mean, NaN in the
+    first; confidence: a mean over the windows worn. learned, rolled_back, cut (lives,) bool: a
+    session was begun, undone by the guard, lost to a power cut. joules: that the day took; battery:
+    joules left at its end, inf where none is counted; pages (lives,): of flash, erased so far;
+    waiting: labelled windows that wait. events: for each life what happened, in sentences. NaN in a
+    life whose battery is empty. params, state: at the day's end.
+    """
+
+    day: int
+    accuracy: np.ndarray
+    before: np.ndarray
+    past: np.ndarray
+    confidence: np.ndarray
+    learned: np.ndarray
+    rolled_back: np.ndarray
+    cut: np.ndarray
+    joules: np.ndarray
+    battery: np.ndarray
+    pages: np.ndarray
+    waiting: np.ndarray
+    events: list
+    params: dict = field(repr=False)
+    state: dict = field(repr=False)
+
+
+def beginning(course):
+    """The `Now` before day 0: what the factory delivers."""
+    base, seeds = course.base, course.lives.seeds
+    params, hyper = base.start()
+    state = base.verbs.start(params, base.stream, hyper)
+    n = len(seeds)
+    dice = Dice(seeds, torch.arange(n), "cpu")
+    if course.strategy.shipped:
+        data = [task.train for task in course.tasks]
+        job = Session(base, data, (0,) * n, dice, still=True)
+        params, state = learned(base.verbs, job, params, state)
+    first, _ = course.lives.worn(0)
+    none, zeros = [(first.x[0, :0], first.y[0, :0])] * n, np.zeros(n, dtype=int)
+    sessions, battery = zeros + course.strategy.shipped, np.full(n, course.capacity)
+    counts = {"came": zeros, "sessions": sessions, "battery": battery, "pages": zeros}
+    watch, past = course.trigger.start(n), np.full(n, np.nan)
+    return Now(params, state, dice, none, none, watch=watch, past=past, **counts)
+
+
+# ---- answers
+
+
+@torch.no_grad()
+def answers(method, params, state, x):
+    """Logits (lives, n, outputs) of x (lives, n, …), of each life its own."""
+    own = method.method if isinstance(method, Checked) else method
+    if type(own).predict.__module__.startswith("edgecl_lite."):
+        return own.predict(params, state, x)
+    each = range(lanes_of(params))  # a verb of the reader's may know nothing of x of each lane
+    return torch.cat([own.predict(lane(params, i), lane(state, i), x[i]) for i in each])
+
+
+def together(pairs):
+    """(x, y) of each life, of unlike numbers, as one `Seen`."""
+    most = max(len(y) for _, y in pairs)
+    pad = lambda v: torch.cat([v, v.new_zeros(most - len(v), *v.shape[1:])])
+    x, y = (torch.stack([pad(pair[k]) for pair in pairs]) for k in (0, 1))
+    return Seen(x, y, torch.stack([torch.arange(most) < len(pair[1]) for pair in pairs]))
+
+
+# ---- what gathers
+
+
+def gathered(course, now, worn, labelled, believed):
+    """The `Now` after the windows of a day.
+
+    labelled, believed (lives, n): which have a label, and (which, answers) that the device takes
+    for one. Of the labelled each so many go to the guard; the newest `gathers` others wait.
+    """
+    guard, waiting, held = course.strategy.guard, [*now.waiting], [*now.held]
+    sure, said = believed
+    count = labelled.cumsum(1) + torch.from_numpy(now.came)[:, None]
+    aside = labelled & (count % guard.each == 0) if guard else torch.zeros_like(labelled)
+    label = torch.where(labelled, worn.y, said)
+    take = (labelled | sure) & ~aside
+    for i in range(len(waiting)):
+        new = worn.x[i, take[i]], label[i, take[i]]
+        waiting[i] = newest(waiting[i], new, course.strategy.gathers)
+        if guard:
+            held[i] = newest(held[i], (worn.x[i, aside[i]], worn.y[i, aside[i]]), guard.windows)
+    return replace(now, waiting=waiting, held=held, came=count[:, -1].numpy())
+
+
+def newest(old, new, most):
+    """The last `most` of two lots of windows (x, y)."""
+    return tuple(torch.cat(both)[-most:] for both in zip(old, new, strict=True))
+
+
+# ---- a session
+
+
+@dataclass(frozen=True)
+class Done:
+    """A session of several lives. began, undone, cut (lives,) bool; joules (lives,)."""
+
+    began: np.ndarray
+    undone: np.ndarray
+    cut: np.ndarray
+    joules: np.ndarray
+
+
+def session(course, now, who, day):
+    """(`Now`, `Done`) after a session of the lives `who` (lives,) bool.
+
+    Where the guard undoes it or the power fails, params and state stay what they were; the windows
+    that waited are gone.
+    """
+    if not who.any():
+        return now, Done(who, who, who, np.zeros(len(who)))
+    at = np.flatnonzero(who)
+    job, before = course.job(now, at), (lane(now.params, at), lane(now.state, at))
+    after = learned(course.base.verbs, job, *before)
+    better, ran = helped(course, [now.held[i] for i in at], before, after), course.power(at, day)
+    kept = better & (ran == 1)
+    took = [course.joules(now, *own) for own in zip(at, job.work, kept, strict=True)]
+    done = Done(who, *(spread(own, who) for own in (~better & (ran == 1), ran < 1, ran * took)))
+    now = written(course, now, after, at, spread(kept, who), kept)
+    return replace(now, battery=now.battery - done.joules), done
+
+
+def spread(own, who):
+    """Values of the lives `who` (lives,) among all, 0 or False in the others."""
+    all = np.zeros(len(who), own.dtype)
+    all[who] = own
+    return all
+
+
+def written(course, now, after, at, kept, which):
+    """The `Now` in which the lives `at` (some,) have learned, and what waited there is gone.
+
+    after: (params, state) of these; kept (lives,) and which (some,) bool: where it counts.
+    """
+    into, keep = torch.from_numpy(at[which]), torch.from_numpy(which).nonzero()
+    params, state = (
+        put(old, into, lane(new, keep))
+        for old, new in zip((now.params, now.state), after, strict=True)
+    )
+    waiting = [(x[:0], y[:0]) if i in at else (x, y) for i, (x, y) in enumerate(now.waiting)]
+    pages = now.pages + kept * course.costs.pages
+    counts = {"sessions": now.sessions + kept, "pages": pages}
+    return replace(now, params=params, state=state, waiting=waiting, **counts)
+
+
+def helped(course, held, before, after):
+    """Whether the windows held back accept the update of each lane, (lanes,) bool."""
+    guard = course.strategy.guard
+    if not guard or not max(len(y) for _, y in held):
+        return np.ones(len(held), dtype=bool)
+    seen = together(held)
+    old, new = (seen.right(answers(course.base.verbs, *both, seen.x)) for both in (before, after))
+    return np.isnan(old) | (new >= old - guard.tolerance)
+
+
+# ---- a day
+
+
+def next_day(course, now, day):
+    """(`Now`, `Day`) after one more day."""
+    worn, labelled = course.lives.worn(day)
+    asked, n, verbs = course.lives.asked(day), worn.y.shape[1], course.base.verbs
+    battery = np.minimum(now.battery + course.harvest, course.capacity)
+    takes = course.costs.answering(n)
+    alive = battery >= takes
+    now = replace(now, battery=battery - takes * alive)
+    logits = answers(verbs, now.params, now.state, torch.cat([worn.x, asked.x], 1))
+    sure, said = logits[:, :n].softmax(-1).max(-1)
+    here = torch.from_numpy(alive)[:, None]
+    believes = here & (sure > (course.strategy.pseudo or torch.inf)) & ~labelled
+    now = gathered(course, now, worn, labelled & here, (believes, said))
+    waiting, confidence = [len(y) for _, y in now.waiting], np.where(alive, sure.mean(1), np.nan)
+    now, who, told = due(course, now, day, confidence, alive)
+    now, done = session(course, now, who, day)
+    before = asked.right(logits[:, n:])
+    after = before
+    if who.any():
+        after = asked.right(answers(verbs, now.params, now.state, asked.x))
+    now = replace(now, past=looked_back(course, now, day, who.any()))
+    scores = (np.where(alive, own, np.nan) for own in (after, before, now.past))
+    events = [[*diary.events[day], *own] for diary, own in zip(course.lives.diaries, told)]
+    counts = takes * alive + done.joules, now.battery, now.pages, np.array(waiting), events
+    seen = *scores, confidence, done.began, done.undone, done.cut, *counts
+    return now, Day(day, *seen, now.params, now.state)
+
+
+def due(course, now, day, confidence, alive):
+    """(`Now`, which lives have a session (lives,) bool, what there is to tell of each)."""
+    waits = np.array([len(y) for _, y in now.waiting])
+    watch, wanted = course.trigger.due(now.watch, day, confidence, waits)
+    who, told = wanted & alive & (waits > 0), [[] for _ in waits]
+    for nth, i in enumerate(np.flatnonzero(who)):
+        steps = course.job(now, np.flatnonzero(who)).work[nth]
+        if (takes := course.joules(now, i, steps)) > now.battery[i]:
+            who[i] = False
+            has = f"the battery has {now.battery[i]:.3g} J, a session takes {takes:.3g} J"
+            told[i].append(f"{has}: it is not begun")
+    return replace(now, watch=watch), who, told
+
+
+def looked_back(course, now, day, changed):
+    """Accuracy on what was asked in the stretches that are over, (lives,); NaN in the first."""
+    begins = any(first == day for first, _ in course.lives.conditions)
+    if not (changed or begins):
+        return now.past
+    past = course.lives.past(day)
+    each = [seen.right(answers(course.base.verbs, now.params, now.state, seen.x)) for seen in past]
+    return np.mean(each, 0) if each else now.past

@@ -1,0 +1,103 @@
+"""What a device does with what it sees: a method, when it learns, how much, whether it checks.
+
+A `Strategy` is a value: it holds what was chosen and does nothing. `Guard` keeps a slice of
+labelled windows back, by which an update is accepted or undone; `pseudo` lets the device believe
+answers of which it is sure (self-training: Yarowsky 1995; Lee 2013 for networks). Lesson: wrist.
+"""
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+
+from .._refuse.arguments import number, whole
+from ..method import Finetune, Joint
+from ..methods import PackNet, Piggyback, Separate
+from .when import trigger
+
+TOLD = Separate, PackNet, Piggyback
+
+
+@dataclass(frozen=True)
+class Guard:
+    """An update counts only if it does no harm on windows held back.
+
+    windows: how many the device holds back, the newest; share: of the labelled windows that go
+    there, each 1/share-th, and are not learned from; tolerance: by how much the accuracy on them
+    may fall (math.inf: an update always counts). Before the first window is held back nothing is
+    checked.
+    """
+
+    windows: int = 32
+    tolerance: float = 0.0
+    share: float = 0.2
+
+    def __post_init__(self):
+        own = {"windows": whole("windows", self.windows)}
+        if self.tolerance != math.inf:
+            own["tolerance"] = number("tolerance", self.tolerance)
+        own["share"] = number("share", self.share, most=0.5, strictly=True)
+        vars(self).update(own)
+
+    @property
+    def each(self):
+        """Every so many labelled windows one is held back."""
+        return round(1 / self.share)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How a device learns over its life.
+
+    method: its weights= are what the factory delivers, see `factory`; without them each life begins
+    with random ones. when: "always" (every day), "never", Every(7), OnDrift(), OnLabels(56): a
+    session is a task of the method, on the labelled windows that wait, at most the newest `gathers`
+    of them, and then they are gone. epochs, or steps instead; batch_size; lr; optimizer: of a
+    session, as in `train`. guard: a `Guard`. pseudo: None, or a confidence in (0, 1) above which
+    the device takes its own answer for a label. shipped: the factory also delivers what the method
+    keeps (samples, Fishers, means), from an epoch over its own windows at a learning rate of 0:
+    task 0 of the method. TypeError or ValueError where one is out of range, and for methods that
+    have to be told the task.
+    """
+
+    method: Finetune
+    when: object = "always"
+    epochs: int = 3
+    steps: int | None = None
+    batch_size: int = 16
+    lr: float = 1e-3
+    optimizer: object = "adam"
+    guard: Guard | None = None
+    pseudo: float | None = None
+    gathers: int = 64
+    shipped: bool = True
+
+    def __post_init__(self):
+        check_method(self.method)
+        trigger(self.when)
+        if self.guard is not None and not isinstance(self.guard, Guard):
+            raise TypeError(f"guard must be None or a Guard such as Guard(32), got {self.guard!r}")
+        if self.pseudo is not None:
+            sure = self.pseudo
+            number("pseudo, a confidence,", sure, most=1, strictly=True)
+            if isinstance(sure, Real) and sure == 1:
+                raise ValueError("pseudo must be below 1: no answer is that sure, got 1")
+        vars(self)["gathers"] = whole("gathers", self.gathers)
+
+    @property
+    def training(self):
+        """Options of `train` for a session."""
+        names = "epochs", "steps", "batch_size", "lr", "optimizer"
+        return {name: getattr(self, name) for name in names}
+
+
+def check_method(method):
+    """TypeError for what is no method, or one that cannot live through a year."""
+    kind = type(method).__name__
+    if not isinstance(method, Finetune):
+        raise TypeError(f"method must be a method such as Finetune(net), got {kind}")
+    if isinstance(method, TOLD):
+        why = "it has to be told the task when it answers, and nobody tells a watch"
+        raise TypeError(f"{kind} cannot live here: {why}; take Finetune, EWC, Replay …")
+    if isinstance(method, Joint):
+        why = "it draws from all samples of the past, and no watch keeps them"
+        raise TypeError(f"Joint cannot live here: {why}; take Replay")

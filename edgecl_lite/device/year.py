@@ -1,0 +1,245 @@
+"""A year of a device's life: who wears it, on which arm, what is done, how the sensor ages.
+
+    x'(t) = ½ + (1 + g(t)) (x − ½) + o(t) + σ n        g, o: random walks, folded into their bounds
+
+Real windows of the smart watch, drawn again under this drift: a life is longer than the data. What
+happens is a function of a seed; every event can be left out. Lesson: wrist.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+
+from .._refuse.arguments import SEEDS, choice, number, several, whole
+from ..data.smartwatch import ARMS, EXERCISES, smartwatch_windows
+from ..machine.settled import settled
+
+EVENTS = "new wearer", "other arm", "new exercise", "ageing"
+USUAL = {"new wearer": (0,), "other arm": (0.2, 0.35), "new exercise": (0.5,), "ageing": (0,)}
+APART = 0x51F15E35  # odd: the chance of a life apart from that of its training
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of several wearers: x (n, channels, 1, readings), exercise, wearer, arm (n,)."""
+
+    x: torch.Tensor
+    exercise: torch.Tensor
+    wearer: torch.Tensor
+    arm: torch.Tensor
+
+    def rows(self, wearer, arm, exercises):
+        """Numbers of the windows of a wearer, an arm, and some exercises (classes,) bool."""
+        own = (self.wearer == wearer) & (self.arm == arm) & exercises[self.exercise]
+        return own.nonzero().flatten()
+
+
+@dataclass(frozen=True)
+class Diary:
+    """What happens in one life. Days are rows.
+
+    met, known: wearers and exercises (exercises,) bool that the factory knows; wearer, arm (days,);
+    prescribed (days, exercises) bool; gain, offset (days, channels); row (days, windows a day):
+    which windows are worn, numbers of `Year.train`; labelled (days, windows a day) bool; events:
+    for each day a list of sentences.
+    """
+
+    seed: int
+    met: tuple
+    known: torch.Tensor
+    wearer: torch.Tensor
+    arm: torch.Tensor
+    prescribed: torch.Tensor
+    gain: torch.Tensor
+    offset: torch.Tensor
+    row: torch.Tensor
+    labelled: torch.Tensor
+    events: list
+
+    @property
+    def conditions(self):
+        """[(first day, last day)] of the stretches between the events that change what is asked."""
+        changed = [d for d, said in enumerate(self.events) if any("ages" not in s for s in said)]
+        begins = sorted({0, *changed})
+        return list(zip(begins, [*(d - 1 for d in begins[1:]), len(self.events) - 1], strict=True))
+
+
+@dataclass(frozen=True)
+class Year:
+    """What may happen; made and checked by `year`, which says what the fields are."""
+
+    days: int
+    wearings: int
+    windows: int
+    exercises: int
+    labelled: float
+    factory: int
+    arms: str
+    events: dict
+    gain: float
+    offset: float
+    noise: float
+    train: Windows = field(repr=False, compare=False)
+    test: Windows = field(repr=False, compare=False)
+    names: tuple = EXERCISES
+
+    @property
+    def classes(self):
+        """How many exercises there are at the end."""
+        return len(self.names)
+
+    @cached_property
+    def notes(self):
+        """Sentences that whoever reads a life should know."""
+        groups = len({*zip(*(t.tolist() for t in (self.train.wearer, self.train.exercise)))})
+        each, worn = len(self.train.x) / groups, self.days * self.wearings * self.windows
+        what = f"about {each:.0f} windows to train on for each wearer and exercise"
+        return [f"There are {what}; the {worn:,} of a life are drawn from them again and again."]
+
+    def on(self, name):
+        """The days of an event."""
+        return self.events.get(name, ())
+
+    @settled
+    def life(self, seed):
+        """The `Diary` of one life."""
+        g = torch.Generator().manual_seed((seed * APART + 1) % SEEDS)
+        people = self.train.wearer.unique()
+        people = people[torch.randperm(len(people), generator=g)].tolist()
+        met, strangers = tuple(people[: self.factory]), people[self.factory :]
+        wearers = [met[0], *strangers] if 0 not in self.on("new wearer") else strangers
+        wearer = torch.tensor(wearers)[self._count("new wearer", after=0)]
+        arm = self._count("other arm") % 2
+        order = torch.randperm(self.classes, generator=g)
+        first = self.classes - len(self.on("new exercise"))
+        nth = order.argsort()  # of each exercise, when it comes
+        prescribed = nth < (first + self._count("new exercise"))[:, None]
+        channels = self.train.x.shape[1]
+        drift = {k: self._walk(getattr(self, k), channels, g) for k in ("gain", "offset")}
+        u = torch.rand(self.days, self.wearings, generator=g) < self.labelled
+        labelled = u.repeat_interleave(self.windows, 1)
+        who = seed, met, nth < first, wearer, arm, prescribed
+        told = Diary(*who, **drift, row=None, labelled=labelled, events=[])
+        told = replace(told, row=self._worn(told, g))
+        return replace(told, events=[self._said(told, day, order) for day in range(self.days)])
+
+    def _count(self, name, after=-1):
+        """How often an event has happened up to each day, (days,); not counting one on `after`."""
+        count = torch.zeros(self.days, dtype=torch.long)
+        for day in self.on(name):
+            count[day:] += day > after
+        return count
+
+    def _walk(self, bound, channels, g):
+        """A random walk within ±bound, (days, channels), from the day on which the sensor ages.
+
+        After a year its deviation would be the bound, but for the folding back at it.
+        """
+        steps = torch.randn(self.days, channels, generator=g) * bound / self.days**0.5
+        begin = self.on("ageing")[0] if self.on("ageing") else self.days
+        steps[: begin + 1] = 0
+        walk = steps.cumsum(0)
+        return ((walk + bound) % (4 * bound) - 2 * bound).abs() - bound if bound else walk
+
+    def _worn(self, told, g):
+        """Which windows are worn, (days, windows a day): of each wearing several exercises."""
+        shape = self.days, self.wearings, self.windows
+        u, order = torch.rand(shape, generator=g), torch.rand(*shape[:2], self.classes, generator=g)
+        rows, pools = torch.zeros(shape, dtype=torch.long), {}
+        for day in range(self.days):
+            who = told.wearer[day].item(), told.arm[day].item()
+            for w in range(self.wearings):
+                ranks = order[day, w].masked_fill(~told.prescribed[day], 2).argsort()
+                done = ranks[: min(self.exercises, int(told.prescribed[day].sum()))].tolist()
+                for i in range(self.windows):
+                    key = *who, done[i % len(done)]
+                    if key not in pools:
+                        one = torch.arange(self.classes) == key[2]
+                        pools[key] = self.train.rows(key[0], key[1], one)
+                    rows[day, w, i] = pools[key][int(u[day, w, i] * len(pools[key]))]
+        return rows.flatten(1)
+
+    def _said(self, told, day, order):
+        """What happens on a day, in sentences."""
+        said = []
+        if day in self.on("new wearer"):
+            said.append(f"wearer {told.wearer[day]} puts it on, whom the factory never met")
+        if day in self.on("other arm"):
+            said.append(f"it moves to the {ARMS[told.arm[day]]} arm")
+        if day in self.on("new exercise"):
+            n = int(told.prescribed[day].sum())
+            said.append(f"{self.names[order[n - 1]]} is added")
+        if day in self.on("ageing") and (self.gain or self.offset):
+            said.append("the sensor ages from here on")
+        return said
+
+
+@settled
+def year(
+    days=365,
+    wearings=1,
+    windows=8,
+    *,
+    exercises=3,
+    labelled=1.0,
+    factory=5,
+    arms="left",
+    events=None,
+    gain=0.15,
+    offset=0.05,
+    noise=0.02,
+    data=None,
+):
+    """A year that a watch may live through: a `Year`, of which `life(seed)` is one life.
+
+    days: at most 3,650; wearings a day, windows a wearing, of so many different exercises;
+    labelled: the share of wearings that are labelled, as a whole. factory: how many of the ten
+    wearers the factory has met, others for every seed; arms: "left" or "both", on which they wore
+    it. events: {name: days}, a day or several for each of
+        "new wearer"    the watch is put on by someone the factory never met
+        "other arm"     it moves to the other arm; a second day moves it back
+        "new exercise"  one is added that the factory never saw
+        "ageing"        from this day gain and offset of each channel drift
+    days count from 0; None: someone new on day 0, the arm changed for a while in spring, an
+    exercise in summer, a sensor that ages. {}: nothing ever happens, and a wearer whom the factory
+    knows. gain, offset: bounds of the drift, as shares of a reading around its zero and of the
+    whole range of a channel; noise: its deviation, of the range. data: (train, test) as
+    `smartwatch_windows` gives them, of other wearers; default the watch's. There are far fewer
+    windows than a life wears: they are drawn again, see `Year.notes`. TypeError or ValueError where
+    an argument is out of range.
+    """
+    days, total = whole("days", days, most=3650), None
+    own = {"days": days, "wearings": whole("wearings", wearings, most=24)}
+    own |= {"windows": whole("windows", windows, most=1000)}
+    own["exercises"] = whole("exercises", exercises)
+    own |= {"labelled": number("labelled", labelled, most=1), "noise": number("noise", noise)}
+    own |= {"gain": number("gain", gain, most=0.9), "offset": number("offset", offset, most=0.5)}
+    own["arms"] = choice("arms", arms, ("left", "both"))
+    parts = [Windows(*part) for part in (data or smartwatch_windows())]
+    names = EXERCISES if data is None else tuple(map(str, range(int(parts[0].exercise.max()) + 1)))
+    total = len(parts[0].wearer.unique())
+    own["factory"] = whole("factory", factory, most=total - 1)
+    events = checked_events(events, days, total - own["factory"], len(names))
+    return Year(**own, events=events, train=parts[0], test=parts[1], names=names)
+
+
+def checked_events(events, days, strangers, classes):
+    """{name: (day, …)} in order. TypeError or ValueError where there is no such event or day."""
+    if events is None:
+        events = {k: [int(share * days) for share in shares] for k, shares in USUAL.items()}
+    if not isinstance(events, dict):
+        raise TypeError(f"events must be a dict such as {{'other arm': (73, 127)}}, got {events!r}")
+    found = {}
+    for name, given in events.items():
+        choice("each of events", name, EVENTS)
+        given = given if hasattr(given, "__iter__") else [given]
+        on = [whole(f"each day of {name!r}", d, 0, days - 1) for d in several(name, given, least=0)]
+        if len(set(on)) < len(on):
+            raise ValueError(f"the days of {name!r} must be different ones, got {on}")
+        found[name] = tuple(sorted(on))
+    most = {"new wearer": strangers, "new exercise": classes - 2, "ageing": 1}
+    for name, n in most.items():
+        if len(found.get(name, ())) > n:
+            raise ValueError(f"{name!r} can happen {n} times here, got {len(found[name])} days")
+    return found
