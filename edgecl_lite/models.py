@@ -14,7 +14,7 @@ from torch.func import functional_call, vmap
 
 from ._refuse.arguments import several, whole
 from .lanes import lanes_of
-from .machine.along_time import along_time
+from .machine.along_time import along_time, group_normed
 from .machine.pieces import in_pieces
 from .machine.settled import settled
 
@@ -95,8 +95,8 @@ def learns(net):
 def layers(net, params, x):
     """Walk the network: yield (prefix of names, layer, its params, input, output); x (lanes, n, …).
 
-    Linear layers and convolutions along time broadcast over the lanes, layers without weights do
-    not see them, and any other layer (Conv2d, GroupNorm, a module with a `forward` of its own) goes
+    Linear layers, convolutions along time and GroupNorm broadcast over the lanes, layers without
+    weights do not see them, and any other layer (Conv2d, a module with a `forward` of its own) goes
     through `vmap`. None changes its input.
     """
     for name, layer in net._modules.items() if type(net) is nn.Sequential else [("", net)]:
@@ -121,8 +121,9 @@ def through(layer, own, x):
     """Output of any layer for x (lanes, n, …); its buffers come along to the device of x."""
     held = {name: b.to(x.device) for name, b in layer.named_buffers()}
     x = x.clone() if writes(layer) else x.contiguous()  # as torch's own layers would hand it on
-    if (out := along_time(layer, own, x)) is not None:
-        return out
+    for quick in (along_time, group_normed):
+        if (out := quick(layer, own, x)) is not None:
+            return out
     if own:
         return vmap(lambda p, z: functional_call(layer, held | p, (z,)))(own, x)
     flat = x.flatten(0, 1)

@@ -35,7 +35,7 @@ class Alike:
 
     def draw(self, state, batch, dice):
         drawn = [
-            (who, self.of(who).draw(lane(state, who), own, partial(uniform, dice, who)))
+            (who, self.of(who).draw(picked(state, who), own, partial(uniform, dice, who)))
             for who, own in batch["groups"]
         ]
         return {**batch, "groups": drawn}
@@ -43,7 +43,7 @@ class Alike:
     def loss(self, params, state, batch):
         total = next(iter(params.values())).new_zeros(batch["lanes"])
         for who, own in batch["groups"]:
-            loss = self.risk(who, picked(params, who), lane(state, who), own)
+            loss = self.risk(who, picked(params, who), picked(state, who), own)
             total = total.index_add(0, who, loss)
         return total
 
@@ -53,16 +53,22 @@ class Alike:
 
     def after_step(self, params, state, batch):
         for who, own in batch["groups"]:
-            before = lane(state, who)
+            before = picked(state, who)
             after = self.of(who).after_step(picked(params, who), before, own)
-            new = {k: v for k, v in after.items() if v is not before[k]}
-            state = {**state, **{k: state[k].index_copy(0, who, v) for k, v in new.items()}}
+            state = put(state, who, {k: v for k, v in after.items() if v is not before[k]})
         return state
 
 
-def picked(params, who):
-    """The lanes `who`, and where these are all of them the params themselves."""
-    return params if len(who) == len(next(iter(params.values()))) else lane(params, who)
+def picked(tree, who):
+    """The lanes `who`, and where these are all of them the tree itself."""
+    return tree if len(who) == len(next(iter(tree.values()), who)) else lane(tree, who)
+
+
+def put(tree, who, new):
+    """The tree with lanes `who` of the tensors that are in `new`."""
+    if len(who) < len(next(iter(tree.values()), who)):
+        new = {k: tree[k].index_copy(0, who, v) for k, v in new.items()}
+    return {**tree, **new}
 
 
 def uniform(dice, who, n):

@@ -13,7 +13,8 @@ import torch
 from .._refuse.verbs import Checked
 from ..lanes import lane, lanes_of
 from ..plan import Dice
-from .session import Session, learned, put
+from ..unlike import put
+from .session import Session, learned
 from .worn import Seen
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 import torch
 
 from ..lanes import lane
-from ..unlike import Alike, Unlike, finished, trained
+from ..unlike import Alike, Unlike, finished, put, trained
 from .boards import board
 from .energy import estimate
 
@@ -95,13 +95,6 @@ def learned(method, job, params, state):
     for who, task in job.tasks():
         state = put(state, who, verbs.of(who).end_task(lane(params, who), lane(state, who), task))
     return params, state
-
-
-def put(tree, who, new):
-    """The tree with new lanes `who`."""
-    if len(who) == len(next(iter(tree.values()), ())):
-        return dict(new)
-    return {k: v.index_copy(0, who, new[k]) for k, v in tree.items()}
 
 
 # ---- what it costs

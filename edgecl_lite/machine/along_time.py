@@ -1,4 +1,4 @@
-"""Convolutions along time for all lanes at once: the numbers of `vmap`, sooner. Plumbing."""
+"""Convolutions along time and GroupNorm in all lanes at once: the numbers of `vmap`, sooner."""
 
 import torch
 from torch import nn
@@ -19,9 +19,22 @@ def along_time(layer, own, x):
     return out.unflatten(1, (x.shape[1], -1)).mT.unsqueeze(3)
 
 
+def group_normed(layer, own, x):
+    """(lanes, n, channels, …) -> the same shape, bit for bit as by `vmap`. None: another layer."""
+    if type(layer) is not nn.GroupNorm or own.keys() != {"weight", "bias"} or _watched(layer):
+        return None
+    even = F.group_norm(x.flatten(0, 1), layer.num_groups, eps=layer.eps).unflatten(0, x.shape[:2])
+    shape = len(x), 1, layer.num_channels, *[1] * (x.dim() - 3)
+    return even * own["weight"].view(shape) + own["bias"].view(shape)
+
+
+def _watched(layer):
+    return layer._forward_hooks or layer._forward_pre_hooks
+
+
 def _fits(layer, x):
     """Whether nothing hangs on the layer, and windows of height 1 are as long as its kernel."""
-    if layer._forward_hooks or layer._forward_pre_hooks:
+    if _watched(layer):
         return False
     plain = (layer.groups, layer.dilation, layer.padding_mode) == (1, (1, 1), "zeros")
     flat = x.shape[3:4] == layer.kernel_size[:1] == (1,) and layer.padding[0] == 0
