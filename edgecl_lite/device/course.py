@@ -73,4 +73,4 @@ def costs(strategy, year, seed, board):
     stream = life_stream(replace(year, labelled=1.0, noise=0.0), seed, every)
     kind = strategy.optimizer if isinstance(strategy.optimizer, str) else "adam"
     needs = budget(strategy.method, stream, strategy.batch_size, kind)
-    return Costs(needs, board_of(board), strategy.guard)
+    return Costs(needs, board_of(board), strategy)

@@ -48,9 +48,9 @@ class Day:
     accuracy (lives,): on what the day asks, at its end; before: the same before it learned; past:
     on what was asked at the ends of the stretches between events that are over, a mean, NaN in the
     first; confidence: a mean over the windows worn. learned, rolled_back, cut (lives,) bool: a
-    session was begun, undone by the guard, lost to a power cut. joules: that the day took; battery:
+    session was begun; undone, by the guard or as its weights were not finite; lost to a power cut. joules: that the day took; battery:
     joules left at its end, inf where none is counted; pages (lives,): of flash, erased so far;
-    waiting: labelled windows that wait. events: for each life what happened, in sentences. NaN in a
+    waiting: labelled windows that waited in the evening. events: for each life what happened, in sentences. NaN in a
     life whose battery is empty. params, state: at the day's end.
     """
 
@@ -195,13 +195,20 @@ def written(course, now, after, at, kept, which):
 
 
 def helped(course, held, before, after):
-    """Whether the windows held back accept the update of each lane, (lanes,) bool."""
-    guard = course.strategy.guard
+    """Whether the update of each lane is accepted, (lanes,) bool: by the windows held back.
+
+    One whose weights are not finite never is: that needs no window.
+    """
+    guard, sound = (
+        course.strategy.guard,
+        [p.isfinite().flatten(1).all(1) for p in after[0].values()],
+    )
+    sound = torch.stack(sound).all(0).numpy()
     if not guard or not max(len(y) for _, y in held):
-        return np.ones(len(held), dtype=bool)
+        return sound
     seen = together(held)
     old, new = (seen.right(answers(course.base.verbs, *both, seen.x)) for both in (before, after))
-    return np.isnan(old) | (new >= old - guard.tolerance)
+    return sound & (np.isnan(old) | (new >= old - guard.tolerance))
 
 
 # ---- a day
@@ -240,8 +247,8 @@ def due(course, now, day, confidence, alive):
     waits = np.array([len(y) for _, y in now.waiting])
     watch, wanted = course.trigger.due(now.watch, day, confidence, waits)
     who, told = wanted & alive & (waits > 0), [[] for _ in waits]
-    for nth, i in enumerate(np.flatnonzero(who)):
-        steps = course.job(now, np.flatnonzero(who)).work[nth]
+    able = np.flatnonzero(who)
+    for i, steps in zip(able, course.job(now, able).work, strict=True):
         if (takes := course.joules(now, i, steps)) > now.battery[i]:
             who[i] = False
             has = f"the battery has {now.battery[i]:.3g} J, a session takes {takes:.3g} J"

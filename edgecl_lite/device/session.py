@@ -15,7 +15,6 @@ import torch
 
 from ..lanes import lane
 from ..unlike import Alike, Unlike, finished, put, trained
-from .boards import board
 from .energy import estimate
 
 PAGE = 4096  # bytes of flash that are erased as one
@@ -104,12 +103,27 @@ def learned(method, job, params, state):
 class Costs:
     """What days and sessions take of a board: `budget`'s FLOPs, `estimate`'s joules, whole pages.
 
-    budget: of the method on the life's windows; guard: the strategy's.
+    budget: of the method on the life's windows; board: a `Board`.
     """
 
     budget: object
     board: object
-    guard: object = None
+    strategy: object
+
+    @property
+    def ram(self):
+        """Bytes of RAM while it learns, and of the labelled windows that wait."""
+        return self.budget.ram + self.strategy.gathers * self.window
+
+    @property
+    def flash(self):
+        """Bytes of flash: the network, what the method keeps, the slice that is held back."""
+        return self.budget.flash + self.held
+
+    @property
+    def window(self):
+        """Bytes of a window with its label: a byte a value, one for the label."""
+        return self.budget.stream.pixels + 1
 
     @property
     def forward(self):
@@ -125,8 +139,9 @@ class Costs:
 
     @property
     def held(self):
-        """Bytes of the slice that is held back: a byte a value, one for the label."""
-        return self.guard.windows * (self.budget.stream.pixels + 1) if self.guard else 0
+        """Bytes of the slice that is held back."""
+        guard = self.strategy.guard
+        return guard.windows * self.window if guard else 0
 
     @property
     def pages(self):
@@ -135,7 +150,7 @@ class Costs:
 
     def answering(self, windows):
         """Joules of so many answers."""
-        return estimate(self.forward * windows, board(self.board)).energy_mj / 1e3
+        return estimate(self.forward * windows, self.board).energy_mj / 1e3
 
     def flops(self, steps, new, checked=0):
         """FLOPs of a session of so many steps on `new` windows, with `checked` held back."""
@@ -147,4 +162,4 @@ class Costs:
         """Joules of a session; kept: it was accepted, and written to flash."""
         written = self.pages * PAGE if kept else 0
         flops = self.flops(steps, new, checked)
-        return estimate(flops, board(self.board), written=written).energy_mj / 1e3
+        return estimate(flops, self.board, written=written).energy_mj / 1e3

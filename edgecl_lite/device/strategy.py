@@ -7,11 +7,11 @@ answers of which it is sure (self-training: Yarowsky 1995; Lee 2013 for networks
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 from .._refuse.arguments import number, whole
 from ..method import Finetune, Joint
 from ..methods import PackNet, Piggyback, Separate
+from ..plan import Options
 from .when import trigger
 
 TOLD = Separate, PackNet, Piggyback
@@ -52,7 +52,7 @@ class Strategy:
     with random ones. when: "always" (every day), "never", Every(7), OnDrift(), OnLabels(56): a
     session is a task of the method, on the labelled windows that wait, at most the newest `gathers`
     of them, and then they are gone. epochs, or steps instead; batch_size; lr; optimizer: of a
-    session, as in `train`. guard: a `Guard`. pseudo: None, or a confidence in (0, 1) above which
+    session, as in `train`. guard: a `Guard`. pseudo: None, or a confidence in (0, 1] above which
     the device takes its own answer for a label. shipped: the factory also delivers what the method
     keeps (samples, Fishers, means), from an epoch over its own windows at a learning rate of 0:
     task 0 of the method. TypeError or ValueError where one is out of range, and for methods that
@@ -77,10 +77,8 @@ class Strategy:
         if self.guard is not None and not isinstance(self.guard, Guard):
             raise TypeError(f"guard must be None or a Guard such as Guard(32), got {self.guard!r}")
         if self.pseudo is not None:
-            sure = self.pseudo
-            number("pseudo, a confidence,", sure, most=1, strictly=True)
-            if isinstance(sure, Real) and sure == 1:
-                raise ValueError("pseudo must be below 1: no answer is that sure, got 1")
+            number("pseudo, a confidence,", self.pseudo, most=1, strictly=True)
+        Options(**self.training)
         vars(self)["gathers"] = whole("gathers", self.gathers)
 
     @property

@@ -46,9 +46,10 @@ class LwF(Finetune):
             return new
         with torch.no_grad():
             before = apply(self.net, part(state, "before"), batch["x"])
-        T, earlier = state["temperature"], batch["answers"][0, : batch["task"]]  # (tasks, outputs)
-        groups = (earlier & state["known"][0]).unique(dim=0)
-        apart = sum(distance(before[..., g], z[..., g], T) for g in groups)
+        earlier = batch["answers"][:, : batch["task"]] & state["known"][:, None]
+        groups = earlier.unique(dim=1).unbind(1)  # (lanes, outputs) each
+        T = state["temperature"]
+        apart = sum(distance(before, z, T, group[:, None]) for group in groups)
         return new + state["lam"] * T**2 * apart
 
     def end_task(self, params, state, task):
@@ -59,7 +60,12 @@ class LwF(Finetune):
         return {k: p[lane] for k, p in named("before", part(state, "before")).items()}
 
 
-def distance(before, now, T):
-    """KL(softmax(before/T) ‖ softmax(now/T)), (lanes, n, outputs) each: means (lanes,)."""
-    p, q = ((z / per_lane(T, z)).log_softmax(-1) for z in (before, now))
-    return (p.exp() * (p - q)).sum(-1).mean(1)
+def distance(before, now, T, among=torch.tensor(True)):
+    """KL(softmax(before/T) ‖ softmax(now/T)), (lanes, n, outputs) each: means (lanes,).
+
+    among (lanes, 1, outputs) bool: over which outputs the softmax goes; 0 in a lane of none.
+    """
+    some = among | ~among.any(-1, keepdim=True)
+    p, q = (masked(z / per_lane(T, z), some).log_softmax(-1) for z in (before, now))
+    each = (p.exp() * (p - q)).masked_fill(~among, 0)
+    return each.sum(-1).mean(1)
