@@ -276,7 +276,9 @@ LAYERS = """
     device/measure
     device/rules
     device/budget
-    device/boards device/energy device/export
+    device/boards device/energy device/export device/flash
+    device/slots
+    device/power
     device/advice
     fleet
     plots lessons
