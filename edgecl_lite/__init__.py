@@ -57,7 +57,8 @@ from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
 from .fleet.watches import smartwatch_clients
 from .lessons.engine import flower_rounds
 
-# a year on the wrist: when the power goes
+# a year on the wrist: readings of your own; when the power goes
+from .data.readings import Readings, readings
 from .device.flash import Flash, PowerLost
 from .device.power import gone_on, kept, power_cuts, saves
 from .device.slots import Slots
