@@ -38,7 +38,7 @@ from .meta.outer import adaptation, meta_learn
 from .data.har import har, har_net, har_people, har_windows
 from .data.smartwatch import smartwatch, smartwatch_arms, smartwatch_wearers, smartwatch_windows
 from .device.advice import DoesNotFit, fits
-from .device.boards import Board, boards
+from .device.boards import Board, boards, pages
 from .device.budget import Budget, budget
 from .device.energy import estimate, flash_years
 from .device.measure import Part, measure

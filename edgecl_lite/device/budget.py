@@ -113,10 +113,11 @@ class Budget:
 
     @property
     def work(self):
-        """{"step", "step of the first task", "new sample", "end of a task"}: FLOPs, no zeros."""
+        """FLOPs for each {"step", "step of the first task", "new sample", …} that takes some."""
         first = self.first_step if self.need.first else 0
         work = {"step": sum(self.step.values()), "step of the first task": first}
         work |= {"new sample": self.need.sample, "end of a task": self.need.task}
+        work |= {"first answer after new samples": self.need.answer}
         return {what: flops for what, flops in work.items() if flops}
 
     def table(self):

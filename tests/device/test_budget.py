@@ -418,6 +418,39 @@ def test_flops_of_a_sample_behind_a_front_that_stands_still(kind):
     assert total == n * (told + 2 * 9 * d) + 2 * 10 * d * d * lda
 
 
+def inverted(A):
+    """(the inverse of a symmetric matrix, FLOPs): by its root, written out, each operation counted."""
+    d, flops = len(A), 0
+    L, X = (torch.zeros(d, d, dtype=torch.double) for _ in range(2))
+    for j in range(d):
+        for i in range(j, d):
+            rest = A[i, j] - L[i, :j] @ L[j, :j]
+            L[i, j] = rest.sqrt() if i == j else rest / L[j, j]
+            flops += 2 * j + 1
+    for j in range(d):
+        X[j, j] = 1 / L[j, j]
+        for i in range(j + 1, d):
+            X[i, j] = -(L[i, j:i] @ X[j:i, j]) / L[i, i]
+            flops += 2 * (i - j) + 1
+    flops += sum(2 * (d - max(i, j)) for i in range(d) for j in range(i, d))
+    return X.T @ X, flops
+
+
+def test_flops_of_the_answer_that_needs_a_new_precision():
+    net, d, K = mlp(STREAM, hidden=(60,)), 60, 10
+    method = StreamingLDA(net, frozen=True)
+    told = budget(method, STREAM).need.answer
+    state = ended(method, STREAM)["end"][1]
+    A = torch.linalg.inv(method.precision(state)[0].double())
+    A = (A + A.T) / 2  # symmetric to the last digit
+    inverse, flops = inverted(A)
+    assert torch.allclose(inverse, torch.linalg.inv(A), atol=1e-8)
+    assert told - 2 * K * d * d == d**3 and 0.97 < flops / d**3 < 1.06
+    assert told < 2 * K * d * d + 1.1 * flops  # μᵀΛ for every class, and Λ
+    assert budget(NearestMean(net, frozen=True), STREAM).need.answer == 0
+    assert budget(method, STREAM).work["first answer after new samples"] == told
+
+
 # ---- bytes kept from task to task
 
 SIZES = {0: 9, 1: 6}, {2: 7, 3: 13}, {4: 3, 5: 11}
