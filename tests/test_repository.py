@@ -276,7 +276,8 @@ LAYERS = """
     device/measure
     device/rules
     device/budget
-    device/boards device/energy device/export device/flash
+    device/boards device/energy device/export
+    device/flash
     device/slots
     device/power
     device/advice

@@ -10,12 +10,10 @@ import copy
 import numpy as np
 
 from .._refuse.arguments import or_none, whole
+from .boards import board as board_of
+from .energy import estimate
 
-# nRF52840 [finding B12: notes of the nRF52810 and Nordic's forum; the nRF5340's data sheet, read,
-# says 87.5 ms, 43 µs and 10,000]. The CPU is halted meanwhile.
-ERASE_S, WORD_S = 0.085, 41e-6
-ERASING_WATTS = 0.012  # about 4 mA at 3 V
-CYCLES = 10_000  # erases that a page endures
+CYCLES = 10_000  # erases that a page endures, of the nRF family (nRF5340's data sheet, read)
 ONES = 0xFF
 
 
@@ -29,12 +27,13 @@ class Flash:
     word: bytes that are written at once. cut: the number of the operation, the erase of a page or
     the write of a word, counted from 0, in which power is lost: only some of its bits change, which
     ones the seed says, and `PowerLost` is raised. Afterwards power is back, until `cut` is set
-    anew. erases (pages,): of each page so far; words: written so far. A bit that a torn write left
+    anew. erases (pages,): of each page so far; words: written so far. board: whose times and watts
+    are charged, a name or a `Board`. A bit that a torn write left
     weak, and that reads now so, now so, is not modelled; nor how often a word may be written
     between two erases (twice, says Nordic; `Slots` writes it once).
     """
 
-    def __init__(self, pages, page_bytes=4096, word=4, cut=None, seed=0):
+    def __init__(self, pages, page_bytes=4096, word=4, cut=None, seed=0, board="nano-33-ble"):
         self.pages, self.page_bytes = whole("pages", pages), whole("page_bytes", page_bytes)
         self.word, self.words = whole("word", word), 0
         if self.page_bytes % self.word:
@@ -42,6 +41,7 @@ class Flash:
         self.cells = np.full(self.pages * self.page_bytes, ONES, np.uint8)
         self.erases = np.zeros(self.pages, int)
         self.cut = or_none(lambda name, n: whole(name, n, least=0))("cut", cut)
+        self.board = board_of(board)
         self.dice = np.random.default_rng(whole("seed", seed, least=0))
 
     @property
@@ -50,14 +50,10 @@ class Flash:
         return int(self.erases.sum()) + self.words
 
     @property
-    def seconds(self):
-        """What all of them took, by the nRF52840's times; the CPU stands still."""
-        return ERASE_S * int(self.erases.sum()) + WORD_S * self.words
-
-    @property
-    def energy_mj(self):
-        """Millijoules of all of them."""
-        return 1e3 * ERASING_WATTS * self.seconds
+    def spent(self):
+        """All of them as an `Estimate`: seconds, in which the processor halts, and millijoules."""
+        written, erased = self.words * self.word, int(self.erases.sum())
+        return estimate(0, self.board, written=written, erased=erased)
 
     def erase(self, page):
         """Set all bits of a page (its number, from 0) to 1. ValueError where there is no such."""
