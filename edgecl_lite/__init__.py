@@ -60,8 +60,10 @@ from .lessons.engine import flower_rounds
 # a year on the wrist: readings of your own; when the power goes
 from .data.readings import Readings, readings
 from .device.flash import Flash, PowerLost
-from .device.power import gone_on, kept, power_cuts, saves
+from .device.harvest import Harvest, NeverEnds, intermittent, pace
+from .device.power import gone_on, kept, power_cuts, saves, weights_in
 from .device.slots import Slots
+from .device.wear import reservoir_writes, row_wear, slot_wear
 
 LATER = {
     "plots": "plots",

@@ -277,8 +277,8 @@ LAYERS = """
     device/rules
     device/budget
     device/boards device/energy device/export
-    device/flash
-    device/slots
+    device/flash device/harvest
+    device/slots device/wear
     device/power
     device/advice
     fleet

@@ -2,5 +2,5 @@
 
 Read measure.py (the network), rules.py (each method, line by line), budget.py (both); then
 boards.py, advice.py, energy.py; export.py writes what a board runs. Lesson: edge_budget. When the
-power goes: flash.py, slots.py, power.py. Lesson: wrist.
+power goes: flash.py, slots.py, power.py; wear.py, harvest.py. Lesson: wrist.
 """

@@ -10,12 +10,12 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from .._refuse.arguments import several
 from ..journal import Kept
 from ..lanes import lane as lane_of
-from ..lanes import named
+from ..lanes import named, part
 from ..learn import beginning, carried, steps
 from ..machine.records import framed, records
 from ..machine.settled import settled
@@ -38,6 +38,19 @@ def kept(method, params, state, lane=0):
     weights = {k: v[0] for k, v in lane_of(params, lane).items()}
     tensors = named("params", weights) | keeps
     return save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+
+
+def weights_in(raw):
+    """The weights in the bytes of `kept`, {name: (1, …)} as a method's `weights=` takes them.
+
+    What a torn save left is read, too, while its header is whole: that is what a device would do.
+    ValueError where it is not.
+    """
+    try:
+        tensors = part(load(raw), "params")
+    except Exception as error:  # whatever of the header is torn
+        raise ValueError(f"these {len(raw):,} bytes are nothing that was kept: {error}") from None
+    return {k: v[None] for k, v in tensors.items()}
 
 
 @settled

@@ -30,8 +30,8 @@ class Slots:
     """Bytes saved on a `Flash` such that a cut at any moment leaves the last or the one before.
 
     many: slots, each an equal part of the pages; with 1 every save destroys the one before.
-    checked=False is the wrong way: header first, and whatever has a mark is believed. A torn slot
-    passes for whole once in 2³².
+    checked=False is the wrong way: header first, and whatever has a mark is believed; with one slot
+    a cut leaves pages of the new and pages of the old. A torn slot passes for whole once in 2³².
     """
 
     flash: Flash
@@ -57,14 +57,19 @@ class Slots:
         return -(-(n + self._header) // self.flash.page_bytes)
 
     def save(self, raw):
-        """Write the bytes over the oldest slot, header last; their `Saved`. Errors as `pages`."""
+        """Write the bytes over the oldest slot, page by page; their `Saved`. Errors as `pages`."""
         pages, found = self.pages(len(raw)), [self._read(slot) for slot in range(self.many)]
         versions = [saved.version if saved else 0 for saved in found]
         slot, version = versions.index(min(versions)), (max(versions) + 1) % 2**32
-        start = self._start(slot)
+        first, header = self._start(slot), (self._start(slot), self._sealed(version, raw))
         for page in range(pages):
-            self.flash.erase(start // self.flash.page_bytes + page)
-        self._write(start, self._sealed(version, raw), raw)
+            begin, end = (k * self.flash.page_bytes - self._header for k in (page, page + 1))
+            self.flash.erase(first // self.flash.page_bytes + page)
+            if self._early and not page:
+                self.flash.write(*header)
+            self.flash.write(first + self._header + max(0, begin), raw[max(0, begin) : end])
+        if not self._early:
+            self.flash.write(*header)  # until its last word is there, the slot is none
         return Saved(version, raw)
 
     def load(self):
@@ -72,11 +77,10 @@ class Slots:
         found = filter(None, (self._read(slot) for slot in range(self.many)))
         return max(found, key=lambda saved: saved.version, default=None)
 
-    def _write(self, start, header, raw):
-        """Body, then header: until its last word is there, the slot is none."""
-        places = (start + self._header, raw), (start, header)
-        for at, part in places if self.checked else reversed(places):
-            self.flash.write(at, part)
+    @property
+    def _early(self):
+        """Whether the header is written before the body: the wrong way."""
+        return not self.checked
 
     def _read(self, slot):
         """What a slot holds, or None where it is not whole."""

@@ -162,21 +162,17 @@ def test_a_cut_at_every_operation_loses_no_more_than_the_save_it_hits(seed, word
 class LastUnchecked(cl.Slots):
     """The header comes last, and is believed: torn, its version may be any."""
 
-    def _write(self, start, header, raw):
-        self.flash.write(start + self._header, raw)
-        self.flash.write(start, header)
+    _early = False
 
 
 class TooEarly(cl.Slots):
     """The header first, with a checksum of its own only."""
 
+    _early = True
+
     def _sealed(self, version, raw):
         head = super()._sealed(version, b"")
         return head[:8] + len(raw).to_bytes(4, "little") + head[12:]
-
-    def _write(self, start, header, raw):
-        self.flash.write(start, header)
-        self.flash.write(start + self._header, raw)
 
 
 @pytest.mark.parametrize(
