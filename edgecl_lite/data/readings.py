@@ -111,8 +111,9 @@ def _recordings(path, roles, channels, rate):
         new |= abs(np.diff(time) * rate - 1) > 0.5
     first = np.concatenate([[0], new.nonzero()[0] + 1])
     classes, people = _order(label), () if wearer is None else _order(wearer)
-    y = np.array([classes.index(name) for name in label[first]])
-    who = np.array([people.index(name) for name in wearer[first]]) if people else np.zeros_like(y)
+    y, who = _numbers(label[first], classes), np.zeros(len(first), int)
+    if people:
+        who = _numbers(wearer[first], people)
     values = np.stack([columns[name] for name in channels], 1)
     return Recordings(path, channels, values, np.append(first, len(label)), y, who, classes, people)
 
@@ -124,6 +125,12 @@ def _order(words):
         return tuple(sorted(known, key=float))
     except ValueError:
         return known
+
+
+def _numbers(words, known):
+    """Of each word its number among the known ones, (n,)."""
+    number_of = {word: i for i, word in enumerate(known)}
+    return np.array([number_of[word] for word in words])
 
 
 def _cut(bounds, test, part, window, hop):

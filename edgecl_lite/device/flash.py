@@ -27,15 +27,15 @@ class Flash:
     word: bytes that are written at once. cut: the number of the operation, the erase of a page or
     the write of a word, counted from 0, in which power is lost: only some of its bits change, which
     ones the seed says, and `PowerLost` is raised. Afterwards power is back, until `cut` is set
-    anew. erases (pages,): of each page so far; words: written so far. board: whose times and watts
-    are charged, a name or a `Board`. A bit that a torn write left
-    weak, and that reads now so, now so, is not modelled; nor how often a word may be written
+    anew. erases (pages,): of each page so far; words: written so far; operations: both, torn ones,
+    too. board: whose times and watts are charged, a name or a `Board`. Not modelled: a bit that a
+    torn write left weak, so that it reads now so, now so; and how often a word may be written
     between two erases (twice, says Nordic; `Slots` writes it once).
     """
 
     def __init__(self, pages, page_bytes=4096, word=4, cut=None, seed=0, board="nano-33-ble"):
         self.pages, self.page_bytes = whole("pages", pages), whole("page_bytes", page_bytes)
-        self.word, self.words = whole("word", word), 0
+        self.word, self.words, self.operations = whole("word", word), 0, 0
         if self.page_bytes % self.word:
             raise ValueError(f"page_bytes must be whole words of {word} bytes, got {page_bytes}")
         self.cells = np.full(self.pages * self.page_bytes, ONES, np.uint8)
@@ -43,11 +43,6 @@ class Flash:
         self.cut = or_none(lambda name, n: whole(name, n, least=0))("cut", cut)
         self.board = board_of(board)
         self.dice = np.random.default_rng(whole("seed", seed, least=0))
-
-    @property
-    def operations(self):
-        """How many erases and writes of words there were, torn ones included."""
-        return int(self.erases.sum()) + self.words
 
     @property
     def spent(self):
@@ -61,6 +56,7 @@ class Flash:
         own = self.cells[page * self.page_bytes :][: self.page_bytes]
         torn = self.operations == self.cut
         self.erases[page] += 1
+        self.operations += 1
         if torn:
             own |= self._some(len(own))
             self._lose(f"the erase of page {page}")
@@ -82,12 +78,12 @@ class Flash:
         left = words if self.cut is None else self.cut - self.operations
         if not 0 <= left < words:
             own &= new
-            self.words += words
+            self._wrote(words)
             return
         done, torn = slice(left * self.word), slice(left * self.word, (left + 1) * self.word)
         own[done] &= new[done]
         own[torn] &= new[torn] | self._some(self.word)
-        self.words += left + 1
+        self._wrote(left + 1)
         self._lose(f"the write of a word at {at + torn.start:,}")
 
     def read(self, at, n):
@@ -95,11 +91,15 @@ class Flash:
         return self.cells[at : at + n].tobytes()
 
     def before(self, cut, seed=0):
-        """A copy of this flash as it is, which loses power in operation number `cut`."""
+        """A copy of this flash as it is, which loses power in operation number `cut`, or never."""
         other = copy.copy(self)
         other.cells, other.erases = self.cells.copy(), self.erases.copy()
-        other.cut, other.dice = cut, np.random.default_rng([seed, cut])
+        other.cut, other.dice = cut, np.random.default_rng([seed, cut or 0])
         return other
+
+    def _wrote(self, words):
+        self.words += words
+        self.operations += words
 
     def _some(self, n):
         """n bytes in which each bit is 1 with the same probability, itself drawn in [0, 1)."""

@@ -6,13 +6,12 @@
 By brute force, for a proof by example is worth nothing here. Lesson: wrist.
 """
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
 from safetensors.torch import load, save
 
-from .._refuse.arguments import several
+from .._refuse.arguments import several, whole
 from ..journal import Kept
 from ..lanes import lane as lane_of
 from ..lanes import named, part
@@ -119,18 +118,20 @@ class Cuts:
         return f"{told}; {lost:,} left nothing, {wrong:,} left bytes that never were"
 
 
-def power_cuts(saved, slots, seed=0):
+def power_cuts(saved, slots, seed=0, every=1):
     """`Cuts`: save these bytes in turn, again and again, with a cut at every operation once.
 
-    saved: a list of bytes, as of `saves`; slots: `Slots` on a flash, which stays as it is. seed:
-    which bits a cut still changes. Errors as `Slots.save`.
+    saved: a list of bytes, as of `saves`; slots: `Slots` on a flash that stays as it is, and is
+    taken as fresh. seed: which bits a torn operation still changes; every: k for a cut in each k-th
+    operation only. Errors as `Slots.save`.
     """
-    saved, slots = several("saved", saved), _on(slots, copy.deepcopy(slots.flash))
+    saved, every, was = several("saved", saved), whole("every", every), slots.flash
+    slots = _on(slots, Flash(was.pages, was.page_bytes, was.word, board=was.board))
     interrupted, found = [], []
     for i, raw in enumerate(saved):
-        after = copy.deepcopy(slots.flash)
+        after = slots.flash.before(None)
         _on(slots, after).save(raw)
-        for cut in range(slots.flash.operations, after.operations):
+        for cut in range(slots.flash.operations, after.operations, every):
             interrupted.append(i)
             found.append(_found(saved, i, _cut(slots, raw, cut, seed)))
         slots = _on(slots, after)

@@ -159,6 +159,35 @@ def test_a_cut_at_every_operation_loses_no_more_than_the_save_it_hits(seed, word
     assert str(cuts).startswith(f"{sum(each):,} of {sum(each):,} cuts survived; 0 left nothing")
 
 
+def test_a_flash_that_was_used_is_taken_as_fresh_and_left_alone():
+    slots = on()
+    for raw in texts(3):
+        slots.save(raw)
+    was, cuts = slots.flash.cells.copy(), cl.power_cuts(texts(4), slots)
+    assert cuts.survived.all() and (slots.flash.cells == was).all() and slots.load().raw == texts(3)[-1]
+    assert (cuts.found == cl.power_cuts(texts(4), on()).found).all()
+    few = cl.power_cuts(texts(4), slots, every=7)
+    assert len(few.found) == sum(-(-n // 7) for n in np.bincount(cuts.interrupted))
+
+
+def test_every_word_is_written_once_between_two_erases():
+    slots, written = on(), np.zeros(256, int)  # of 256 words of 4 bytes
+    erase, write = slots.flash.erase, slots.flash.write
+
+    def counted_erase(page):
+        written[64 * page : 64 * (page + 1)] = 0
+        erase(page)
+
+    def counted_write(at, raw):
+        written[at // 4 : (at + len(raw) + 3) // 4] += 1
+        write(at, raw)
+
+    slots.flash.erase, slots.flash.write = counted_erase, counted_write
+    for raw in (*texts(6, 400), b"", b"a"):
+        slots.save(raw)
+        assert written.max() == 1
+
+
 class LastUnchecked(cl.Slots):
     """The header comes last, and is believed: torn, its version may be any."""
 
@@ -251,3 +280,40 @@ def test_a_life_of_finetuning_takes_what_its_budget_says():
     run = cl.train(method, stream, progress=False, **BRIEF)
     raw = cl.kept(method, run.params, run.state)
     assert len(raw) - 8 - int.from_bytes(raw[:8], "little") == cl.budget(method, stream).flash
+
+
+# ---- a step in pieces
+
+
+def pieces_of_a_step(slots, done_at):
+    """The gradient of one step in four pieces; its sum is saved after each, and taken up again."""
+    x, y = (part[:32] for part in PAIRS.tasks[0].train)
+    params = [p.detach().clone().requires_grad_() for p in NET.parameters()]
+    names = [name for name, _ in NET.named_parameters()]
+    found = slots.load()
+    raw = found.raw if found else bytes([0]) + bytes(4 * sum(p.numel() for p in params))
+    while raw[0] < 4:
+        own = slice(8 * raw[0], 8 * (raw[0] + 1))
+        logits = torch.func.functional_call(NET, dict(zip(names, params)), (x[own],))
+        loss = torch.nn.functional.cross_entropy(logits, y[own], reduction="sum") / 32
+        new = torch.cat([g.flatten() for g in torch.autograd.grad(loss, params)])
+        total = torch.frombuffer(bytearray(raw[1:]), dtype=torch.float32) + new
+        raw = bytes([raw[0] + 1]) + total.numpy().tobytes()
+        done_at.append(raw[0])
+        slots.save(raw)
+    return torch.frombuffer(bytearray(raw[1:]), dtype=torch.float32)
+
+
+def test_a_step_in_pieces_that_is_cut_anywhere_has_the_gradient_of_the_whole():
+    slots, done = cl.Slots(cl.Flash(2)), []
+    whole = pieces_of_a_step(slots, done)
+    x, y = (part[:32] for part in PAIRS.tasks[0].train)
+    loss = torch.nn.functional.cross_entropy(NET(x), y)
+    once = torch.cat([g.flatten() for g in torch.autograd.grad(loss, [*NET.parameters()])])
+    assert done == [1, 2, 3, 4] and torch.allclose(whole, once, atol=1e-6)
+    for cut in range(0, slots.flash.operations, 13):
+        slots, done = cl.Slots(cl.Flash(2, cut=cut)), []
+        with pytest.raises(cl.PowerLost):
+            pieces_of_a_step(slots, done)
+        assert torch.equal(pieces_of_a_step(slots, done), whole)
+        assert len(done) in (4, 5)  # one piece was done twice, unless the last word was whole
