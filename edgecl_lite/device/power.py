@@ -6,6 +6,7 @@
 By brute force, for a proof by example is worth nothing here. Lesson: wrist.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..journal import Kept
 from ..lanes import lane as lane_of
 from ..lanes import named, part
 from ..learn import beginning, carried, steps
-from ..machine.records import framed, records
+from ..machine.records import digest, framed, records
 from ..machine.settled import settled
 from ..plan import Plan
 from .flash import Flash, PowerLost
@@ -72,18 +73,21 @@ def saves(method, stream, seeds=1, **options):
 def gone_on(raw, method, stream, seeds=1, **options):
     """The `Moment` at the end of a training that goes on from the bytes of one of its `saves`.
 
-    The arguments are those of that training. ValueError where the bytes are not whole.
+    ValueError where the bytes are not whole, or the arguments are not those of that training.
     """
     plan = Plan(method, stream, seeds, None, **options)
     trees, found = {tree: {} for tree in TREES}, [*records("what was saved", raw)]
     if not found:
         raise ValueError(f"these {len(raw):,} bytes are no whole save; load those of a `Slots`")
     facts, tensors = found[0]
+    if facts["of"] != _of(plan):
+        raise ValueError("this was saved by another training: give the arguments `saves` was given")
     for name, value in tensors.items():
         tree, _, key = name.partition("/")
         trees[tree][key] = value
     first, _ = Kept({}, [], [], facts["step"], **trees).go_on(plan)
-    return [first, *steps(plan.verbs, plan, first)][-1]
+    last = deque(steps(plan.verbs, plan, first), maxlen=1)
+    return last.pop() if last else first
 
 
 def _bytes(plan, moment):
@@ -93,7 +97,12 @@ def _bytes(plan, moment):
         also = {k: v for k, v in also.items() if k.startswith("dice")}
     trees = zip(TREES, (moment.params, moment.state, also), strict=True)
     tensors = {f"{tree}/{k}": v for tree, values in trees for k, v in values.items()}
-    return framed(tensors, {"step": moment.step})
+    return framed(tensors, {"step": moment.step, "of": _of(plan)})
+
+
+def _of(plan):
+    """What tells one training from another: the digest of its settings and its data."""
+    return digest([], (plan.settings, [task.digest for task in plan.stream]))
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,15 @@ def test_from_every_save_it_goes_on_to_the_same_end(name, options):
         assert all(torch.equal(v, whole.carried[k]) for k, v in dice.items())
 
 
+def test_a_save_of_another_training_is_refused():
+    method, stream = LIVES["Replay"]
+    raw = next(cl.saves(method, stream, **BRIEF))
+    others = [(cl.Replay(NET, 30), stream, BRIEF), (method, cl.split(cl.digits(), [4, 6]), BRIEF)]
+    for other, data, options in [*others, (method, stream, BRIEF | {"lr": 0.1})]:
+        with pytest.raises(ValueError, match="saved by another training"):
+            cl.gone_on(raw, other, data, **options)
+
+
 @pytest.mark.parametrize("name", LIVES)
 def test_what_a_device_keeps_takes_the_bytes_that_are_counted(name):
     method, stream = LIVES[name]
@@ -273,6 +282,16 @@ def test_what_a_device_keeps_takes_the_bytes_that_are_counted(name):
         header = 8 + int.from_bytes(raw[:8], "little")
         weights = sum(p[seed].nbytes for p in run.params.values())
         assert len(raw) - header == weights + cl.nbytes(method.keeps(run.state, seed))
+
+
+def test_the_weights_come_out_again():
+    method, stream = LIVES["Replay"]
+    run = cl.train(method, stream, progress=False, **BRIEF)
+    weights = cl.weights_in(cl.kept(method, run.params, run.state))
+    assert all(torch.equal(weights[k], p) for k, p in run.params.items()) and len(weights) == len(run.params)
+    assert cl.Finetune(NET, weights=weights).weights == weights
+    with pytest.raises(ValueError, match="these 4 bytes are nothing that was kept"):
+        cl.weights_in(b"edge")
 
 
 def test_a_life_of_finetuning_takes_what_its_budget_says():
