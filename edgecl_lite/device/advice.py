@@ -13,6 +13,7 @@ from .boards import Board, board, size
 from .budget import Budget
 
 WAYS = {
+    "micro_batch": "micro-batches of {new} instead of {now} (the same gradient, added up)",
     "optimizer": "plain SGD instead of {now}",
     "batch_size": "a batch of {new} instead of {now}",
     "bits": "{new} bits a value instead of {now}",
@@ -111,10 +112,11 @@ def _short(budget, has):
 
 def _helps(budget, has):
     """Sentences on what would make it fit: single changes, or else two, three, … at once."""
-    least = {"optimizer": "sgd", "batch_size": 1, "weight_bytes": 1}
+    fewer = "batch_size" if budget.method.indivisible else "micro_batch"  # as good for RAM, milder
+    least = {"optimizer": "sgd", fewer: 1, "weight_bytes": 1}
     if "capacity" in budget.hyper:
         least |= {"capacity": min(budget.outputs, budget.hyper["capacity"]), "bits": 4}
-    now = vars(budget) | budget.hyper
+    now = vars(budget) | budget.hyper | {"micro_batch": budget.piece}
     ways = [name for name in WAYS if name in least and least[name] != now[name]]
     for many in range(1, len(ways) + 1):
         tried = [_mildest(budget, has, names, least, now) for names in combinations(ways, many)]
@@ -162,7 +164,7 @@ def _mildest(budget, has, names, least, now):
     too_large = lambda changes: bool(_short(budget.change(**changes), has))
     if too_large(changes):
         return None
-    for name in [name for name in names if name in ("batch_size", "capacity")]:
+    for name in [name for name in names if name in ("micro_batch", "batch_size", "capacity")]:
         sizes = range(changes[name], now[name])
         over = bisect_left(sizes, True, key=lambda n: too_large(changes | {name: n}))
         changes[name] = sizes[over - 1]

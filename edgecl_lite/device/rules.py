@@ -64,7 +64,7 @@ class Need:
 
 def _finetune(c, passes=1):
     net, n = c.net, passes * c.batch_size
-    kept = passes * net.activations(c.batch_size)
+    kept = passes * net.activations(c.piece)
     return Need(net.learns, net.weights, kept, n * net.forward, n * net.backward)
 
 
@@ -104,7 +104,7 @@ def _derpp(c):
 def _agem(c):  # one gradient after the other: only one set of activations at a time
     P = c.net.learns[0]
     works = {"gradient of the kept": 4 * P}
-    kept = c.net.activations(c.batch_size)
+    kept = c.net.activations(c.piece)
     return replace(_replay(c), activations=kept, works=works, extra=6 * P)
 
 
@@ -128,7 +128,7 @@ def _front(c, trained, activations, **more):
         first = c.batch_size * (c.net.forward + c.net.backward)
         more |= {"moved": trained[0], "first": first}
         trained = c.net.learns
-        activations = max(activations, c.net.activations(c.batch_size))
+        activations = max(activations, c.net.activations(c.piece))
     return Need(trained, c.net.weights, activations, **more)
 
 
@@ -137,7 +137,7 @@ def _latent(c):
     return _front(
         c,
         head.learns,
-        2 * head.activations(c.batch_size),
+        2 * head.activations(c.piece),
         forward=c.batch_size * c.front.forward + twice * head.forward,
         backward=twice * head.backward,
         keeps={**c.memory(c.front.outputs), "scale": 8 * c.front.outputs},

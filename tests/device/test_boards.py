@@ -232,6 +232,7 @@ def test_pages_are_whole():
 # ---- what would help
 
 NUMBER = {
+    "micro_batch": r"micro-batches of (\d+) instead of (\d+) \(the same gradient, added up\)",
     "batch_size": r"a batch of (\d+) instead of (\d+)",
     "bits": r"(\d) bits a value instead of (\d)",
     "capacity": r"a capacity of (\d+) instead of (\d+)",
@@ -261,7 +262,8 @@ def taken(b, advice, nets=None):
             changes["optimizer"] = "sgd"
             continue
         (name, found), *more = [(k, m) for k, r in NUMBER.items() if (m := re.fullmatch(r, part))]
-        old = b.hyper[name] if name == "capacity" else getattr(b, name)
+        now = {**vars(b), **b.hyper, "micro_batch": b.piece}
+        old = now[name]
         assert not more and name not in changes and int(found[2]) == old > int(found[1]), part
         changes[name] = int(found[1])
     return b.change(**changes)
@@ -352,19 +354,36 @@ def test_no_larger_network_is_ever_advised():
 
 def test_the_advice_is_the_mildest():
     """One more sample in the batch, or in the memory, and it would no longer fit."""
-    for method in (Finetune(mlp(STREAM)), Replay(mlp(STREAM), 500), LatentReplay(mlp(STREAM), 500)):
+    net = mlp(STREAM)
+    for method in (Finetune(net), Replay(net, 500), LatentReplay(net, 500), AGEM(net, 500)):
         b, seen = budget(method, STREAM), set()
         for ram, flash in itertools.product((2, 0.98, 0.75, 0.5), (2, 0.95, 0.7)):
             board = replace(OWN, ram=int(b.ram * ram), reserved=0, flash=int(b.flash * flash))
             for advice in fits(b, board).changes:
                 if " and " in advice or "network" in advice:
                     continue
-                for name in ("batch_size", "capacity"):
+                for name in ("micro_batch", "batch_size", "capacity"):
                     if found := re.fullmatch(NUMBER[name], advice):
                         seen.add(name)
                         more = b.change(**{name: int(found[1]) + 1})
                         assert not fits(more, board) or int(found[1]) + 1 == int(found[2]), advice
-        assert seen >= {"batch_size"} and ("capacity" in seen or type(method) is not Replay)
+        assert ("batch_size" if type(method) is AGEM else "micro_batch") in seen
+        assert "capacity" in seen or type(method) is not Replay
+
+
+def test_micro_batches_come_before_all_that_changes_what_is_learned():
+    """And a smaller batch, which does, is only offered to a method that cannot be cut."""
+    net = cnn(STREAM)
+    for method in (Replay(net), AGEM(net)):
+        first, *others = fits(budget(method, STREAM), "nano-33-ble").changes
+        way = "batch_size" if type(method) is AGEM else "micro_batch"
+        assert re.fullmatch(NUMBER[way], first)
+        assert not any("a batch of" in advice for advice in others)
+    already = budget(Replay(net), STREAM, micro_batch=8)
+    assert fits(already, "nano-33-ble").changes[0].startswith("micro-batches of 4 instead of 8 ")
+    tiny = replace(OWN, ram=budget(Replay(net), STREAM, micro_batch=1).ram - 1, reserved=0)
+    for advice in fits(already.change(micro_batch=1), tiny).changes:
+        assert "micro" not in advice and fits(taken(already.change(micro_batch=1), advice), tiny)
 
 
 def test_two_changes_at_once_where_one_is_not_enough():
