@@ -10,7 +10,7 @@ Saving after each piece: Lucia & Ransford 2015; once, before the power goes: Bal
 import math
 from dataclasses import dataclass
 
-from .._refuse.arguments import choice, number, whole
+from .._refuse.arguments import choice, number
 from .boards import pages
 from .energy import estimate
 
@@ -88,32 +88,34 @@ def pace(harvest, piece_j, save_j=0.0, pieces=1, when="last", asleep=0.0):
     return Pace(done, an_hour * done / pieces, an_hour * saves, *shares)
 
 
-def intermittent(budget, harvest, on="nano-33-ble", memory="fram", micro_batch=None, when="last"):
+def intermittent(budget, harvest, on="nano-33-ble", memory="fram", when="last"):
     """The `Pace` of a `Budget`'s training on a board without a battery.
 
+    A piece is a micro-batch of the budget, whose gradients must survive, too, or else a whole step.
     memory: where what must survive is saved, "flash" (its pages erased each time), "fram" beside
-    the chip, or "ram", which is kept and takes power asleep. micro_batch: samples of a piece, whose
-    gradients must survive, too; None: a step is a piece. when: as `pace`; the flash of an nRF52
+    the chip, or "ram", which is kept and takes power asleep. when: as `pace`; the flash of an nRF52
     cannot be written once its supply is below the power-fail threshold, so "last" has to come
-    before that. Raises `NeverEnds`, saying what would
-    help, ValueError for what is out of range.
+    before that. Raises `NeverEnds`, saying what would help, ValueError for what is out of range.
     """
     choice("memory", memory, MEMORIES)
-    batch = budget.batch_size
-    size = batch if micro_batch is None else whole("micro_batch", micro_batch, most=batch)
+    if not any(budget.step.values()):
+        what = f"{type(budget.method).__name__} learns without steps"
+        raise ValueError(f"{what}: give pace the energy of a new sample, budget.work")
+    pieces = budget.batch_size / budget.piece
     step_j = 1e-3 * estimate(sum(budget.step.values()), on).energy_mj
-    save_j = saving_j(survives(budget, size < batch), on, memory)
+    save_j = saving_j(survives(budget), on, memory)
     asleep = ASLEEP_WATTS if memory == "ram" else 0.0
     try:
-        return pace(harvest, step_j * size / batch, save_j, batch / size, when, asleep)
+        return pace(harvest, step_j / pieces, save_j, pieces, when, asleep)
     except NeverEnds as error:
         help_ = _helps(budget, harvest, on, memory, step_j)
         raise NeverEnds(f"{error}. What would help: {help_}") from None
 
 
-def survives(budget, gradients):
-    """Bytes without which a step cannot go on: weights, the optimiser's own, gradients if asked."""
-    needed = ["weights that learn", f"optimiser ({budget.optimizer})", *["gradients"] * gradients]
+def survives(budget):
+    """Bytes without which a step cannot go on: weights, the optimiser's own; of pieces the sum."""
+    needed = ["weights that learn", f"optimiser ({budget.optimizer})"]
+    needed += ["gradients"] * (budget.piece < budget.batch_size)
     return sum(n for what, n, _ in budget.lines if what in needed)
 
 
@@ -126,14 +128,15 @@ def saving_j(n, on, memory):
 
 def _helps(budget, harvest, on, memory, step_j):
     """What would make it end, in words: the largest piece that a charge holds, and where saved."""
-    ways, batch = [], budget.batch_size
-    for other in dict.fromkeys((memory, "fram", "ram")):
-        save_j = saving_j(survives(budget, True), on, other)
-        if fit := _whole((harvest.joules - save_j) / step_j * batch):
-            named = f", memory={other!r}" * (other != memory)
-            ways.append(f"micro_batch={min(fit, batch)}{named}")
-    larger = f"a charge of {told(step_j / batch)}, for pieces of one sample kept in RAM"
-    return "; or ".join(ways) or larger
+    ways, each, least = [], step_j / budget.batch_size, step_j
+    if not budget.method.indivisible:
+        ones, least = survives(budget.change(micro_batch=1)), each
+        for other in dict.fromkeys((memory, "fram", "ram")):
+            fit = _whole((harvest.joules - saving_j(ones, on, other)) / each)
+            if fit := min(fit, budget.batch_size - 1):
+                named = f", memory={other!r}" * (other != memory)
+                ways.append(f"micro_batch={fit}{named}")
+    return "; or ".join(ways) or f"a charge of {told(least)}, and RAM that is kept"
 
 
 def _whole(ratio):

@@ -96,33 +96,39 @@ def test_what_is_said_to_help_helps_and_nothing_larger_does(memory, farads, when
     if said.startswith("a charge of"):
         for other in module.MEMORIES:
             with pytest.raises(cl.NeverEnds):
-                cl.intermittent(BUDGET, harvest, memory=other, micro_batch=1, when=when)
+                cl.intermittent(BUDGET.change(micro_batch=1), harvest, memory=other, when=when)
         return
     for way in said.split("; or "):
         size, _, other = way.removeprefix("micro_batch=").partition(", memory=")
         options = dict(memory=other.strip("'") or memory, when=when)
-        assert cl.intermittent(BUDGET, harvest, micro_batch=int(size), **options).a_charge >= 1
+        assert cl.intermittent(BUDGET.change(micro_batch=int(size)), harvest, **options).a_charge >= 1
         if int(size) < 31:
             with pytest.raises(cl.NeverEnds, match="it never ends"):
-                cl.intermittent(BUDGET, harvest, micro_batch=int(size) + 1, **options)
+                cl.intermittent(BUDGET.change(micro_batch=int(size) + 1), harvest, **options)
+
+
+def test_a_method_that_cannot_be_cut_is_told_of_a_larger_charge_only():
+    agem = cl.budget(cl.AGEM(NET, 60), STREAM, 32, "sgd")
+    with pytest.raises(cl.NeverEnds, match=r"What would help: a charge of [\d.]+ mJ, and RAM that is kept$"):
+        cl.intermittent(agem, cl.Harvest(1e-3, 1e-4))
 
 
 def test_a_step_in_pieces_takes_the_energy_of_the_step():
     """Without saves, in a charge without end, pieces of any size give the same steps an hour."""
     harvest = cl.Harvest(1e4, 1e-3)
-    rates = [
-        cl.intermittent(BUDGET, harvest, memory="ram", micro_batch=m).steps_an_hour for m in (None, 16, 10, 1)
-    ]
+    budgets = [BUDGET.change(micro_batch=m) for m in (None, 16, 10, 1)]
+    rates = [cl.intermittent(each, harvest, memory="ram").steps_an_hour for each in budgets]
     step_j = cl.estimate(sum(BUDGET.step.values()), NANO).energy_mj / 1e3
     assert rates == pytest.approx([3600 * (1e-3 - module.ASLEEP_WATTS) / step_j] * 4, rel=1e-5)
 
 
 def test_what_must_survive_is_what_the_budget_counts():
     weights = sum(p.numel() for p in NET.parameters())
-    assert module.survives(BUDGET, False) == 4 * weights and module.survives(BUDGET, True) == 8 * weights
+    assert module.survives(BUDGET) == 4 * weights
+    assert module.survives(BUDGET.change(micro_batch=8)) == 8 * weights
     adam = cl.budget(cl.Finetune(NET), STREAM)
     tensors = len([*NET.parameters()])
-    assert module.survives(adam, False) == 12 * weights + 4 * tensors
+    assert module.survives(adam) == 12 * weights + 4 * tensors
     n = 4 * weights
     spent = cl.estimate(0, NANO, written=n, erased=math.ceil(n / 4096)).flash_mj / 1e3
     assert module.saving_j(n, NANO, "flash") == pytest.approx(spent)
@@ -137,8 +143,8 @@ def test_what_must_survive_is_what_the_budget_counts():
         (lambda: cl.pace(cl.Harvest(1, 1), 1, when="now"), "when must be one of 'each', 'last', got 'now'"),
         (lambda: cl.intermittent(BUDGET, cl.Harvest(1, 1), memory="tape"), "one of 'flash', 'fram', 'ram'"),
         (
-            lambda: cl.intermittent(BUDGET, cl.Harvest(1, 1), micro_batch=33),
-            "micro_batch must be .* <= 32, got 33",
+            lambda: cl.intermittent(cl.budget(cl.NearestMean(NET), STREAM), cl.Harvest(1, 1)),
+            "NearestMean learns without steps",
         ),
         (lambda: cl.row_wear(10, 5000, 1, NANO), "row_bytes must be .* <= 4,096, got 5000"),
         (lambda: cl.row_wear(10, 50, 1, NANO, sessions=0), "sessions must be a finite number > 0"),
