@@ -93,6 +93,10 @@ class Unlike:
         return self.base.options.batch_size
 
     @property
+    def micro_batch(self):
+        return self.base.micro_batch
+
+    @property
     def lanes(self):
         """How many there are."""
         return len(self.data)
