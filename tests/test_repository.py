@@ -279,6 +279,7 @@ LAYERS = """
     device/boards device/energy device/export
     device/advice
     fleet
+    lessons/kept lessons/facts
     plots lessons
     machine/environment
     widgets
