@@ -279,7 +279,7 @@ LAYERS = """
     device/boards device/energy device/export
     device/advice
     fleet
-    lessons/kept lessons/facts
+    lessons/kept lessons/measured
     plots lessons
     machine/environment
     widgets

@@ -13,8 +13,8 @@ from ..device.boards import board as named
 from ..device.boards import boards, size
 from ..device.energy import estimate
 from . import kept
-from .facts import ACCURACY, Facts
-from .facts import facts as facts
+from .measured import ACCURACY, Facts
+from .measured import facts as facts
 
 BOARD = "nano-33-ble"  # where nobody has chosen one
 
@@ -78,9 +78,9 @@ def choose(board=None, job=None):
     if given:
         now, wrong = kept.change(lambda value: value | given)
     on, work = _chosen(now)
-    work = JOBS.get(work)
-    chosen = f"{on.title} for {work}." if work else f"{on.title}; no job is chosen yet."
-    return Told(f"{chosen} {wrong}".strip())
+    where = on.title if now["board"] else f"No board is chosen: the lessons take {on.title}"
+    what = f" for {JOBS[work]}." if work else "; no job is chosen yet."
+    return Told(f"{where}{what} {wrong}".strip())
 
 
 def chosen():
@@ -111,7 +111,7 @@ def told(lesson, chosen, what, board=BOARD, job=None):
     words = [f"{what.measure} {accuracy(what)}", f"{what.kept:,} B kept"]
     if what.ram is not None:
         fits = "fits" if _fits(what, on) else "does not fit"
-        words.append(f"{size(what.ram)} of RAM to learn ({fits} {on.title})")
+        words.append(f"{size(what.ram)} of RAM to learn ({fits} {on.title.partition(' (')[0]})")
     if what.flops is not None:
         words.append(f"{millijoules(what, on):.3g} mJ for each new sample")
     text = f"Your dossier, {lesson.replace('_', ' ')} ({chosen}): {', '.join(words)}."

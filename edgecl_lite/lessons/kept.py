@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..machine import disk
 
-VERSION = 1
+VERSION = 1  # another one where what is kept changes its form, as by a new field of `Facts`
 EMPTY = {"version": VERSION, "board": None, "job": None, "lines": {}, "solved": []}
 
 

@@ -25,7 +25,7 @@ class Pick(Panel):
         self.job = _menu("job", {j.title: name for name, j in dossier.JOBS.items()}, job)
         self.button = W.Button(description="Keep", icon="check", tooltip="Keep this choice")
         self.button.add_class("edgecl-keep").on_click(lambda _: self.keep())
-        self.demands, self.answer = say(""), say(str(dossier.choose()), css="edgecl-answer")
+        self.demands, self.answer = say(""), say(dossier.choose(), css="edgecl-answer")
         for menu in (self.board, self.job):
             menu.observe(self._describe, "value")
         super().__init__(
@@ -42,7 +42,7 @@ class Pick(Panel):
         on, job = boards()[self.board.value], dossier.JOBS[self.job.value]
         has = f"{size(on.usable)} of RAM for learning, {on.hertz / 1e6:.0f} MHz"
         power = f"{1000 * on.watts:g} mW while it computes"
-        say(f"{on.title}: {has}, {power}. Wanted of {job}.", self.demands)
+        say(f"{on.title}: {has}, {power}. Wanted of {job}.", self.demands, "edgecl-demands")
 
 
 def _menu(what, names, value):

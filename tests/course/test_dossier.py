@@ -3,13 +3,14 @@
 import dataclasses
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 
 import nbformat
 import numpy as np
 import pytest
-from lessons import ROOT, run, said
+from lessons import ROOT, lessons, read, run, said
 
 import edgecl_lite as cl
 from edgecl_lite import dossier
@@ -266,3 +267,31 @@ def test_a_check_in_a_script_writes_nothing(tmp_path):
 
 def test_what_a_learner_keeps_is_no_part_of_the_repository():
     assert "dossier.json*" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
+
+
+# ---- the lessons
+
+WAITING = {"edge_budget", "battery", "federated_learning", "private_fleet"}  # not there yet
+FROM, TO = 1, 15  # numbers of the lessons that add a line
+
+
+@pytest.mark.parametrize("path", lessons()[FROM : TO + 1], ids=lambda path: path.stem)
+def test_a_lesson_adds_one_line_at_its_end(path):
+    name, cells = path.stem.partition("_")[2], read(path).cells
+    adding = [cell for cell in cells if cell.cell_type == "code" and "dossier.add(" in cell.source]
+    assert bool(adding) == (name not in WAITING)
+    for cell in adding:
+        assert len(adding) == 1 and cell.source.count("dossier.add(") == 1 and cell.id == "dossier"
+        assert f'dossier.add("{name}", ' in cell.source
+        after = cells[cells.index(cell) + 1 :]
+        assert {c.id for c in after} <= {"references", "navigation"}  # below it there is nothing to do
+        line = said(cell)
+        assert line.startswith(f"Your dossier, {name.replace('_', ' ')} (") and " B kept" in line
+        band, fits = r"\d ± \d+\.\d %", r"(fits|does not fit) Arduino Nano 33 BLE Sense\)"
+        assert re.search(band, line) and re.search(fits, line) and re.search(r"[\d.e-]+ mJ for each", line)
+
+
+def test_start_here_lets_a_learner_pick():
+    start = "\n".join(cell.source for cell in read(lessons()[0]).cells if cell.cell_type == "code")
+    assert "cl.pick()" in start and "\ncl.dossier.choose()" in start
+    assert 'choose("' not in start.replace('# The same without menus: cl.dossier.choose("', "")

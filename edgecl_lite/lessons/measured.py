@@ -17,7 +17,6 @@ from ..device.budget import budget
 from ..lanes import nbytes
 from ..run import Run
 
-
 ACCURACY = "average accuracy"
 
 
