@@ -11,6 +11,7 @@ from . import metrics
 from .data.images import Dataset, digits, fashion_mnist, mnist
 from .lanes import lane, named, nbytes, part, rows, stack
 from .learn import Diverged, Point, learn
+from .lessons import dossier
 from .lessons.results import stored
 from .machine.environment import diagnose, memory_note, setup
 from .method import Exhausted, Finetune, Joint, swept
@@ -81,7 +82,7 @@ LATER = {
     "export": "device.export",
     "flower": "fleet.flower",
     "run_in_kernel": "fleet.in_kernel",
-    **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter"), "widgets"),
+    **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter", "pick"), "widgets"),
 }
 MODULES = "plots", "widgets", "checks", "export", "flower"
 

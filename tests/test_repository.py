@@ -289,6 +289,7 @@ LAYERS = """
     device/living
     device/life
     fleet
+    lessons/kept lessons/measured
     plots lessons
     machine/environment
     widgets

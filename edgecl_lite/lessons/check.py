@@ -27,6 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
+from . import kept
+
 exercises = {}  # name -> Exercise, filled when the lessons' files are loaded
 COLOURS = {
     "right": "#009E73",
@@ -98,10 +100,9 @@ class Verdict:
         """Nothing: `check` has shown it, also when it is not the last line of its cell."""
 
     def show(self):
-        from IPython import get_ipython
         from IPython.display import display
 
-        if not getattr(get_ipython(), "kernel", None):
+        if not _in_kernel():
             return print(self.text)
         box = f"border-left:4px solid {COLOURS[self.status]};padding:4px 12px;max-width:760px"
         text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.text))
@@ -125,10 +126,22 @@ def load():
 
 
 def check(name, answer=...):
-    """Check an answer and say so in one paragraph. Never raises; returns the `Verdict`."""
+    """Check an answer and say so in one paragraph. Never raises; returns the `Verdict`.
+
+    In a notebook, what is right is noted in the learner's dossier.
+    """
     verdict = judge(name, answer)
     verdict.show()
+    if verdict.status == "right" and _in_kernel():
+        kept.solved(name)
     return replace(verdict, name=name if isinstance(name, str) else None, answer=answer)
+
+
+def _in_kernel():
+    """Whether a notebook runs this, not a script or a terminal."""
+    from IPython import get_ipython
+
+    return bool(getattr(get_ipython(), "kernel", None))
 
 
 def judge(name, answer=...):

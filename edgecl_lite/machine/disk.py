@@ -10,7 +10,7 @@ import json
 import os
 import re
 import secrets
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -117,6 +117,24 @@ def _clear(part):
         with part.open("r+b") as file:
             _lock(file, wait=False)
             part.unlink()
+
+
+@contextmanager
+def alone(folder):
+    """Between these lines nobody else changes what lies in a folder, of those that ask for it.
+
+    Others wait. A lock on the folder itself leaves no file behind; where the system or the disk has
+    none (Windows, some network disks), the last one to write wins.
+    """
+    handle = None
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        _lock(handle)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _lock(file, wait=True):

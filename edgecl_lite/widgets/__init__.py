@@ -6,4 +6,5 @@ from .fleet import live
 from .flip import flip
 from .guess import guess
 from .meter import meter
+from .pick import pick
 from .watch import watch

@@ -151,4 +151,13 @@ def test_every_control_by_keyboard(lesson):
     for panel in panels(page, "edgecl-watch"):
         used += 1
         train_and_stop(page, panel)
+
+    for panel in panels(page, "edgecl-pick"):
+        for menu in panel.get_by_role("combobox").all():
+            used += 1
+            text = words(panel, "edgecl-demands")
+            press(page, menu, "ArrowDown")
+            wait_reworded(page, panel, "edgecl-demands", text)
+        press(page, panel.get_by_role("button", name="Keep"), "Enter")
+        until(page, panel, "edgecl-answer", "Chosen")
     assert used, "a lesson without a control is no interactive lesson"

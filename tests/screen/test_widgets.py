@@ -37,7 +37,7 @@ from edgecl_lite import (
     train,
     wrist_net,
 )
-from edgecl_lite.widgets import explore, flip, guess, live, watch
+from edgecl_lite.widgets import explore, flip, guess, live, pick, watch
 
 LIVE = sys.modules["edgecl_lite.widgets.live"]  # the module; `edgecl_lite.widgets.live` is the function
 JOB, LEARN = sys.modules["edgecl_lite.widgets.job"], sys.modules["edgecl_lite.learn"]
@@ -430,8 +430,22 @@ def test_run_all_spoils_no_guess(capsys):
     assert "-0" not in capsys.readouterr().out
 
 
+def test_pick_keeps_only_what_it_is_told_to(tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGECL_DOSSIER", str(tmp_path / "dossier.json"))
+    panel = pick()
+    assert panel.board.value == "nano-33-ble" and "no job is chosen yet" in panel.answer.value
+    panel.board.value, panel.job.value = "esp32-s3", "machine"
+    board, job = cl.boards()["esp32-s3"], cl.dossier.JOBS["machine"]
+    assert board.title in panel.demands.value and str(job) in panel.demands.value
+    assert not (tmp_path / "dossier.json").exists()  # Run All keeps nothing
+    panel.button.click()
+    assert cl.dossier.chosen() == (board, "machine") and board.title in panel.answer.value
+    again = pick()  # begins where it was left
+    assert (again.board.value, again.job.value) == ("esp32-s3", "machine")
+
+
 def test_every_panel_leaves_a_stable_sentence(stream, run):
-    panels = panel_of(stream), explore(run), flip(lambda fig: ""), guess("test 4", "?", 0, 1)
+    panels = panel_of(stream), explore(run), flip(lambda fig: ""), guess("test 4", "?", 0, 1), pick()
     for panel in panels:
         bundle = panel._repr_mimebundle_()
         bundle = bundle[0] if isinstance(bundle, tuple) else bundle

@@ -22,7 +22,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-QUIET = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+QUIET = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "EDGECL_DOSSIER": "off"}  # no learner's dossier
 # Every warning is an error, but for these of others' packages: action:beginning of the message:category.
 STRICT = {
     "PYTHONWARNINGS": ",".join(
