@@ -48,10 +48,11 @@ class Day:
     accuracy (lives,): on what the day asks, at its end; before: the same before it learned; past:
     on what was asked at the ends of the stretches between events that are over, a mean, NaN in the
     first; confidence: a mean over the windows worn. learned, rolled_back, cut (lives,) bool: a
-    session was begun; undone, by the guard or as its weights were not finite; lost to a power cut. joules: that the day took; battery:
-    joules left at its end, inf where none is counted; pages (lives,): of flash, erased so far;
-    waiting: labelled windows that waited in the evening. events: for each life what happened, in sentences. NaN in a
-    life whose battery is empty. params, state: at the day's end.
+    session was begun; undone, by the guard or as its weights were not finite; lost to a power cut.
+    joules: that the day took; battery: joules left at its end, inf where none is counted; pages
+    (lives,): of flash, erased so far; waiting: labelled windows that waited in the evening. events:
+    for each life what happened, in sentences. NaN in a life whose battery is empty. params, state:
+    at the day's end.
     """
 
     day: int
@@ -199,11 +200,8 @@ def helped(course, held, before, after):
 
     One whose weights are not finite never is: that needs no window.
     """
-    guard, sound = (
-        course.strategy.guard,
-        [p.isfinite().flatten(1).all(1) for p in after[0].values()],
-    )
-    sound = torch.stack(sound).all(0).numpy()
+    guard, finite = course.strategy.guard, [p.isfinite().flatten(1) for p in after[0].values()]
+    sound = torch.cat(finite, 1).all(1).numpy()
     if not guard or not max(len(y) for _, y in held):
         return sound
     seen = together(held)

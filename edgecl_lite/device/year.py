@@ -73,6 +73,7 @@ class Year:
     wearings: int
     windows: int
     exercises: int
+    programme: int
     labelled: float
     factory: int
     arms: str
@@ -119,9 +120,9 @@ class Year:
         drift = {k: self._walk(getattr(self, k), channels, g) for k in ("gain", "offset")}
         u = torch.rand(self.days, self.wearings, generator=g) < self.labelled
         labelled = u.repeat_interleave(self.windows, 1)
+        row = self._worn(wearer, arm, self._done(prescribed, nth, g), g)
         who = seed, met, nth < first, wearer, arm, prescribed
-        told = Diary(*who, **drift, row=None, labelled=labelled, events=[])
-        told = replace(told, row=self._worn(told, g))
+        told = Diary(*who, **drift, row=row, labelled=labelled, events=[])
         return replace(told, events=[self._said(told, day, order) for day in range(self.days)])
 
     def _count(self, name, after=-1):
@@ -142,23 +143,35 @@ class Year:
         walk = steps.cumsum(0)
         return ((walk + bound) % (4 * bound) - 2 * bound).abs() - bound if bound else walk
 
-    def _worn(self, told, g):
-        """Which windows are worn, (days, windows a day): of each wearing several exercises."""
-        shape = self.days, self.wearings, self.windows
-        u, order = torch.rand(shape, generator=g), torch.rand(*shape[:2], self.classes, generator=g)
-        rows, pools = torch.zeros(shape, dtype=torch.long), {}
+    def _done(self, prescribed, nth, g):
+        """Which exercises are done on each day, a list of their numbers: those of its programme.
+
+        A programme begins every so many days, and with a new exercise, which is then part of it.
+        nth (exercises,): the order in which they come.
+        """
+        done = []
         for day in range(self.days):
-            who = told.wearer[day].item(), told.arm[day].item()
-            for w in range(self.wearings):
-                ranks = order[day, w].masked_fill(~told.prescribed[day], 2).argsort()
-                done = ranks[: min(self.exercises, int(told.prescribed[day].sum()))].tolist()
-                for i in range(self.windows):
-                    key = *who, done[i % len(done)]
-                    if key not in pools:
-                        one = torch.arange(self.classes) == key[2]
-                        pools[key] = self.train.rows(key[0], key[1], one)
-                    rows[day, w, i] = pools[key][int(u[day, w, i] * len(pools[key]))]
-        return rows.flatten(1)
+            added = day in self.on("new exercise")
+            if added or day % self.programme == 0:
+                order = torch.rand(self.classes, generator=g).masked_fill(~prescribed[day], 2)
+                newest = int(prescribed[day].sum()) - 1
+                order[nth == newest] -= int(added)
+                own = order.argsort()[: min(self.exercises, newest + 1)].tolist()
+            done.append(own)
+        return done
+
+    def _worn(self, wearer, arm, done, g):
+        """Which windows are worn, (days, windows a day): drawn from those of what is done."""
+        shape = self.days, self.wearings * self.windows
+        u, rows, pools = torch.rand(shape, generator=g), torch.zeros(shape, dtype=torch.long), {}
+        for day, (who, side) in enumerate(zip(wearer.tolist(), arm.tolist(), strict=True)):
+            for i in range(shape[1]):
+                key = who, side, done[day][i % len(done[day])]
+                if key not in pools:
+                    one = torch.arange(self.classes) == key[2]
+                    pools[key] = self.train.rows(*key[:2], one)
+                rows[day, i] = pools[key][int(u[day, i] * len(pools[key]))]
+        return rows
 
     def _said(self, told, day, order):
         """What happens on a day, in sentences."""
@@ -182,6 +195,7 @@ def year(
     windows=8,
     *,
     exercises=3,
+    programme=14,
     labelled=1.0,
     factory=5,
     arms="left",
@@ -193,10 +207,11 @@ def year(
 ):
     """A year that a watch may live through: a `Year`, of which `life(seed)` is one life.
 
-    days: at most 3,650; wearings a day, windows a wearing, of so many different exercises;
-    labelled: the share of wearings that are labelled, as a whole. factory: how many of the ten
-    wearers the factory has met, others for every seed; arms: "left" or "both", on which they wore
-    it. events: {name: days}, a day or several for each of
+    days: at most 3,650; wearings a day, windows a wearing. exercises: so many different ones are
+    done at a time, by a programme that changes every `programme` days, while all that were ever
+    prescribed may be asked. labelled: the share of wearings that are labelled, as a whole. factory:
+    how many of the ten wearers the factory has met, others for every seed; arms: "left" or "both",
+    on which they wore it. events: {name: days}, a day or several for each of
         "new wearer"    the watch is put on by someone the factory never met
         "other arm"     it moves to the other arm; a second day moves it back
         "new exercise"  one is added that the factory never saw
@@ -212,7 +227,7 @@ def year(
     days, total = whole("days", days, most=3650), None
     own = {"days": days, "wearings": whole("wearings", wearings, most=24)}
     own |= {"windows": whole("windows", windows, most=1000)}
-    own["exercises"] = whole("exercises", exercises)
+    own |= {"exercises": whole("exercises", exercises), "programme": whole("programme", programme)}
     own |= {"labelled": number("labelled", labelled, most=1), "noise": number("noise", noise)}
     own |= {"gain": number("gain", gain, most=0.9), "offset": number("offset", offset, most=0.5)}
     own["arms"] = choice("arms", arms, ("left", "both"))

@@ -60,7 +60,10 @@ class LwF(Finetune):
         return {k: p[lane] for k, p in named("before", part(state, "before")).items()}
 
 
-def distance(before, now, T, among=torch.tensor(True)):
+ALL = torch.tensor(True)
+
+
+def distance(before, now, T, among=ALL):
     """KL(softmax(before/T) ‖ softmax(now/T)), (lanes, n, outputs) each: means (lanes,).
 
     among (lanes, 1, outputs) bool: over which outputs the softmax goes; 0 in a lane of none.
