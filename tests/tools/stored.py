@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from lessons import ROOT
 from stored_fleet import PARTS as FLEET
+from stored_year import PARTS as YEAR
 
 from edgecl_lite import (  # fmt: skip
     EWC,
@@ -627,6 +628,7 @@ LESSONS = {
     "edge_budget": {"league": equal_bytes, "league, wider rates": wider_rates, "har": over_bytes},
     "private_fleet": {"watches": watches_under_noise, "alone": watches_alone},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},
+    "wrist": YEAR,
 }
 
 

@@ -4,9 +4,11 @@ Every method has the learning rate that is best over three lives that are set as
 102; judged are the five lives of seeds 0 to 4: other people, other exercises, another drift.
 """
 
+from dataclasses import fields, replace
 from functools import cache, partial
 
 import numpy as np
+import torch
 
 from edgecl_lite import (  # fmt: skip
     EWC,
@@ -14,7 +16,6 @@ from edgecl_lite import (  # fmt: skip
     Finetune,
     Guard,
     LatentReplay,
-    LwF,
     NearestMean,
     OnDrift,
     OnLabels,
@@ -30,38 +31,44 @@ from edgecl_lite import (  # fmt: skip
 
 ASIDE, LIVES = [100, 101, 102], [0, 1, 2, 3, 4]
 RATES = [3e-4, 1e-3, 3e-3, 1e-2]
+LOWER = [1e-4, 3e-4, 1e-3, 3e-3]  # what keeps no samples wants smaller steps
 NET = wrist_net(smartwatch_wearers())
 WEEKLY = Every(7)
 METHODS = {
     "nearest mean": partial(NearestMean, NET, frozen=True),
     "streaming LDA": partial(StreamingLDA, NET, frozen=True),
     "finetuning": partial(Finetune, NET),
-    "EWC, λ = 10": partial(EWC, NET, lam=10.0),
-    "EWC, λ = 100": partial(EWC, NET, lam=100.0),
-    "LwF": partial(LwF, NET),
+    "EWC": partial(EWC, NET, lam=100.0, samples=64, labels="empirical"),
     "latents": partial(LatentReplay, NET, capacity=126, cut=-1, weighting="equal"),
     "replay": partial(Replay, NET, capacity=63, weighting="equal"),
 }
+CHOICES = dict.fromkeys(("finetuning", "EWC"), LOWER)
 STILL = "nearest mean", "streaming LDA"  # no gradient, no rate
+
+
+def world(**own):
+    """The year of the lesson: the factory measured left arms only."""
+    return year(arms="left", **own)
 
 
 @cache
 def shipped(seeds):
     """What the factory delivers in each life; it does not know what comes."""
-    return factory(NET, year(), list(seeds))
+    return factory(NET, world(), list(seeds))
 
 
-def life(make, lives=LIVES, world=None, **how):
+def life(name, lives=LIVES, lives_in=None, **how):
     """The `Life` of a strategy."""
-    method = make(weights=shipped(tuple(lives)))
-    return lived(Strategy(method, **{"when": WEEKLY, **how}), world or year(), lives)
+    method = METHODS[name](weights=shipped(tuple(lives)))
+    return lived(Strategy(method, **{"when": WEEKLY, **how}), lives_in or world(), lives)
 
 
-def chosen(name, rates=RATES, **how):
-    """(best rate, {rate: score}) on the lives that are set aside."""
+def chosen(name):
+    """(best rate, {rate: score}) on the lives that are set aside; weekly, with all labels."""
     if name in STILL:
-        return RATES[1], {}
-    tried = {lr: life(METHODS[name], ASIDE, lr=lr, **how).score().mean() for lr in rates}
+        return 1e-3, {}
+    rates = CHOICES.get(name, RATES)
+    tried = {lr: life(name, ASIDE, lr=lr).score().mean() for lr in rates}
     return max(tried, key=tried.get), {f"{lr:g}": round(float(a), 4) for lr, a in tried.items()}
 
 
@@ -86,12 +93,109 @@ def told(one):
 
 def league():
     """Every method, weekly, with all labels: each at its own rate; and the one that never learns."""
-    found = {"learn nothing": told(life(METHODS["finetuning"], when="never"))}
-    for name, make in METHODS.items():
+    found = {"learn nothing": told(life("finetuning", when="never"))}
+    for name in METHODS:
         lr, tried = chosen(name)
-        found[name] = {"lr": lr, "tried": tried, **told(life(make, lr=lr))}
-        print(name, lr, tried, np.mean(found[name]["score"]).round(3), flush=True)
+        found[name] = {"lr": lr, "tried": tried, **told(life(name, lr=lr))}
     return found
 
 
-PARTS = {"league": league}
+SCHEDULES = {
+    "every day": "always",
+    "every week": WEEKLY,
+    "every fourth week": Every(28),
+    "on drift": OnDrift(),
+    "once 112 labels are there": OnLabels(112),
+}
+SHARES = 0.3, 0.1, 0.03
+BELIEVED = None, 0.99, 0.9, 0.5
+WRONG_WEEKS = 8, 16, 24, 32, 40
+
+
+@cache
+def rate(name):
+    """A method's own rate."""
+    return chosen(name)[0]
+
+
+def schedules():
+    """When to learn: replay and streaming LDA, all labels; its rate is the weekly one."""
+    names = "streaming LDA", "replay"
+    return {
+        name: {k: told(life(name, lr=rate(name), when=when)) for k, when in SCHEDULES.items()}
+        for name in names
+    }
+
+
+def shares():
+    """Fewer labels: shares of the wearings, weekly."""
+    names, found = ("finetuning", "streaming LDA", "replay"), {}
+    for name in names:
+        found[name] = {
+            f"{share:g}": told(life(name, lives_in=world(labelled=share), lr=rate(name))) for share in SHARES
+        }
+    return found
+
+
+def unlabelled():
+    """The device believes itself where it is sure: with no label, and with a tenth of them."""
+    found = {}
+    for name in ("finetuning", "replay"):
+        found[name] = {}
+        for share in (0.0, 0.1):
+            few = world(labelled=share)
+            for sure in BELIEVED if share else BELIEVED[1:]:
+                own = life(name, lives_in=few, lr=rate(name), pseudo=sure)
+                found[name][f"{share:g} labelled, believes {sure or 'nothing'}"] = told(own)
+    return found
+
+
+def mistaken(year, weeks=WRONG_WEEKS):
+    """The same year, but in some weeks each exercise is called by the next one's name."""
+    true, n = year.train, len(year.train.x)
+    both = [torch.cat([v, v]) for v in (true.x, true.exercise, true.wearer, true.arm)]
+    both[1][n:] = (both[1][n:] + 1) % year.classes
+    both[3][n:] += 2  # on an arm that nobody has: worn only where it is asked for below
+    days = [d for week in weeks for d in range(7 * week, 7 * week + 7) if d < year.days]
+
+    class Mistaken(type(year)):
+        def life(self, seed):
+            diary = super().life(seed)
+            row = diary.row.clone()
+            row[days] += n
+            return replace(diary, row=row)
+
+    own = {f.name: getattr(year, f.name) for f in fields(year)}
+    return Mistaken(**own | {"train": type(true)(*both)})
+
+
+def guards():
+    """Replay with and without a guard, in a year whose labels are right, and with five wrong weeks."""
+    found, right = {}, world()
+    for labels, year_ in (("right labels", right), ("five wrong weeks", mistaken(right))):
+        for name in ("finetuning", "replay"):
+            for guard in (None, Guard(32)):
+                own = life(name, lives_in=year_, lr=rate(name), guard=guard)
+                found[f"{name}, {'guarded' if guard else 'unguarded'}, {labels}"] = told(own)
+    return found
+
+
+def confidence():
+    """What a watch that never learns thinks of itself, (lives, days), in two worlds, and is right."""
+    calm = {"new wearer": (0,)}
+    worlds = {"usual": world(), "calm": world(events=calm)}
+    lives = {k: life("finetuning", lives_in=own, when="never") for k, own in worlds.items()}
+    return {
+        k: {"confidence": np.round(one.confidence, 3).tolist(), "score": told(one)["score"]}
+        for k, one in lives.items()
+    }
+
+
+PARTS = {
+    "league": league,
+    "schedules": schedules,
+    "shares": shares,
+    "unlabelled": unlabelled,
+    "guards": guards,
+    "confidence": confidence,
+}
