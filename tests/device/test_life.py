@@ -241,7 +241,7 @@ def test_page_and_hinkley_against_a_plain_loop():
 def test_page_and_hinkley_against_river():
     drift = pytest.importorskip("river.drift", reason="river is no dependency of the course")
     for x in values():
-        test = drift.PageHinkley(10, 0.005, 0.5, alpha=1.0, mode="up")
+        test = drift.PageHinkley(10, 0.02, 0.5, alpha=1.0, mode="up")
         its = []
         for day, value in enumerate(x):
             if not math.isnan(value):
