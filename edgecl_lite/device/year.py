@@ -242,7 +242,7 @@ def year(
 def checked_events(events, days, strangers, classes):
     """{name: (day, …)} in order. TypeError or ValueError where there is no such event or day."""
     if events is None:
-        events = {k: [int(share * days) for share in shares] for k, shares in USUAL.items()}
+        events = {k: {int(share * days) for share in shares} for k, shares in USUAL.items()}
     if not isinstance(events, dict):
         raise TypeError(f"events must be a dict such as {{'other arm': (73, 127)}}, got {events!r}")
     found = {}
