@@ -7,7 +7,6 @@ numbers of windows and of sessions; `unlike.py` takes those together that are al
 """
 
 import copy
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,9 +14,8 @@ import torch
 
 from ..lanes import lane
 from ..unlike import Alike, Unlike, finished, put, trained
+from .boards import pages
 from .energy import estimate
-
-PAGE = 4096  # bytes of flash that are erased as one
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ class Costs:
     @property
     def pages(self):
         """Pages of flash that an accepted session erases and writes."""
-        return math.ceil(self.saved / PAGE)
+        return pages(self.saved, self.board)
 
     def answering(self, windows):
         """Joules of so many answers."""
@@ -160,6 +158,6 @@ class Costs:
 
     def session(self, steps, new, checked=0, kept=True):
         """Joules of a session; kept: it was accepted, and written to flash."""
-        written = self.pages * PAGE if kept else 0
+        written = {"written": self.saved, "erased": self.pages} if kept else {}
         flops = self.flops(steps, new, checked)
-        return estimate(flops, self.board, written=written).energy_mj / 1e3
+        return estimate(flops, self.board, **written).energy_mj / 1e3

@@ -28,10 +28,12 @@ from edgecl_lite import (  # fmt: skip
     wrist_net,
     year,
 )
+from edgecl_lite.device.course import costs as counted
 
 ASIDE, LIVES = [100, 101, 102], [0, 1, 2, 3, 4]
 RATES = [3e-4, 1e-3, 3e-3, 1e-2]
 LOWER = [1e-4, 3e-4, 1e-3, 3e-3]  # what keeps no samples wants smaller steps
+PIECES = 8  # samples at a time, so that all of them fit the watch's board
 NET = wrist_net(smartwatch_wearers())
 WEEKLY = Every(7)
 METHODS = {
@@ -85,7 +87,8 @@ def told(one):
         "joules": one.joules.sum(1),
         "pages": one.pages[:, -1],
     }
-    costs = one.costs
+    pieces = replace(one.strategy, micro_batch=PIECES)  # the same gradient, and what then is needed
+    costs = counted(pieces, one.year, one.seeds[0], "nano-33-ble")
     kept = sum(costs.budget.need.keeps.values()) + costs.held
     sizes = {"ram": costs.ram, "flash": costs.flash, "saved": costs.saved, "kept": kept}
     return {k: np.round(v, 4).tolist() for k, v in per_life.items()} | sizes
@@ -108,7 +111,6 @@ SCHEDULES = {
     "once 112 labels are there": OnLabels(112),
 }
 SHARES = 0.3, 0.1, 0.03
-BELIEVED = None, 0.99, 0.9, 0.5
 WRONG_WEEKS = 8, 16, 24, 32, 40
 
 
@@ -129,24 +131,21 @@ def schedules():
 
 def shares():
     """Fewer labels: shares of the wearings, weekly."""
-    names, found = ("finetuning", "streaming LDA", "replay"), {}
-    for name in names:
-        found[name] = {
-            f"{share:g}": told(life(name, lives_in=world(labelled=share), lr=rate(name))) for share in SHARES
-        }
-    return found
+    few = {share: world(labelled=share) for share in SHARES}
+    return {
+        name: {f"{share:g}": told(life(name, lives_in=own, lr=rate(name))) for share, own in few.items()}
+        for name in ("streaming LDA", "replay")
+    }
 
 
 def unlabelled():
-    """The device believes itself where it is sure: with no label, and with a tenth of them."""
+    """The device believes itself where it is sure: finetuning with no label, and with a tenth of them."""
     found = {}
-    for name in ("finetuning", "replay"):
-        found[name] = {}
-        for share in (0.0, 0.1):
-            few = world(labelled=share)
-            for sure in BELIEVED if share else BELIEVED[1:]:
-                own = life(name, lives_in=few, lr=rate(name), pseudo=sure)
-                found[name][f"{share:g} labelled, believes {sure or 'nothing'}"] = told(own)
+    for share, believed in ((0.0, (0.99, 0.9, 0.5)), (0.1, (None, 0.9))):
+        few = world(labelled=share)
+        for sure in believed:
+            own = life("finetuning", lives_in=few, lr=rate("finetuning"), pseudo=sure)
+            found[f"{share:.0%} labelled, believes {sure or 'nothing'}"] = told(own)
     return found
 
 
@@ -173,10 +172,9 @@ def guards():
     """Replay with and without a guard, in a year whose labels are right, and with five wrong weeks."""
     found, right = {}, world()
     for labels, year_ in (("right labels", right), ("five wrong weeks", mistaken(right))):
-        for name in ("finetuning", "replay"):
-            for guard in (None, Guard(32)):
-                own = life(name, lives_in=year_, lr=rate(name), guard=guard)
-                found[f"{name}, {'guarded' if guard else 'unguarded'}, {labels}"] = told(own)
+        for guard in (None, Guard(32)):
+            own = life("replay", lives_in=year_, lr=rate("replay"), guard=guard)
+            found[f"{labels}, {'guarded' if guard else 'unguarded'}"] = told(own)
     return found
 
 
