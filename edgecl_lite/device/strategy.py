@@ -51,8 +51,8 @@ class Strategy:
     method: its weights= are what the factory delivers, see `factory`; without them each life begins
     with random ones. when: "always" (every day), "never", Every(7), OnDrift(), OnLabels(56): a
     session is a task of the method, on the labelled windows that wait, at most the newest `gathers`
-    of them, and then they are gone. epochs, or steps instead; batch_size; micro_batch; lr; optimizer: of
-    a session, as in `train`. guard: a `Guard`. pseudo: None, or a confidence in (0, 1] above which
+    of them, and then they are gone. epochs (or steps), batch_size, micro_batch, lr, optimizer: of a
+    session, as in `train`. guard: a `Guard`. pseudo: None, or a confidence in (0, 1] above which
     the device takes its own answer for a label. shipped: the factory also delivers what the method
     keeps (samples, Fishers, means), from an epoch over its own windows at a learning rate of 0:
     task 0 of the method. TypeError or ValueError where one is out of range, and for methods that
