@@ -198,7 +198,7 @@ def year(
     programme=14,
     labelled=1.0,
     factory=5,
-    arms="left",
+    arms="both",
     events=None,
     gain=0.15,
     offset=0.05,

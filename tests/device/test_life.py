@@ -357,9 +357,11 @@ def test_joules_and_pages_are_those_of_the_budget(name):
     own = cl.budget(method, stream, 16)
     need = own.need
     moved = need.trained[0] if need.moved is None else need.moved
-    pages = -(-(4 * moved + sum(need.keeps.values())) // 4096)
+    saved = 4 * moved + sum(need.keeps.values())
+    pages = -(-saved // 4096)
     flops = 2 * 2 * sum(own.step.values()) + 32 * need.sample + need.task  # 2 epochs of 2 batches
-    session_j = cl.estimate(flops, "nano-33-ble", written=4096 * pages).energy_mj / 1e3
+    flops += need.answer
+    session_j = cl.estimate(flops, "nano-33-ble", written=saved, erased=pages).energy_mj / 1e3
     day_j = cl.estimate(8 * own.net.forward, "nano-33-ble").energy_mj / 1e3
     want = np.full((2, 8), day_j)
     want[:, [3, 7]] += session_j
