@@ -54,23 +54,23 @@ def world(**own):
 
 
 @cache
-def shipped(seeds):
+def shipped(seeds, arms="left"):
     """What the factory delivers in each life; it does not know what comes."""
-    return factory(NET, world(), list(seeds))
+    return factory(NET, world() if arms == "left" else year(arms=arms), list(seeds))
 
 
-def life(name, lives=LIVES, lives_in=None, **how):
-    """The `Life` of a strategy."""
-    method = METHODS[name](weights=shipped(tuple(lives)))
+def life(name, lives=LIVES, lives_in=None, arms="left", **how):
+    """The `Life` of a strategy; arms: those that the factory knows."""
+    method = METHODS[name](weights=shipped(tuple(lives), arms))
     return lived(Strategy(method, **{"when": WEEKLY, **how}), lives_in or world(), lives)
 
 
-def chosen(name):
+def chosen(name, **how):
     """(best rate, {rate: score}) on the lives that are set aside; weekly, with all labels."""
     if name in STILL:
         return 1e-3, {}
     rates = CHOICES.get(name, RATES)
-    tried = {lr: life(name, ASIDE, lr=lr).score().mean() for lr in rates}
+    tried = {lr: life(name, ASIDE, lr=lr, **how).score().mean() for lr in rates}
     return max(tried, key=tried.get), {f"{lr:g}": round(float(a), 4) for lr, a in tried.items()}
 
 
@@ -100,6 +100,16 @@ def league():
     for name in METHODS:
         lr, tried = chosen(name)
         found[name] = {"lr": lr, "tried": tried, **told(life(name, lr=lr))}
+    return found
+
+
+def both_arms():
+    """The same where the factory knows both arms: learn nothing, and three that learn."""
+    own = {"lives_in": year(arms="both"), "arms": "both"}
+    found = {"learn nothing": told(life("finetuning", when="never", **own))}
+    for name in ("finetuning", "streaming LDA", "replay"):
+        lr, tried = chosen(name, **own)
+        found[name] = {"lr": lr, "tried": tried, **told(life(name, lr=lr, **own))}
     return found
 
 
@@ -196,4 +206,5 @@ PARTS = {
     "unlabelled": unlabelled,
     "guards": guards,
     "confidence": confidence,
+    "both arms": both_arms,
 }
