@@ -33,6 +33,7 @@ from edgecl_lite.device.course import costs as counted
 ASIDE, LIVES = [100, 101, 102], [0, 1, 2, 3, 4]
 RATES = [3e-4, 1e-3, 3e-3, 1e-2]
 LOWER = [1e-4, 3e-4, 1e-3, 3e-3]  # what keeps no samples wants smaller steps
+SESSION = 56  # labelled windows of a week
 PIECES = 8  # samples at a time, so that all of them fit the watch's board
 NET = wrist_net(smartwatch_wearers())
 WEEKLY = Every(7)
@@ -90,7 +91,15 @@ def told(one):
     pieces = replace(one.strategy, micro_batch=PIECES)  # the same gradient, and what then is needed
     costs = counted(pieces, one.year, one.seeds[0], "nano-33-ble")
     kept = sum(costs.budget.need.keeps.values()) + costs.held
-    sizes = {"ram": costs.ram, "flash": costs.flash, "saved": costs.saved, "kept": kept}
+    steps = one.strategy.epochs * -(-SESSION // one.strategy.batch_size)
+    flops = costs.flops(steps, SESSION) / SESSION  # for each new window
+    sizes = {
+        "flops": round(flops),
+        "ram": costs.ram,
+        "flash": costs.flash,
+        "saved": costs.saved,
+        "kept": kept,
+    }
     return {k: np.round(v, 4).tolist() for k, v in per_life.items()} | sizes
 
 
