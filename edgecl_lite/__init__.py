@@ -73,7 +73,7 @@ LATER = {
     "export": "device.export",
     "flower": "fleet.flower",
     "run_in_kernel": "fleet.in_kernel",
-    **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter"), "widgets"),
+    **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter", "life"), "widgets"),
 }
 MODULES = "plots", "widgets", "checks", "export", "flower"
 

@@ -5,5 +5,6 @@ from .explore import explore
 from .fleet import live
 from .flip import flip
 from .guess import guess
+from .life import life
 from .meter import meter
 from .watch import watch
