@@ -82,7 +82,8 @@ LATER = {
     "export": "device.export",
     "flower": "fleet.flower",
     "run_in_kernel": "fleet.in_kernel",
-    **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter", "pick"), "widgets"),
+    **dict.fromkeys(("live", "explore", "flip", "guess", "watch", "meter"), "widgets"),
+    **dict.fromkeys(("pick", "life"), "widgets"),
 }
 MODULES = "plots", "widgets", "checks", "export", "flower"
 

@@ -4,8 +4,9 @@
 Only they know matplotlib, and every lesson draws with them. Read house.py first (the style, numbers
 as words, `show`), then curves.py (one run), lines.py and bars.py (values over seeds), page.py (bare
 axes, legends, an easel), and what you need of images.py (samples and answers), samples.py (how one
-is drawn), sweeps.py (a metric along a grid), memory.py (a board's bytes), tables.py (rows and
-columns), ideas.py (a map) and names.py (any name, made fit for a picture).
+is drawn), sweeps.py (a metric along a grid), memory.py (a board's bytes), life.py and year.py
+(a device's year), league.py (several of them), tables.py (rows and columns), ideas.py (a map) and
+names.py (any name, made fit for a picture).
 """
 
 from .bars import bars, told
@@ -15,6 +16,8 @@ from .house import canvas, few, figure, listed, number, percent, png, show
 from .house import style, styled, without_pixels
 from .ideas import ideas
 from .images import confusion, misread, shelves, strip, wall
+from .league import league
+from .life import YearCurves, outcomes
 from .lines import lines, look_of
 from .memory import MemoryBars, memory
 from .names import line, spoken
@@ -22,3 +25,4 @@ from .page import Easel, bare, legend
 from .samples import Samples
 from .sweeps import along, sweep_curve
 from .tables import table
+from .year import answered, year, year_sentence

@@ -42,7 +42,7 @@ class Live(Training):
         stream, self.run, self.runs = self.stream, None, []
         self.names = plots.spoken(stream.names)
         self.sliders = {k: value_slider(k, v, continuous=False) for k, v in self.choices.items()}
-        self.time = _time_slider()
+        self.time = time_slider()
         self.sentence, self.details, self.later = say(""), say(""), say(LATER)
         fig, ax = plots.figure(width=7.5, height=2.5)
         curves = plots.Curves(ax, stream.names, np.cumsum([0, *plan.spans]))
@@ -148,7 +148,8 @@ class Live(Training):
         return " with " + plots.listed(map(chosen, self.sliders.values())) if self.sliders else ""
 
 
-def _time_slider():
+def time_slider():
+    """A slider over recorded moments."""
     slider = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")
     slider.tooltip = "Travel through the recorded moments: drag, or use the arrow keys"
     slider.layout.width = "620px"

@@ -36,11 +36,13 @@ class Training(Panel):
     """
 
     unit, label = "step", "training step"
+    button, verb = "Train", "Training"
 
     def __init__(self, css, fig, curves, above=(), below=()):
         self.points, self.curves, self.painter = [], curves, Painter(fig)
         self.job = Job(self._learn, self._show, self._done)
-        self.train_button = W.Button(description="Train", icon="play").add_class("edgecl-train")
+        self.train_button = W.Button(description=self.button, icon="play")
+        self.train_button.add_class("edgecl-train")
         self.stop_button = W.Button(description="Stop", icon="stop").add_class("edgecl-stop")
         self.train_button.tooltip = "Train from the start with these values"
         self.stop_button.tooltip = "Stop, and keep what was learned so far"
@@ -63,7 +65,7 @@ class Training(Panel):
     def _learn(self):
         """Work, and keep the points; only the last moment needs its weights."""
         self._busy(True)
-        self._say(f"Training{self._setting()} …")
+        self._say(f"{self.verb}{self._setting()} …")
         self.points, self.begun = [], time.perf_counter()
         for point in self.work():
             if point is not None:
@@ -80,11 +82,15 @@ class Training(Panel):
 
     def _show(self):
         last = self.points[-1]
+        self._draw()
+        self.painter.paint()
+        step, total = self._far(last)
+        left = (time.perf_counter() - self.begun) * (total / max(1, step) - 1)
+        self._say(f"{self.verb}{self._setting()}: {self._where(last)}; about {left:.0f} s left.")
+
+    def _draw(self):
         curve = np.stack([seen(point) for point in self.points], 1)  # (lanes, points, on)
         self.curves.set(np.array([point.step for point in self.points]), curve)
-        self.painter.paint()
-        left = (time.perf_counter() - self.begun) * (last.total / max(1, last.step) - 1)
-        self._say(f"Training{self._setting()}: {self._where(last)}; about {left:.0f} s left.")
 
     def _done(self, error):
         if self.job.over:  # nobody sees it any more
@@ -99,7 +105,7 @@ class Training(Panel):
             self._keep(seconds)
             self._finished()
         if error:
-            self._say(f"The training failed: {type(error).__name__}: {error}", "alert")
+            self._say(f"{self._failed(error)}{error}", "alert")
 
     def _keep(self, seconds):
         """Keep what was learned."""
@@ -108,7 +114,15 @@ class Training(Panel):
         """Look at what was learned."""
 
     def _where(self, point):
-        return f"{self.unit} {point.step} of {point.total}"
+        return "{} {} of {}".format(self.unit, *self._far(point))
+
+    def _far(self, point):
+        """(how far it has come, how far it goes)."""
+        return point.step, point.total
+
+    def _failed(self, error):
+        """What is said before an error."""
+        return f"The training failed: {type(error).__name__}: "
 
     def _setting(self):
         return ""

@@ -1,0 +1,249 @@
+"""`life`: a year of a device before your eyes: choose, play it, stop it, travel back in it.
+
+The curves move while the job (job.py) works off the days; afterwards a slider over the days shows
+what the device answered on each. What can be chosen is in settings.py, the picture in
+plots/life.py. Lesson: wrist.
+"""
+
+import time
+from types import SimpleNamespace
+
+import ipywidgets as W
+import numpy as np
+
+from .. import plots
+from ..device.life import SERIES, Life, each_day
+from ..device.living import answers, beginning, next_day
+from ..device.worn import Lives
+from ..lanes import lane
+from ..machine.settled import settled
+from .live import time_slider
+from .painter import Painter, say, stacked
+from .settings import Settings, or_too_small
+from .watch import Training, light
+
+LATER = "After the year: the windows of the chosen day, and what the device answered."
+MOST = 8  # windows of a day that are shown
+WRAP = dict(flex_flow="row wrap")
+KEPT = 20  # lives that a panel keeps
+
+
+@settled
+def played(course):
+    """(`Day`, y, what the device answered before it learned) for each day; (windows,) of life 0."""
+    now, first = beginning(course), Lives(course.year, course.lives.seeds[:1])
+    for day in range(course.year.days):
+        worn, _ = first.worn(day)
+        logits = answers(course.base.verbs, lane(now.params, [0]), lane(now.state, [0]), worn.x)
+        now, seen = next_day(course, now, day)
+        said = np.where(np.isnan(seen.accuracy[0]), 255, logits[0].argmax(-1).numpy())
+        yield seen, worn.y[0].numpy(), said
+
+
+class YearPanel(Training):
+    """A panel that plays a year of a device before your eyes: Play, Stop, a slider over its days.
+
+        life({"finetuning": Finetune(net, weights=w), "replay": Replay(net, weights=w)}, year())
+
+    methods: one, or {label: method or `Strategy`}; the first, never learning, is the quiet line of
+    reference. lives: a count or seeds; more than one have a band. when {label: trigger}, guards
+    {label: `Guard` or None}; on: the board at first. options: of `Strategy` and of `days`,
+    labelled, capacity; a list becomes a slider. `played` is the newest `Life`, None before the
+    first; `lives` {label: Life} the newest 20, for `plots.league`; `nothing` that which learned
+    nothing.
+    """
+
+    fallback = "A panel that plays a year: open this notebook in Jupyter to use it."
+    unit, button, verb = "day", "Play", "Playing"
+
+    def __init__(self, methods, year, lives=1, when=None, guards=None, on="nano-33-ble", **options):
+        self.settings = Settings(methods, year, lives, when, guards, on, options)
+        self.year, self.played, self.nothing, self.lives = year, None, None, {}
+        self.still = {}  # what learned nothing, by the conditions on which it hangs
+        self.time, self.strip, self.later = time_slider(), Strip(year), say(LATER)
+        self.time.description, self.time.max = "day", year.days - 1
+        self.sentence, self.details = say(""), say("")
+        fig, self.axes = plots.figure(1, 3, width=7.6, height=4.4, height_ratios=(3, 1, 1))
+        below = stacked(self.later, self.strip.painter.image), self.sentence, self.details
+        super().__init__("edgecl-life", fig, None, below=[self.time, *below])
+        controls = self.settings.controls
+        sliders = W.HBox([controls[k] for k in self.settings.values], layout=WRAP)
+        buttons = [control for k, control in controls.items() if k not in self.settings.values]
+        self.children = *buttons, sliders, *self.children
+        for words in (self.status, self.sentence, self.details):  # so that nothing moves
+            words.layout.min_height = "3em"
+        for control in controls.values():
+            control.observe(lambda _: self.job.call(self._ready), "value")
+        self.time.observe(lambda _: self.job.call(self._travel), "value")
+        self._busy(False)
+        self._fresh(np.inf)
+        self._ready()
+
+    def run_blocking(self):
+        """Play to the end in this call and return the Life, for tests and scripts."""
+        super().run_blocking()
+        return self.played
+
+    # ---- a year
+
+    def work(self):
+        """Play what is chosen; before, where it is not known, a device that learns nothing."""
+        course, key = or_too_small(self.settings.course()), self.settings.conditions()
+        if key not in self.still:
+            self._say("First a device that learns nothing …")
+            still, seen = self.settings.still(), []
+            for day in each_day(still):
+                seen.append(day)
+                yield None
+            self.still[key] = Life.of(still, seen)
+        self.nothing, self.course, self.answers = self.still[key], course, []
+        self._fresh(course.capacity)
+        self.begun = time.perf_counter()
+        for day, *answered in played(course):
+            self.answers.append(answered)
+            yield day
+
+    @plots.styled()
+    def _fresh(self, battery):
+        """An empty picture for what is chosen."""
+        for ax in self.axes:
+            ax.clear()
+        self.name = self.settings.label()
+        self.curves = plots.YearCurves(self.axes, self.year, self.name, battery)
+        self.thumbs = [ax.axvline(0, color=plots.INK, lw=1.2, visible=False) for ax in self.axes]
+        self.painter.fig.set_layout_engine("constrained")
+        self._limits()
+        self.painter.paint()
+
+    def _limits(self):
+        self.painter.use([*self.curves.moving, *self.thumbs])
+
+    def _add(self, day):
+        if not self.points:
+            shape = len(day.accuracy), self.year.days
+            self.record = {k: np.zeros(shape, getattr(day, k).dtype) for k in SERIES}
+        else:
+            self.points[-1] = light(self.points[-1])
+        for name, all in self.record.items():
+            all[:, day.day] = getattr(day, name)
+        self.points.append(day)
+
+    def _draw(self):
+        n = len(self.points)
+        if self.curves.set(begun(self.record, n), begun(vars(self.nothing), n)):
+            self._limits()
+
+    def _keep(self, seconds):
+        self.played = Life.of(self.course, self.points, seconds)
+        self.lives[self.name] = self.played
+        while len(self.lives) > KEPT:
+            del self.lives[next(iter(self.lives))]
+
+    def _done(self, error):
+        super()._done(error)
+        if self.job.over:
+            return
+        if not self.points and not error:
+            self._say("Stopped before the first day.", "status")
+        if self.played:
+            self._remember()
+
+    # ---- time travel
+
+    def _remember(self):
+        """Tell the newest life and stand at its end."""
+        last = self.played.accuracy.shape[1] - 1
+        say(plots.year_sentence(self.played, self.nothing, self.name), self.sentence)
+        self.time.max, self.time.value, self.time.disabled = max(1, last), last, False
+        self._travel()
+
+    def _travel(self):
+        """Draw the day at which the slider stands."""
+        if not self.played or self.job.over or self.job.state == "training":
+            return
+        day = min(self.time.value, len(self.answers) - 1)
+        told = self.strip.show(self.course, day, *self.answers[day])
+        say(f"{self._told(day)} {told}", self.details)
+        for thumb in self.thumbs:
+            thumb.set(xdata=[day] * 2, visible=True)
+        self._past(True)
+        self.painter.paint()
+
+    def _told(self, day):
+        """A day in words."""
+        life, still = self.played, self.nothing.accuracy[:, day]
+        right, beside = (plots.percent(a.mean()) for a in (life.accuracy[:, day], still))
+        what = f"Day {day}: {right} right of what is asked, learning nothing {beside}"
+        kinds = ("was kept", "was rolled back", "was cut by the power")
+        ends = [k for k, when in zip(kinds, plots.outcomes(life)) if when[0, day]]
+        session = f"a session on {life.waiting[0, day]} windows {ends[0]}" if ends else "no session"
+        happened = "; ".join([session, *life.events[0][day]])
+        return f"{what}; {happened}."
+
+    # ---- words
+
+    def _busy(self, busy):
+        super()._busy(busy)
+        self.time.disabled = True  # until there is a life to travel in
+        self._past(False)
+
+    def _past(self, seen):
+        """Show the day, or a calm line in its place."""
+        self.strip.painter.image.layout.visibility = "visible" if seen else "hidden"
+        self.later.layout.visibility = "hidden" if seen else "visible"
+        if not seen:
+            say("", self.sentence), say("", self.details)
+
+    def _ready(self):
+        slider = self.settings.controls.get("capacity")
+        if slider:
+            slider.layout.visibility = "visible" if self.settings.keeps() else "hidden"
+        if self.job.state != "training":
+            self._say(f"Ready with {self.settings.label()}: press Play.")
+
+    def _setting(self):
+        return f" {self.settings.label()}"
+
+    def _far(self, day):
+        return day.day + 1, self.year.days
+
+    def _failed(self, error):
+        return "" if isinstance(error, MemoryError) else super()._failed(error)
+
+
+def begun(record, days):
+    """The first days of a record, or of a life."""
+    return SimpleNamespace(**{name: record[name][:, :days] for name in SERIES})
+
+
+class Strip:
+    """The windows of a day and what was answered, a picture in the place of the last."""
+
+    def __init__(self, year):
+        self.names = year.names
+        fig, self.ax = plots.figure(width=7.5, height=2.5)
+        self.painter = Painter(fig, "edgecl-day")
+        self._draw(np.zeros((0, *year.train.x.shape[1:])), [], [])
+        self.painter.use(self.painter.moving)
+        self.painter.paint()
+
+    @plots.styled()
+    def _draw(self, x, y, said):
+        for artist in self.painter.moving:
+            artist.remove()
+        told = plots.answered(x, y, said, self.names, self.ax)
+        self.ax.apply_aspect()
+        kinds = "collections", "patches", "texts"
+        self.painter.moving = [a for kind in kinds for a in getattr(self.ax, kind)]
+        return told
+
+    def show(self, course, day, y, said):
+        """The first windows of a day of life 0; returns their sentence."""
+        worn, _ = Lives(course.year, course.lives.seeds[:1]).worn(day)
+        told = self._draw(worn.x[0][:MOST], y[:MOST], said[:MOST])
+        self.painter.paint()
+        more = f" The first {MOST} of {len(y)} are shown." if len(y) > MOST else ""
+        return told + more
+
+
+life = YearPanel

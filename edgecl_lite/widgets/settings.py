@@ -1,0 +1,172 @@
+"""What can be chosen in the panel of a year (life.py), and the `Course` that it makes.
+
+    method, when, guard, board: buttons        capacity, label share, any list of values: sliders
+
+Whatever is given as a list becomes a slider, as in `live`. Lesson: wrist.
+"""
+
+from dataclasses import fields, replace
+
+from ipywidgets import ToggleButtons
+
+from .. import plots
+from .._refuse.arguments import several
+from ..device.advice import fits
+from ..device.boards import board as board_of
+from ..device.boards import boards, size
+from ..device.course import Course
+from ..device.strategy import Guard, Strategy
+from ..device.when import Every, OnDrift, OnLabels
+from ..machine.settled import settled
+from .painter import chosen, value_slider
+
+WHEN = {
+    "every week": Every(7),
+    "every day": "always",
+    "when confidence drifts": OnDrift(),
+    "when 56 labels wait": OnLabels(56),
+    "never": "never",
+}
+GUARDS = {"none": None, "32 windows held back": Guard()}
+SHARES, CAPACITIES = (1.0, 0.5, 0.25, 0.1, 0.0), (20, 60, 200, 600)
+POWER = {"battery_j": None, "harvest_j": 0.0, "cuts": 0.0}
+OWN = {field.name for field in fields(Strategy)} - {"method", "when", "guard"}
+WORDS = {"labelled": "label share", "battery_j": "battery, J", "cuts": "power cuts"}
+WORDS |= {"harvest_j": "harvest a day, J"}
+
+
+class Settings:
+    """The controls {name: widget} and what they ask for.
+
+    methods {label: method or `Strategy`}; options: of `Strategy`, `days`, `Year.labelled` and the
+    methods' capacity. TypeError or ValueError where one of the choices makes no sense.
+    """
+
+    def __init__(self, methods, year, lives, when, guards, on, options):
+        methods = methods if isinstance(methods, dict) else {type(methods).__name__: methods}
+        methods = {k: strategy_of(methods[k]) for k in several("methods", methods)}
+        self.year, self.lives, self.methods = year, lives, methods
+        when = WHEN if when is None else when if isinstance(when, dict) else {str(when): when}
+        guards = GUARDS if guards is None else guards
+        on = board_of(on)
+        self.boards = {on.name: on, **boards(), on.name: on}
+        self.when = dict(zip(several("when", when), when.values()))
+        self.guards = dict(zip(several("guards", guards), guards.values()))
+        own, capacities = year.labelled, [c for c in map(capacity, methods.values()) if c]
+        values = {"labelled": sorted({own, *SHARES}, reverse=True)}
+        if capacities:
+            values["capacity"] = sorted({*CAPACITIES, *capacities})
+        several_ = {k: v for k, v in options.items() if isinstance(v, list | tuple)}
+        self.fixed = {k: v for k, v in (POWER | options).items() if k not in several_}
+        self.values = {k: v for k, v in (values | several_).items() if k not in self.fixed}
+        self.controls = self._controls(on, own, capacities)
+        self.first = self.chosen()
+        self._try()
+
+    def _controls(self, on, labelled, capacities):
+        buttons = {"method": self.methods, "when": self.when, "guard": self.guards}
+        found = {k: ToggleButtons(options=list(v), description=k) for k, v in buttons.items()}
+        found["board"] = ToggleButtons(options=list(self.boards), description="board")
+        for control in found.values():
+            control.style.button_width = "auto"
+            control.layout.width = "auto"
+        for name, values in self.values.items():
+            found[name] = value_slider(name, several(name, values), continuous=False)
+            found[name].description = WORDS.get(name, found[name].description)
+            found[name].style.description_width = "initial"
+            found[name].layout.width = "370px"
+        for name, value in (("labelled", labelled), ("capacity", next(iter(capacities), None))):
+            if name in found and value in self.values[name]:
+                found[name].value = value
+        for name, control in found.items():
+            control.add_class(f"edgecl-{name}")
+        return found
+
+    def _try(self):
+        """Refuse what nobody can choose, before anything is drawn."""
+        for value in self.when.values():
+            for method in self.methods.values():
+                replace(method, when=value)
+        for guard in self.guards.values():
+            replace(method, guard=guard)
+        for name, values in self.values.items():
+            for value in values:
+                self.strategy(**{name: value})
+        known = OWN | {*POWER, "labelled", "capacity"}
+        for name in {*self.values, *self.fixed} - known:
+            raise TypeError(f"options of life are {', '.join(sorted(known))}, got {name!r}")
+        self.course()
+
+    # ---- what is chosen
+
+    def chosen(self):
+        """{name: value} of all controls."""
+        return self.fixed | {name: control.value for name, control in self.controls.items()}
+
+    def strategy(self, **changes):
+        """The `Strategy` that the controls ask for."""
+        values = self.chosen() | changes
+        base = self.methods[values["method"]]
+        own = {name: values[name] for name in OWN & values.keys()}
+        own |= {"when": self.when[values["when"]], "guard": self.guards[values["guard"]]}
+        method = base.method
+        if capacity(base) is not None and "capacity" in values:
+            method = replace(method, capacity=values["capacity"])
+        return replace(base, method=method, **own)
+
+    @settled
+    def course(self, strategy=None):
+        """The `Course` that the controls ask for, or of another strategy under their conditions."""
+        values = self.chosen()
+        year = replace(self.year, labelled=float(values.get("labelled", self.year.labelled)))
+        power = (values[name] for name in POWER)
+        board = self.boards[values["board"]]
+        return Course(strategy or self.strategy(), year, self.lives, board, *power)
+
+    def conditions(self):
+        """What a device that learns nothing hangs on: it sees no label and is never cut."""
+        values = self.chosen()
+        return tuple(values[name] for name in ("board", "battery_j", "harvest_j"))
+
+    def still(self):
+        """The `Course` of a device that learns nothing: the first method, as it came."""
+        first = next(iter(self.methods.values()))
+        return self.course(replace(first, when="never", guard=None, pseudo=None))
+
+    def label(self):
+        """The method, when it learns, and what else was changed, in words."""
+        values = {k: self.controls[k].value for k in ("method", "when")}
+        told = [plots.line(value) for value in values.values()]
+        for name, control in list(self.controls.items())[2:]:
+            if control.value != self.first[name] and (name != "capacity" or self.keeps()):
+                told.append(chosen(control) if name in self.values else f"{name} {control.value}")
+        return ", ".join(told)
+
+    def keeps(self):
+        """Whether the chosen method has a memory of samples."""
+        return capacity(self.methods[self.controls["method"].value]) is not None
+
+
+def strategy_of(method):
+    """A `Strategy`, or of a method the usual one."""
+    return method if isinstance(method, Strategy) else Strategy(method)
+
+
+def capacity(strategy):
+    """How many samples a strategy's method keeps; None where it keeps none."""
+    return strategy.method.hyper.get("capacity")
+
+
+def or_too_small(course):
+    """The course itself. Raises MemoryError where its board is too small for it."""
+    costs = course.costs
+    has = costs.board
+    fits(costs.budget, has).or_refuse()
+    room = {"RAM": (costs.ram, has.usable), "flash": (costs.flash, has.flash)}
+    for where, (need, there) in room.items():
+        if need > there:
+            name = type(course.strategy.method).__name__
+            what = f"{size(need)} of {where}, with the windows that wait or are held back"
+            told = f"it needs {what}, there are {size(there)}"
+            raise MemoryError(f"{name} does not fit {has.title}: {told}.")
+    return course
