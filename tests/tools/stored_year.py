@@ -122,6 +122,15 @@ def both_arms():
     return found
 
 
+def controls():
+    """LDA behind a front that learned nothing; replay with three times the memory, at replay's rate."""
+    blind = Strategy(StreamingLDA(NET, frozen=True), when=WEEKLY)
+    more = Replay(NET, capacity=196, weighting="equal", weights=shipped(tuple(LIVES)))
+    more = Strategy(more, when=WEEKLY, lr=rate("replay"))
+    ways = {"streaming LDA, random front": blind, "replay, 196 windows": more}
+    return {name: told(lived(way, world(), LIVES)) for name, way in ways.items()}
+
+
 SCHEDULES = {
     "every day": "always",
     "every week": WEEKLY,
@@ -216,4 +225,5 @@ PARTS = {
     "guards": guards,
     "confidence": confidence,
     "both arms": both_arms,
+    "controls": controls,
 }
