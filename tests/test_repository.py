@@ -282,10 +282,11 @@ LAYERS = """
     device/slots device/wear
     device/power
     device/advice
-    device/year device/when
+    device/windows device/when
+    device/year
     device/worn device/strategy
     device/session
-    device/course
+    device/course device/update
     device/living
     device/life
     fleet

@@ -9,7 +9,8 @@ import torch
 
 import edgecl_lite as cl
 from edgecl_lite.device.course import Course
-from edgecl_lite.device.living import beginning, next_day, session
+from edgecl_lite.device.living import beginning, next_day
+from edgecl_lite.device.update import session
 from edgecl_lite.device.worn import Lives
 
 QUIET = dict(events={}, gain=0, offset=0, noise=0)
@@ -198,6 +199,26 @@ def test_accuracy_is_counted_on_what_the_day_asks():
             want = (logits.argmax(-1) == y).double().mean().item()
             assert life.accuracy[i, day] == pytest.approx(want)
     assert np.isnan(life.past[:, :5]).all() and not np.isnan(life.past[:, 5:]).any()
+
+
+def own_stream(wearers=3, classes=(0, 1, 2), each=4):
+    """Windows of a few wearers as `readings` would give them: two channels of eight readings."""
+    g, tasks = torch.Generator().manual_seed(0), []
+    for w in range(wearers):
+        y = torch.tensor(classes if w else (0, 1, 2)).repeat_interleave(each)
+        x = (torch.rand(len(y), 2, 1, 8, generator=g) + y.view(-1, 1, 1, 1)) / 4
+        tasks.append(cl.Task(f"wearer {w}", (x, y), (x, y), (0, 1, 2), ("sit", "stand", "walk")))
+    return cl.Stream(tasks, "domain", 3)
+
+
+def test_a_year_of_other_data():
+    year = cl.year(20, data=own_stream())
+    assert year.factory == 2 and year.names == ("sit", "stand", "walk")
+    assert year.events.keys() == {"new wearer", "new exercise", "ageing"}  # there is one arm only
+    life = cl.lived(cl.Strategy(cl.Finetune(cl.mlp(own_stream())), cl.Every(5), **MADE), year, 2)
+    assert life.accuracy.shape == (2, 20) and life.learned.sum() == 8
+    alone = cl.year(5, data=own_stream(1))
+    assert "new wearer" not in alone.events and len(alone.life(0).row) == 5
 
 
 # ---- when to learn
@@ -449,7 +470,7 @@ BAD = {
         "'new wearer' can happen 1 times here, got 2 days",
     ),
     "events as a list": (lambda: cl.year(events=[3]), TypeError, "events must be a dict"),
-    "all wearers met": (lambda: cl.year(factory=10), ValueError, "factory must be"),
+    "more wearers met than there are": (lambda: cl.year(factory=11), ValueError, "factory must be"),
     "a gain of nothing left": (lambda: cl.year(gain=1), ValueError, "gain must be"),
     "Piggyback": (lambda: cl.Strategy(cl.Piggyback(NET)), TypeError, "Piggyback cannot live here"),
     "PackNet": (lambda: cl.Strategy(cl.PackNet(NET)), TypeError, "PackNet cannot live here"),
@@ -473,6 +494,22 @@ BAD = {
         "pseudo, a confidence",
     ),
     "a rate of 0": (lambda: cl.Strategy(cl.Finetune(NET), lr=0), ValueError, "lr must be"),
+    "another arm where there is one": (
+        lambda: cl.year(data=own_stream(), events={"other arm": 3}),
+        ValueError,
+        "'other arm' can happen 0 times here, got 1 days",
+    ),
+    "a wearer without a class": (
+        lambda: cl.year(data=own_stream(classes=(0, 1))),
+        ValueError,
+        "'wearer 1' has no window of 'walk' to train on",
+    ),
+    "data that are no stream": (lambda: cl.year(data=cl.smartwatch()), TypeError, "data must be a Stream"),
+    "classes one after the other": (
+        lambda: cl.year(data=cl.split(cl.smartwatch(6))),
+        ValueError,
+        "domain-incremental, .* got a class-incremental stream",
+    ),
     "a battery of nothing": (
         lambda: cl.lived(cl.Strategy(cl.Finetune(NET)), YEAR, battery_j=0),
         ValueError,
