@@ -136,7 +136,7 @@ SCHEDULES = {
     "every week": WEEKLY,
     "every fourth week": Every(28),
     "on drift": OnDrift(),
-    "once 112 labels are there": OnLabels(112),
+    "once 28 labels wait": OnLabels(28),
 }
 SHARES = 0.3, 0.1, 0.03
 WRONG_WEEKS = 8, 16, 24, 32, 40
@@ -207,14 +207,13 @@ def guards():
 
 
 def confidence():
-    """What a watch that never learns thinks of itself, (lives, days), in two worlds, and is right."""
-    calm = {"new wearer": (0,)}
-    worlds = {"usual": world(), "calm": world(events=calm)}
-    lives = {k: life("finetuning", lives_in=own, when="never") for k, own in worlds.items()}
-    return {
-        k: {"confidence": np.round(one.confidence, 3).tolist(), "score": told(one)["score"]}
-        for k, one in lives.items()
-    }
+    """What a watch that never learns thinks of itself, (lives, days), in our year and in a calm one."""
+    found = {}
+    for name, own in (("usual", world()), ("calm", world(events={"new wearer": (0,)}))):
+        still = Strategy(Finetune(NET, weights=factory(NET, own, LIVES)), when="never")
+        one = lived(still, own, LIVES)
+        found[name] = {"confidence": np.round(one.confidence, 3).tolist(), "score": told(one)["score"]}
+    return found
 
 
 PARTS = {
