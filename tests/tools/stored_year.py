@@ -199,10 +199,11 @@ def mistaken(year, weeks=WRONG_WEEKS):
 def guards():
     """Replay with and without a guard, in a year whose labels are right, and with five wrong weeks."""
     found, right = {}, world()
+    ways = {"no guard": None, "tolerance 0": Guard(32), "tolerance 0.1": Guard(32, tolerance=0.1)}
     for labels, year_ in (("right labels", right), ("five wrong weeks", mistaken(right))):
-        for guard in (None, Guard(32)):
+        for name, guard in ways.items():
             own = life("replay", lives_in=year_, lr=rate("replay"), guard=guard)
-            found[f"{labels}, {'guarded' if guard else 'unguarded'}"] = told(own)
+            found[f"{labels}, {name}"] = told(own)
     return found
 
 
