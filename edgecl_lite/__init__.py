@@ -38,7 +38,7 @@ from .meta.outer import adaptation, meta_learn
 from .data.har import har, har_net, har_people, har_windows
 from .data.smartwatch import smartwatch, smartwatch_arms, smartwatch_wearers, smartwatch_windows
 from .device.advice import DoesNotFit, fits
-from .device.boards import Board, boards
+from .device.boards import Board, boards, pages
 from .device.budget import Budget, budget
 from .device.energy import estimate, flash_years
 from .device.measure import Part, measure
@@ -64,6 +64,14 @@ from .fleet.train import federate, fleet_sweep, fleet_train
 from .fleet.server import FedAdam, FedAvg, FedAvgM, Median, Trimmed
 from .fleet.watches import smartwatch_clients
 from .lessons.engine import flower_rounds
+
+# a year on the wrist: readings of your own; when the power goes
+from .data.readings import Readings, readings
+from .device.flash import Flash, PowerLost
+from .device.harvest import Harvest, NeverEnds, intermittent, pace
+from .device.power import gone_on, kept, power_cuts, saves, weights_in
+from .device.slots import Slots
+from .device.wear import reservoir_writes, row_wear, slot_wear
 
 LATER = {
     "plots": "plots",

@@ -93,6 +93,10 @@ class Unlike:
         return self.base.options.batch_size
 
     @property
+    def micro_batch(self):
+        return self.base.micro_batch
+
+    @property
     def lanes(self):
         """How many there are."""
         return len(self.data)
@@ -154,7 +158,7 @@ class Unlike:
         return who, {k: v.to(device) for k, v in told.items()} | facts
 
 
-def trained(verbs, job, params, state):
+def to_its_end(verbs, job, params, state):
     """(params of each lane, its state), each after its own last step; yields after every step.
 
     verbs: an `Alike`; job: an `Unlike`.

@@ -257,14 +257,14 @@ def test_what_counts_as_a_line_of_code():
 # The order in which modules may build on each other; a module sees those on lines above it, and its own line.
 LAYERS = """
     _refuse/arguments _refuse/shares _refuse/journals machine/settled machine/disk machine/pieces
-    machine/along_time lanes
+    _refuse/readings machine/along_time lanes
     metrics _refuse/given _refuse/engine
     _refuse/mend machine/records machine/run_file
     _refuse/samples data/download
     data/images
     _refuse/streams
     streams models
-    _refuse/nets _refuse/optimizers _refuse/verbs data/har data/smartwatch machine/step
+    _refuse/nets _refuse/optimizers _refuse/verbs data/har data/smartwatch data/readings machine/step
     method
     methods data/fewshot
     plan run
@@ -278,11 +278,15 @@ LAYERS = """
     device/rules
     device/budget
     device/boards device/energy device/export
+    device/flash device/harvest
+    device/slots device/wear
+    device/power
     device/advice
-    device/year device/when
+    device/windows device/when
+    device/year
     device/worn device/strategy
     device/session
-    device/course
+    device/course device/update
     device/living
     device/life
     fleet

@@ -72,5 +72,6 @@ def costs(strategy, year, seed, board):
     every = max(1, strategy.gathers // (year.wearings * year.windows))
     stream = life_stream(replace(year, labelled=1.0, noise=0.0), seed, every)
     kind = strategy.optimizer if isinstance(strategy.optimizer, str) else "adam"
-    needs = budget(strategy.method, stream, strategy.batch_size, kind)
+    micro = strategy.micro_batch
+    needs = budget(strategy.method, stream, strategy.batch_size, kind, micro_batch=micro)
     return Costs(needs, board_of(board), strategy)

@@ -67,7 +67,7 @@ class Life:
     """Several lives, to their end or as far as they came. Arrays (lives, days) as in `Day`.
 
     costs: the `Costs` of the strategy; events: for each life and day what happened; params, state:
-    at the end; seconds: that it took here.
+    at the end; notes: sentences that whoever reads it should know; seconds: that it took here.
     """
 
     strategy: object
@@ -88,6 +88,7 @@ class Life:
     events: list = field(repr=False)
     params: dict = field(repr=False)
     state: dict = field(repr=False)
+    notes: list = field(repr=False)
     seconds: float = np.nan
 
     @classmethod
@@ -97,7 +98,8 @@ class Life:
         events = [[day.events[i] for day in seen] for i in range(len(course.lives.seeds))]
         last = {"params": seen[-1].params, "state": seen[-1].state}
         whose = course.strategy, course.year, course.lives.seeds, course.costs
-        return cls(*whose, **arrays, events=events, **last, seconds=seconds)
+        notes = [*course.year.notes, *course.base.notes]
+        return cls(*whose, **arrays, events=events, **last, notes=notes, seconds=seconds)
 
     def score(self):
         """Mean accuracy over the days so far, (lives,); a day on which it is dead counts as 0."""

@@ -7,17 +7,15 @@ numbers of windows and of sessions; `unlike.py` takes those together that are al
 """
 
 import copy
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 
 from ..lanes import lane
-from ..unlike import Alike, Unlike, finished, put, trained
+from ..unlike import Alike, Unlike, finished, put, to_its_end
+from .boards import pages
 from .energy import estimate
-
-PAGE = 4096  # bytes of flash that are erased as one
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def learned(method, job, params, state):
     for who, task in job.tasks():
         begun = verbs.of(who).begin_task(lane(params, who), lane(state, who), task)
         params, state = put(params, who, begun[0]), put(state, who, begun[1])
-    params, state = finished(trained(verbs, job, params, state))
+    params, state = finished(to_its_end(verbs, job, params, state))
     for who, task in job.tasks():
         state = put(state, who, verbs.of(who).end_task(lane(params, who), lane(state, who), task))
     return params, state
@@ -103,7 +101,7 @@ def learned(method, job, params, state):
 class Costs:
     """What days and sessions take of a board: `budget`'s FLOPs, `estimate`'s joules, whole pages.
 
-    budget: of the method on the life's windows; board: a `Board`.
+    budget: of the method on the life's windows; board: a `Board`. Flash is written page by page.
     """
 
     budget: object
@@ -146,20 +144,23 @@ class Costs:
     @property
     def pages(self):
         """Pages of flash that an accepted session erases and writes."""
-        return math.ceil(self.saved / PAGE)
+        return pages(self.saved, self.board)
 
     def answering(self, windows):
         """Joules of so many answers."""
         return estimate(self.forward * windows, self.board).energy_mj / 1e3
 
     def flops(self, steps, new, checked=0):
-        """FLOPs of a session of so many steps on `new` windows, with `checked` held back."""
+        """FLOPs of a session of so many steps on `new` windows, with `checked` held back.
+
+        The first answer afterwards is in it, where that takes more (LDA's Λ).
+        """
         budget, need = self.budget, self.budget.need
         work = steps * sum(budget.step.values()) + new * need.sample
-        return work + need.task + 2 * checked * self.forward
+        return work + need.task + need.answer + 2 * checked * self.forward
 
     def session(self, steps, new, checked=0, kept=True):
         """Joules of a session; kept: it was accepted, and written to flash."""
-        written = self.pages * PAGE if kept else 0
+        flash = {"written": self.saved, "erased": self.pages} if kept else {}
         flops = self.flops(steps, new, checked)
-        return estimate(flops, self.board, written=written).energy_mj / 1e3
+        return estimate(flops, self.board, **flash).energy_mj / 1e3

@@ -51,7 +51,7 @@ class Strategy:
     method: its weights= are what the factory delivers, see `factory`; without them each life begins
     with random ones. when: "always" (every day), "never", Every(7), OnDrift(), OnLabels(56): a
     session is a task of the method, on the labelled windows that wait, at most the newest `gathers`
-    of them, and then they are gone. epochs, or steps instead; batch_size; lr; optimizer: of a
+    of them, and then they are gone. epochs (or steps), batch_size, micro_batch, lr, optimizer: of a
     session, as in `train`. guard: a `Guard`. pseudo: None, or a confidence in (0, 1] above which
     the device takes its own answer for a label. shipped: the factory also delivers what the method
     keeps (samples, Fishers, means), from an epoch over its own windows at a learning rate of 0:
@@ -70,6 +70,7 @@ class Strategy:
     pseudo: float | None = None
     gathers: int = 64
     shipped: bool = True
+    micro_batch: int | None = None
 
     def __post_init__(self):
         check_method(self.method)
@@ -84,7 +85,7 @@ class Strategy:
     @property
     def training(self):
         """Options of `train` for a session."""
-        names = "epochs", "steps", "batch_size", "lr", "optimizer"
+        names = "epochs", "steps", "batch_size", "micro_batch", "lr", "optimizer"
         return {name: getattr(self, name) for name in names}
 
 

@@ -10,6 +10,7 @@ import torch
 
 from .._refuse.arguments import SEEDS
 from ..streams import Stream, Task
+from .windows import arms_of
 from .year import APART
 
 WORN, ASKED, PAST = range(3)  # for what noise is drawn
@@ -85,7 +86,7 @@ def factory_task(year, seed):
     for windows in (year.train, year.test):
         mine = torch.zeros_like(windows.exercise, dtype=torch.bool)
         for wearer in diary.met:
-            for arm in range(1 if year.arms == "left" else 2):
+            for arm in range(1 if year.arms == "left" else len(arms_of(windows))):
                 mine[windows.rows(wearer, arm, diary.known)] = True
         parts.append((windows.x[mine], windows.exercise[mine]))
     return Task("factory", *parts, tuple(range(year.classes)), year.names)

@@ -12,27 +12,13 @@ from functools import cached_property
 import torch
 
 from .._refuse.arguments import SEEDS, choice, number, several, whole
-from ..data.smartwatch import ARMS, EXERCISES, smartwatch_windows
+from ..data.smartwatch import ARMS, EXERCISES
 from ..machine.settled import settled
+from .windows import Windows, arms_of, parts_of
 
 EVENTS = "new wearer", "other arm", "new exercise", "ageing"
 USUAL = {"new wearer": (0,), "other arm": (0.2, 0.35), "new exercise": (0.5,), "ageing": (0,)}
 APART = 0x51F15E35  # odd: the chance of a life apart from that of its training
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Windows of several wearers: x (n, channels, 1, readings), exercise, wearer, arm (n,)."""
-
-    x: torch.Tensor
-    exercise: torch.Tensor
-    wearer: torch.Tensor
-    arm: torch.Tensor
-
-    def rows(self, wearer, arm, exercises):
-        """Numbers of the windows of a wearer, an arm, and some exercises (classes,) bool."""
-        own = (self.wearer == wearer) & (self.arm == arm) & exercises[self.exercise]
-        return own.nonzero().flatten()
 
 
 @dataclass(frozen=True)
@@ -109,7 +95,7 @@ class Year:
         people = self.train.wearer.unique()
         people = people[torch.randperm(len(people), generator=g)].tolist()
         met, strangers = tuple(people[: self.factory]), people[self.factory :]
-        wearers = [met[0], *strangers] if 0 not in self.on("new wearer") else strangers
+        wearers = strangers if 0 in self.on("new wearer") else [met[0], *strangers]
         wearer = torch.tensor(wearers)[self._count("new wearer", after=0)]
         arm = self._count("other arm") % 2
         order = torch.randperm(self.classes, generator=g)
@@ -197,8 +183,8 @@ def year(
     exercises=3,
     programme=14,
     labelled=1.0,
-    factory=5,
-    arms="left",
+    factory=None,
+    arms="both",
     events=None,
     gain=0.15,
     offset=0.05,
@@ -210,8 +196,8 @@ def year(
     days: at most 3,650; wearings a day, windows a wearing. exercises: so many different ones are
     done at a time, by a programme that changes every `programme` days, while all that were ever
     prescribed may be asked. labelled: the share of wearings that are labelled, as a whole. factory:
-    how many of the ten wearers the factory has met, others for every seed; arms: "left" or "both",
-    on which they wore it. events: {name: days}, a day or several for each of
+    how many wearers the factory has met, others for every seed, by default half of them; arms:
+    "left" or "both", on which they wore it. events: {name: days}, a day or several for each of
         "new wearer"    the watch is put on by someone the factory never met
         "other arm"     it moves to the other arm; a second day moves it back
         "new exercise"  one is added that the factory never saw
@@ -219,30 +205,35 @@ def year(
     days count from 0; None: someone new on day 0, the arm changed for a while in spring, an
     exercise in summer, a sensor that ages. {}: nothing ever happens, and a wearer whom the factory
     knows. gain, offset: bounds of the drift, as shares of a reading around its zero and of the
-    whole range of a channel; noise: its deviation, of the range. data: (train, test) as
-    `smartwatch_windows` gives them, of other wearers; default the watch's. There are far fewer
-    windows than a life wears: they are drawn again, see `Year.notes`. TypeError or ValueError where
-    an argument is out of range.
+    whole range of a channel; noise: its deviation, of the range. data: windows of other wearers, a
+    domain-incremental `Stream` with a task for each, as `readings` makes one (on one arm). There
+    are far fewer windows than a life wears: they are drawn again, see `Year.notes`. TypeError or
+    ValueError where an argument is out of range, or a wearer has no window of an exercise.
     """
-    days, total = whole("days", days, most=3650), None
-    own = {"days": days, "wearings": whole("wearings", wearings, most=24)}
+    train, test, names = parts_of(data)
+    people = len(train.wearer.unique())
+    own = {"days": whole("days", days, most=3650), "wearings": whole("wearings", wearings, most=24)}
     own |= {"windows": whole("windows", windows, most=1000)}
     own |= {"exercises": whole("exercises", exercises), "programme": whole("programme", programme)}
     own |= {"labelled": number("labelled", labelled, most=1), "noise": number("noise", noise)}
     own |= {"gain": number("gain", gain, most=0.9), "offset": number("offset", offset, most=0.5)}
     own["arms"] = choice("arms", arms, ("left", "both"))
-    parts = [Windows(*part) for part in (data or smartwatch_windows())]
-    names = EXERCISES if data is None else tuple(map(str, range(int(parts[0].exercise.max()) + 1)))
-    total = len(parts[0].wearer.unique())
-    own["factory"] = whole("factory", factory, most=total - 1)
-    events = checked_events(events, days, total - own["factory"], len(names))
-    return Year(**own, events=events, train=parts[0], test=parts[1], names=names)
+    half = (people + 1) // 2
+    own["factory"] = whole("factory", half if factory is None else factory, most=people)
+    can = {"new wearer": people - own["factory"], "new exercise": len(names) - 2, "ageing": 1}
+    can["other arm"] = own["days"] * (len(arms_of(train)) - 1)
+    own["events"] = checked_events(events, own["days"], can)
+    return Year(**own, train=train, test=test, names=names)
 
 
-def checked_events(events, days, strangers, classes):
-    """{name: (day, …)} in order. TypeError or ValueError where there is no such event or day."""
+def checked_events(events, days, can):
+    """{name: (day, …)} in order. can: {name: how often}.
+
+    TypeError or ValueError where there is no such event or day, or it cannot happen so often.
+    """
     if events is None:
-        events = {k: [int(share * days) for share in shares] for k, shares in USUAL.items()}
+        usual = {name: shares for name, shares in USUAL.items() if can[name] >= len(shares)}
+        events = {k: {int(share * days) for share in shares} for k, shares in usual.items()}
     if not isinstance(events, dict):
         raise TypeError(f"events must be a dict such as {{'other arm': (73, 127)}}, got {events!r}")
     found = {}
@@ -252,9 +243,7 @@ def checked_events(events, days, strangers, classes):
         on = [whole(f"each day of {name!r}", d, 0, days - 1) for d in several(name, given, least=0)]
         if len(set(on)) < len(on):
             raise ValueError(f"the days of {name!r} must be different ones, got {on}")
+        if len(on) > can[name]:
+            raise ValueError(f"{name!r} can happen {can[name]} times here, got {len(on)} days")
         found[name] = tuple(sorted(on))
-    most = {"new wearer": strangers, "new exercise": classes - 2, "ageing": 1}
-    for name, n in most.items():
-        if len(found.get(name, ())) > n:
-            raise ValueError(f"{name!r} can happen {n} times here, got {len(found[name])} days")
     return found

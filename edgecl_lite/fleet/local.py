@@ -12,10 +12,10 @@ from functools import cached_property
 
 import torch
 
-from .. import unlike
 from .._refuse.arguments import SEEDS
 from ..lanes import lane
 from ..plan import Dice
+from ..unlike import Alike, Unlike, to_its_end
 
 STRIDES = 0x9E3779B1, 0x85EBCA6B  # odd: clients and rounds far apart among the seeds
 
@@ -25,7 +25,7 @@ def chance(seed, client=0, turn=0):
     return (seed + client * STRIDES[0] + turn * STRIDES[1]) % SEEDS
 
 
-class Local(unlike.Alike):
+class Local(Alike):
     """The verbs of a round: the method's own, and the pull of FedProx.
 
     mu, anchor: how strong, and towards which params, those that the server sent.
@@ -46,7 +46,7 @@ def distance(theta, anchor):
 
 
 @dataclass(frozen=True)
-class Round(unlike.Unlike):
+class Round(Unlike):
     """The plan of a round, for the one training loop; a lane is a client under a seed.
 
     base: the `Plan` of the training; fleet: the `Arrivals`; phase; seeds, clients: of each lane;
@@ -92,4 +92,4 @@ def trained(method, job, params, state, mu=0.0):
 
     job: the `Round`.
     """
-    return unlike.trained(Local(method, mu, params), job, params, state)
+    return to_its_end(Local(method, mu, params), job, params, state)

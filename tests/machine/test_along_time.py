@@ -1,4 +1,4 @@
-"""Convolutions along time for all lanes at once, against `vmap`; what they leave to it."""
+"""Convolutions along time and GroupNorm for all lanes at once, against `vmap`; what they leave to it."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import functional_call, vmap
 
 from edgecl_lite import apply, digits, har_net, initial, smartwatch_wearers, split, stack, wrist_net
-from edgecl_lite.machine.along_time import along_time
+from edgecl_lite.machine.along_time import along_time, group_normed
 
 LAYERS = {
     "as in wrist_net": (nn.Conv2d(6, 16, (1, 5), (1, 2), (0, 2)), (6, 1, 32)),
@@ -65,6 +65,26 @@ def test_a_layer_that_is_watched_or_changed_is_left_to_vmap():
     hooked.register_forward_hook(lambda layer, x, out: 2 * out)
     for layer in (doubled, hooked):
         assert along_time(layer, *lanes_of(layer, (6, 1, 32))) is None
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 7), (6, 3, 4), (6,)], ids=["windows", "pictures", "rows"])
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_group_norms_are_those_of_vmap_bit_for_bit(groups, shape):
+    layer = nn.GroupNorm(groups, 6, eps=1e-3)
+    own, x = lanes_of(layer, shape)
+    slow = vmap(lambda p, z: functional_call(layer, p, (z,)))(own, x)
+    quick = group_normed(layer, own, x)
+    assert torch.equal(quick, slow)
+    grads = [torch.autograd.grad(y.sin().sum(), [*own.values(), x]) for y in (quick, slow)]
+    assert all(map(torch.equal, *grads))
+
+
+def test_norms_that_are_watched_or_of_another_kind_are_left_to_vmap():
+    watched = nn.GroupNorm(1, 6)
+    watched.register_forward_hook(lambda layer, x, out: 2 * out)
+    for layer in (watched, nn.LayerNorm(7), nn.GroupNorm(2, 6, affine=False)):
+        own, x = lanes_of(layer, (6, 1, 7))
+        assert group_normed(layer, own, x) is None
 
 
 def test_shapes_that_do_not_fit_are_left_to_torchs_own_message():

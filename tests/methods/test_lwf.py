@@ -7,8 +7,8 @@ import torch
 from small import DIGITS, FAST, NET, STREAM, TOLD, by_loops, same, spied
 from torch.func import functional_call
 
-from edgecl_lite import Finetune, LwF, learn, mlp, nbytes, rotated, split, sweep, train
-from edgecl_lite.lanes import copied
+from edgecl_lite import Finetune, LwF, initial, learn, mlp, named, nbytes, rotated, split, stack, sweep, train
+from edgecl_lite.lanes import copied, some
 from edgecl_lite.methods.lwf import distance
 
 STREAMS = {
@@ -35,6 +35,29 @@ def test_at_a_high_temperature_it_is_a_squared_distance():
     torch.testing.assert_close(
         T**2 * distance(a, b, T), ((a - b) ** 2).sum(-1).mean(1) / 10, rtol=1e-2, atol=0
     )
+
+
+def test_lanes_may_know_unlike_classes():
+    """A lane that knows classes 0 and 1 beside one that knows 1, 2, 3: each as it would be alone."""
+    method, params = LwF(NET), stack([initial(NET, seed) for seed in (0, 1)])
+    state = method.start(params, STREAM, {"lam": torch.ones(2), "temperature": torch.full((2,), 2.0)})
+    before = stack([initial(NET, seed) for seed in (2, 3)])
+    known = torch.zeros(2, 10, dtype=torch.bool)
+    known[0, :2], known[1, 1:4] = True, True
+    state |= {**named("before", before), "known": known}
+    x, answers = torch.rand(2, 6, 1, 8, 8), torch.ones(2, 3, 10, dtype=torch.bool)
+    batch = {"x": x, "y": torch.randint(10, (2, 6)), "active": answers[:, :1].expand(2, 6, 10)}
+    batch |= {"answers": answers, "task": 2}
+    together = method.loss(params, state, batch)
+    for i in range(2):
+        here = slice(i, i + 1)
+        alone = method.loss(some(params, here), some(state, here), some(batch, here))
+        torch.testing.assert_close(together[here], alone)
+        p, q = (functional_call(NET, {k: v[i] for k, v in w.items()}, (x[i],)) for w in (before, params))
+        p, q = ((z[:, known[i]] / 2).softmax(-1) for z in (p, q))
+        plain = by_loops(NET, params, i, batch)
+        want = plain + 4 * (p * (p / q).log()).sum(-1).mean()
+        assert together[i].item() == pytest.approx(want.item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -28,10 +28,12 @@ from torch import nn
 
 from edgecl_lite import (
     EWC,
+    Every,
     Finetune,
     PackNet,
     Piggyback,
     Replay,
+    Strategy,
     Stream,
     StreamingLDA,
     Task,
@@ -44,6 +46,7 @@ from edgecl_lite import (
     fleet_train,
     learn,
     live,
+    lived,
     maml,
     meter,
     mlp,
@@ -51,11 +54,13 @@ from edgecl_lite import (
     setup,
     sinusoids,
     smartwatch_clients,
+    smartwatch_wearers,
     split,
     sweep,
     symbols,
     train,
     wrist_net,
+    year,
 )
 from edgecl_lite.lanes import lane, stack
 from edgecl_lite.learn import follow
@@ -143,6 +148,14 @@ def fleet_rows(n):
     what = "20 watches, a client at a time in plain PyTorch, against lanes"  # ours: a round, and own models
     yield Row(what, statistics.median(pairs), "×", 8, least=True)
     yield Row("`fleet_train`: 20 watches, 20 rounds, 5 local epochs", seconds(lambda: ours(20)), "s", 8)
+
+
+def life_seconds(lives):
+    """A year of so many lives: a session a week, three epochs, replay of 63 windows."""
+    watch = year()
+    method = Replay(wrist_net(smartwatch_wearers()), capacity=63, weighting="equal")
+    lived(Strategy(method), year(3), 1)  # what is imported only then
+    return seconds(lambda: lived(Strategy(method, Every(7)), watch, lives))
 
 
 def exact_fisher_ms(rounds):
@@ -373,6 +386,8 @@ def ratios(n):
 def others(n):
     """Rows of milliseconds, megabytes, and of what a panel does beside the kernel."""
     loops = "MAML, 25 sinusoids in a Python loop, against lanes"
+    yield Row("`lived`: a year of one life", life_seconds(1), "s", 4)
+    yield Row("`lived`: a year of five lives", life_seconds(5), "s", 10)
     yield Row("a journal at its default, added to `train(EWC)`", journal_share(n), "%", 5)
     yield Row("peak memory of 16 λ × 3 seeds", peak_mb("sweep")[0], "MB", 600)
     grown = peak_mb("evaluation")[1]

@@ -24,7 +24,7 @@ PATHS = {  # what one wants to understand: its class, or the functions with whic
     "iCaRL": ["methods/icarl.py ICaRL"],
     "Piggyback": ["methods/piggyback.py Piggyback"],
     "MAML": ["meta/outer.py meta_learn", "meta/inner.py maml"],
-    "FedAvg": ["fleet/rounds.py rounds", "fleet/local.py Local", "fleet/local.py Round"],
+    "FedAvg": ["fleet/rounds.py rounds", "fleet/local.py Local", "fleet/local.py Round", "unlike.py Unlike"],
 }
 LOOP = "learn.py steps"
 HOLDS = {  # what a name holds wherever it stands
@@ -187,7 +187,7 @@ def path_of(package, roots):
     begin, of = [], []
     for root in roots:
         file, name = root.split()
-        if (file, name) == ("fleet/local.py", "Round"):  # no method: all that it does
+        if root in ("fleet/local.py Round", "unlike.py Unlike"):  # no method: all that it does
             begin += package.classes[file, name][1].values()
         elif (file, name) in package.classes:
             of = package.bases(file, name)
