@@ -95,7 +95,7 @@ class Settings:
             raise TypeError(f"options of life are {', '.join(sorted(known))}, got {name!r}")
         each = {"when": self.when, "guard": self.guards, **self.values}
         each |= {name: [value] for name, value in self.fixed.items()}
-        for name, value in ((name, value) for name in each for value in each[name]):
+        for name, value in [(k, v) for k, values in each.items() for v in values]:
             if name in CHECKS:
                 CHECKS[name](name, value)
             for method in self.methods:

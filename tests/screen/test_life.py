@@ -12,7 +12,7 @@ import torch
 
 import edgecl_lite as cl
 from edgecl_lite import Every, Finetune, Guard, NearestMean, Replay, Separate, Strategy, plots
-from edgecl_lite.device.living import answers
+from edgecl_lite.device.update import answers
 from edgecl_lite.device.worn import Lives
 
 DAYS = 20
@@ -112,14 +112,14 @@ def test_nothing_is_drawn_beyond_its_axes_on_any_day():
 
 @pytest.mark.parametrize("days", [DAYS, 365])
 def test_names_of_events_stand_apart_and_inside_the_picture(days):
-    many = {"new wearer": (0, 2, 3, 4, 15), "other arm": (2, 5, 19), "ageing": (0,)}
+    many = {"new wearer": (0, 2, 4, 15), "other arm": (4, 8, 19), "ageing": (0,)}
     life = made(days=days)
     life.year.events = many
     curves = curves_of(life)
     curves.axes[0].figure.canvas.draw()
     boxes = [text.get_window_extent() for text in curves.axes[0].texts]
-    assert len(boxes) == (7 if days == DAYS else 4)  # where all happens at once, four are named
-    assert days != DAYS or "first arm again" in curves.axes[0].texts[4].get_text()
+    assert len(boxes) == (6 if days == DAYS else 4)  # where all happens at once, four are named
+    assert days != DAYS or "first arm again" in curves.axes[0].texts[3].get_text()
     inside = curves.axes[0].get_window_extent()
     assert all(box.y1 <= inside.y1 + 2 for box in boxes)
     for i, one in enumerate(boxes):
