@@ -18,7 +18,7 @@ from .page import legend
 NOTHING, PAST, LETTER = "learn nothing", "on earlier stretches", 6.5
 MONTH, YEARLY = 365 / 12, 90  # days; from so many on the axis tells months
 RUG = -0.06, -0.12, -0.18  # where sessions stand, below 0 %
-ROW = 0.14  # above 100 %, for a row of names of events
+ROW, ROWS = 0.14, 4  # above 100 %, for a row of names of events; so many rows at most
 OUTCOMES = {  # of a session: what it is drawn with
     "session kept": dict(marker="|", color=INK, ms=7),
     "rolled back": dict(marker="x", color=COLOURS[1], ms=6, mew=1.8),
@@ -140,15 +140,17 @@ def grow(ax, most, done):
 def marked(axes, year):
     """Mark the events of a `Year`: a line on all axes, a name above; how many rows of names."""
     top, ends = axes[0], []
+    width = 0.8 * top.bbox.width  # the legend takes a part of it
     for day, text in named_events(year).items():
-        x = day / year.days * top.bbox.width
+        x = day / year.days * width
         row = next((i for i, end in enumerate(ends) if end <= x), len(ends))
         ends[row:] = [x + LETTER * (len(text) + 2), *ends[row + 1 :]]
         for ax in axes:
             ax.axvline(day, color="#AAAAAA", lw=0.9, zorder=1)
         place = dict(fontsize=9, color="#444444", va="bottom", ha="left", **look(text))
-        top.text(day, 1.04 + ROW * row, f" {text}", **place)
-    return len(ends)
+        if row < ROWS:
+            top.text(day, 1.04 + ROW * row, f" {text}", **place)
+    return min(len(ends), ROWS)
 
 
 def named_events(year):

@@ -66,13 +66,15 @@ def answered(x, y, said, names, ax, columns=4):
     y, said (n,): indices into names; 255 in `said` is no answer. Returns the sentence.
     """
     titles, wrong = [], []
+    named = [*names, *["no answer"] * (256 - len(names))]
     for true, answer in zip(y, said):
-        right = f"✓ {names[true]}" if answer == true else f"✗ {names[true]} → "
-        titles.append(right + ("" if answer == true else "" if answer == 255 else names[answer]))
+        titles.append(
+            f"✓ {names[true]}" if answer == true else f"✗ {names[true]} → {named[answer]}"
+        )
     wall(x, ax, titles, columns)
     for patch, true, answer in zip(ax.patches, y, said):
         if true != answer:
             patch.set(edgecolor=COLOURS[1], linewidth=2)
-            wrong.append(f"{names[true]} read as {names[answer]}" if answer < 255 else "no answer")
+            wrong.append(f"{names[true]} read as {named[answer]}" if answer < 255 else "no answer")
     told_ = f": {listed(dict.fromkeys(wrong))}" if wrong else ""
     return f"{len(y) - len(wrong)} of {len(y)} windows were answered right{told_}."

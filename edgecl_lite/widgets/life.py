@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import plots
 from ..device.life import SERIES, Life, each_day
-from ..device.living import answers, beginning, next_day
+from ..device.living import beginning, next_day
+from ..device.update import answers
 from ..device.worn import Lives
 from ..lanes import lane
 from ..machine.settled import settled

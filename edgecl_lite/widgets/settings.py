@@ -6,17 +6,19 @@ Whatever is given as a list becomes a slider, as in `live`. Lesson: wrist.
 """
 
 from dataclasses import fields, replace
+from functools import partial
 
 from ipywidgets import ToggleButtons
 
 from .. import plots
-from .._refuse.arguments import several
+from .._refuse.arguments import number, or_none, several
 from ..device.advice import fits
 from ..device.boards import board as board_of
 from ..device.boards import boards, size
 from ..device.course import Course
 from ..device.strategy import Guard, Strategy
 from ..device.when import Every, OnDrift, OnLabels
+from ..device.year import Year
 from ..machine.settled import settled
 from .painter import chosen, value_slider
 
@@ -29,6 +31,8 @@ WHEN = {
 }
 GUARDS = {"none": None, "32 windows held back": Guard()}
 SHARES, CAPACITIES = (1.0, 0.5, 0.25, 0.1, 0.0), (20, 60, 200, 600)
+CHECKS = {"labelled": partial(number, most=1), "cuts": partial(number, most=1), "harvest_j": number}
+CHECKS["battery_j"] = or_none(partial(number, strictly=True))
 POWER = {"battery_j": None, "harvest_j": 0.0, "cuts": 0.0}
 OWN = {field.name for field in fields(Strategy)} - {"method", "when", "guard"}
 WORDS = {"labelled": "label share", "battery_j": "battery, J", "cuts": "power cuts"}
@@ -43,6 +47,8 @@ class Settings:
     """
 
     def __init__(self, methods, year, lives, when, guards, on, options):
+        if not isinstance(year, Year):
+            raise TypeError(f"year must be a Year, as year() makes one, got {type(year).__name__}")
         methods = methods if isinstance(methods, dict) else {type(methods).__name__: methods}
         methods = {k: strategy_of(methods[k]) for k in several("methods", methods)}
         self.year, self.lives, self.methods = year, lives, methods
@@ -84,17 +90,16 @@ class Settings:
 
     def _try(self):
         """Refuse what nobody can choose, before anything is drawn."""
-        for value in self.when.values():
-            for method in self.methods.values():
-                replace(method, when=value)
-        for guard in self.guards.values():
-            replace(method, guard=guard)
-        for name, values in self.values.items():
-            for value in values:
-                self.strategy(**{name: value})
-        known = OWN | {*POWER, "labelled", "capacity"}
-        for name in {*self.values, *self.fixed} - known:
+        known = OWN | CHECKS.keys() | {"capacity"}
+        for name in (self.fixed.keys() | self.values.keys()) - known:
             raise TypeError(f"options of life are {', '.join(sorted(known))}, got {name!r}")
+        each = {"when": self.when, "guard": self.guards, **self.values}
+        each |= {name: [value] for name, value in self.fixed.items()}
+        for name, value in [(k, v) for k, values in each.items() for v in values]:
+            if name in CHECKS:
+                CHECKS[name](name, value)
+            for method in self.methods:
+                self.strategy(method=method, **{name: value})
         self.course()
 
     # ---- what is chosen
