@@ -41,6 +41,7 @@ from .device.advice import DoesNotFit, fits
 from .device.boards import Board, boards, pages
 from .device.budget import Budget, budget
 from .device.energy import estimate, flash_years
+from .device.int8 import Int8SGD
 from .device.measure import Part, measure
 from .methods import NearestMean, StreamingLDA
 

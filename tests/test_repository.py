@@ -276,7 +276,7 @@ LAYERS = """
     device/measure
     device/rules
     device/budget
-    device/boards device/energy device/export
+    device/boards device/energy device/export device/int8
     device/advice
     fleet
     plots lessons

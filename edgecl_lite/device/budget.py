@@ -247,7 +247,8 @@ def budget(
 
     optimizer: "sgd", "momentum", "adam", or a callable that keeps as much as one of them;
     weight_bytes: 4, 2 or 1 (int8) for the network and the copies of it that a method keeps;
-    gradients, scores and Fishers stay floats; bits: 2 to 8 for a kept value; micro_batch: the most
+    gradients, scores and Fishers stay floats (`Int8SGD` trains so; the scale of a tensor, one byte,
+    is left out); bits: 2 to 8 for a kept value; micro_batch: the most
     new samples that go forward and backward at a time, as for `train`: only their activations
     wait, the gradients add up in place, and the FLOPs of a step are the same; hyper: values for the
     method's hyper-parameters, such as capacity. All of a step stands in RAM at once, as in PyTorch;
