@@ -14,7 +14,7 @@ from .learn import Diverged, Point, learn
 from .lessons.results import stored
 from .machine.environment import diagnose, memory_note, setup
 from .method import Exhausted, Finetune, Joint, swept
-from .models import apply, cnn, initial, layers, mlp, wrist_net
+from .models import apply, cnn, initial, layers, mlp, only, wrist_net
 from .run import Run, best
 from .streams import Stream, Task, permuted, rotated, split
 from .train import sweep, train

@@ -273,6 +273,7 @@ LAYERS = """
     journal
     train
     meta
+    device/waits
     device/measure
     device/rules
     device/budget
