@@ -33,7 +33,7 @@ from edgecl_lite import (  # fmt: skip
 
 SEEDS, KNOWN, CAPACITY = 5, range(6), 200
 QUIET = {"every": 10_000, "progress": False}
-ADAM, SGD = ("adam", [3e-3, 1e-2, 3e-2, 0.1]), [0.01, 0.03, 0.1, 0.3]
+ADAM, SGD = ("adam", [3e-3, 1e-2, 3e-2, 0.1]), [0.02, 0.05, 0.1, 0.2]
 HEAD = ["7.weight", "7.bias"]
 WAYS = {  # what moves, optimiser, rates tried
     "all weights": ("all", *ADAM),
