@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from ._refuse.verbs import check_whole
 from .lanes import copied, lanes_of, some
 from .machine.foretell import check_room
 from .machine.settled import settled
+from .machine.step import pieces
 from .method import masked
 from .plan import Dice, Plan
 
@@ -56,7 +58,7 @@ def steps(method, plan, moment):
         for batch in plan.batches(task, step, dice):
             batch = method.draw(state, batch, dice)
             opt.zero_grad()
-            loss = descend(method, params, state, batch, plan.parts)
+            loss = descend(method, params, state, batch, plan)
             opt.step()
             state, step = method.after_step(params, state, batch), step + 1
             if not batch["left"]:  # the last step of the task
@@ -112,9 +114,10 @@ def learn(method, stream, seeds=1, grid=None, **options):
     optimizer="adam", "sgd" or a callable taking (tensors, lr=…), which moves each lane by itself;
     fresh=True, a new optimiser for every task; every= steps between two points, once an epoch by
     default; device="cpu"; room= bytes that it may add to the process, 2e9 for 2 GB: where it needs
-    more it is refused before it begins. Same seed, same result, bit for bit, on one machine and for
-    as many lanes; beside others the last digits may differ. Raises ValueError or TypeError on
-    arguments out of range, `Diverged` once every lane is lost.
+    more it is refused before it begins; micro_batch= new samples that go forward and backward at a
+    time, for the gradients of a batch's pieces add up to its own. Same seed, same result, bit for
+    bit, on one machine and for as many lanes; beside others the last digits may differ. Raises
+    ValueError or TypeError on arguments out of range, `Diverged` once every lane is lost.
     """
     yield from points(checked(method, stream, seeds, grid, **options))
 
@@ -201,12 +204,27 @@ def carried(moment):
     return found
 
 
-def descend(method, params, state, batch, parts):
-    """The loss (lanes,), and its gradient in params; in parts where all lanes take too much."""
-    if len(parts) == 1:
+def descend(method, params, state, batch, plan):
+    """The loss (lanes,), and its gradient in params, of a few lanes or samples at a time.
+
+    Lanes: where all of them take too much; samples: where a micro-batch is asked for. Gradients add
+    up in params: Σ nᵢ/n ∇L(piece i) = ∇L(batch) where L is a mean over samples.
+    """
+    if len(plan.parts) == 1 and not plan.micro_batch:
         return backward(method.loss(params, state, batch))
-    trees = params, state, batch
-    return torch.cat([backward(method.loss(*(some(tree, few) for tree in trees))) for few in parts])
+    found, trees = [], (params, state, batch)
+    for few in plan.parts:
+        own = [some(tree, few) for tree in trees] if len(plan.parts) > 1 else trees
+        found.append(summed(method, *own, plan.micro_batch))
+    return torch.cat(found)
+
+
+def summed(method, params, state, batch, size):
+    """The loss (lanes,) of a batch, and its gradient in params, the sum over its pieces."""
+    cut = pieces(batch, size)
+    losses = [backward(share * method.loss(params, state, piece)) for share, piece in cut]
+    check_whole(method, params, state, batch, losses)
+    return sum(losses)
 
 
 def backward(loss):

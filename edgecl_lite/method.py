@@ -107,6 +107,10 @@ class Finetune(Named):
     net: nn.Module
     weights: Weights | None = field(default=None, kw_only=True)
 
+    # why the gradient of a batch is not that of its pieces, weighed by their samples: "" where it
+    # is, as of every mean over samples, whatever stands beside it that no sample changes
+    indivisible = ""
+
     def __post_init__(self):
         check_net(self.net, given=self.weights is not None)
         settled_on = {"weights": given_weights(self.net, self.weights)}

@@ -13,7 +13,7 @@ import torch
 from ._refuse.arguments import SEEDS, number, seeds_list, several, whole
 from ._refuse.nets import check_fit
 from ._refuse.optimizers import check_device, check_kind, check_optimizer
-from ._refuse.verbs import Checked, moved
+from ._refuse.verbs import Checked, check_pieces, moved
 from .lanes import Lanes, copied, lane, lanes_of, stack
 from .machine.records import digest, plain
 from .machine.step import lanes_at_once
@@ -33,6 +33,8 @@ class Options:
     optimizer: "adam", "sgd" or a callable taking (tensors, lr=…), which moves each lane by itself.
     fresh: a new optimiser for every task. every: steps between two points, once an epoch by
     default. device: default the CPU. room: bytes that the training may add to the process.
+    micro_batch: a batch goes forward and backward in pieces of at most so many new samples, whose
+    gradients add up: the same step (to rounding) with fewer activations at a time.
     """
 
     epochs: int = 10
@@ -44,13 +46,15 @@ class Options:
     every: int | None = None
     device: object = None
     room: float | None = None
+    micro_batch: int | None = None
 
     def __post_init__(self):
         check_kind(self.optimizer, tuple(OPTIMIZERS))
         check_device(self.device)
         own = {"epochs": whole("epochs", self.epochs), "lr": number("lr", self.lr, strictly=True)}
         own["batch_size"] = whole("batch_size", self.batch_size)
-        own |= {k: whole(k, v) for k in ("steps", "every") if (v := getattr(self, k)) is not None}
+        given = {k: getattr(self, k) for k in ("steps", "every", "micro_batch")}
+        own |= {k: whole(k, v) for k, v in given.items() if v is not None}
         if self.room is not None:
             own["room"] = number("room, in bytes,", self.room, strictly=True)
         vars(self).update(own)
@@ -136,6 +140,7 @@ class Plan:
         self.axes = Lanes(self.grid, self.seeds)
         own = type(method).__module__.partition(".")[0] == __package__
         self.verbs = method if own else Checked(method, self.lanes)
+        check_pieces(method, self.micro_batch)
         self.parts, self.notes = lanes_at_once(self), self.told_before()
         if callable(self.options.optimizer):
             check_optimizer(self.options.optimizer, self.start()[0], self.options.lr)
@@ -143,6 +148,11 @@ class Plan:
     @property
     def lanes(self):
         return len(self.axes)
+
+    @property
+    def micro_batch(self):
+        """The most new samples that go forward and backward at a time; None: the whole batch."""
+        return self.options.micro_batch
 
     @property
     def which(self):

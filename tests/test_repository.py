@@ -273,10 +273,11 @@ LAYERS = """
     journal
     train
     meta
+    device/waits
     device/measure
     device/rules
     device/budget
-    device/boards device/energy device/export
+    device/boards device/energy device/export device/int8
     device/advice
     fleet
     lessons/kept lessons/measured

@@ -61,6 +61,31 @@ class WrongReturn(TypeError):
     """A verb of a method returned what it may not. `.run`, set by `train`: what was learned."""
 
 
+def check_pieces(method, size):
+    """ValueError where the gradient of a batch is asked for in pieces, and is not their sum."""
+    if size is not None and method.indivisible:
+        what = f"{type(method).__name__} takes no micro_batch: {method.indivisible}"
+        raise ValueError(f"{what}; take a smaller batch_size. Got micro_batch={size!r}")
+
+
+def check_whole(method, params, state, batch, losses):
+    """WrongReturn where a method of the reader's own is no mean over samples: its pieces show it.
+
+    losses: of the pieces, each weighed by its share. The module's own methods say so themselves.
+    """
+    own = [m for m in (method, getattr(method, "method", None)) if isinstance(m, Checked)]
+    if not own or len(losses) == 1:
+        return
+    whole, sum_ = method.loss(params, state, batch).detach(), sum(losses)
+    apart = (whole - sum_).abs() > 1e-4 * whole.abs() + 1e-6  # False where a lane is lost
+    if apart.any():
+        i = apart.nonzero()[0].item()
+        who, n = type(own[0].method).__name__, len(losses)
+        got = f"of a batch it is {whole[i]:.6g}, of its {n} pieces together {sum_[i]:.6g}"
+        way = 'return a mean over samples, or say why not: indivisible = "…", and no micro_batch'
+        raise WrongReturn(f"{who}.loss cannot be taken in pieces: {got}. Let it {way}")
+
+
 class Checked:
     """A method of the reader's own, each verb of which is looked at as it returns."""
 

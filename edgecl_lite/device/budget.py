@@ -2,6 +2,7 @@
 
     RAM = P w + 4 Pₜ + optimiser + A(b) + what the method holds    P weights of w bytes, Pₜ trained
     A(b): activations that wait for the backward pass, each distinct tensor once
+    in micro-batches of m: A(m), while b/m backward passes add up to one gradient; FLOPs stay
 
 A(b) and the FLOPs are measured (`measure.py`); the rest is counted, one rule a method (`rules.py`),
 and held by tests against the tensors that `method.keeps` hands over. Lesson: edge_budget.
@@ -13,8 +14,9 @@ from functools import cached_property
 
 import torch
 
-from .._refuse.arguments import choice, whole
+from .._refuse.arguments import choice, or_none, whole
 from .._refuse.nets import check_fit
+from .._refuse.verbs import check_pieces
 from ..machine.settled import settled
 from ..method import Finetune
 from ..methods.parts import Halves, cut_at, latent_width
@@ -24,6 +26,7 @@ from ..plan import axes
 from ..streams import Stream
 from .measure import measure
 from .rules import FLASH, RAM, RULES
+from .waits import ENGINES
 
 # bytes a weight, bytes a tensor; FLOPs a weight
 OPTIMIZER = {"sgd": (0, 0, 2), "momentum": (4, 0, 4), "adam": (8, 4, 12)}
@@ -47,6 +50,14 @@ class Budget:
     bits: int
     hyper: dict
     parts: tuple
+    micro_batch: int | None = None
+    engine: str = "eager"
+    recompute: bool = False
+
+    @property
+    def piece(self):
+        """New samples that go forward and backward at a time."""
+        return min(self.micro_batch or self.batch_size, self.batch_size)
 
     @cached_property
     def need(self):
@@ -58,11 +69,12 @@ class Budget:
         """[(what, bytes, "RAM" or "flash")], training."""
         need, (weights, tensors) = self.need, self.need.trained
         each, apart, _ = OPTIMIZER[self.optimizer]
+        when = "at a time" if self.piece < self.batch_size else "a step"
         ram = {
             "weights that learn": self.weight_bytes * weights,
             "gradients": 4 * weights,
             f"optimiser ({self.optimizer})": each * weights + apart * tensors,
-            f"activations ({self.batch_size} new a step)": need.activations,
+            f"activations ({self.piece} new {when})": need.activations,
             **need.works,
         }
         lines = [(what, n, RAM) for what, n in ram.items()]
@@ -113,10 +125,11 @@ class Budget:
 
     @property
     def work(self):
-        """{"step", "step of the first task", "new sample", "end of a task"}: FLOPs, no zeros."""
+        """FLOPs for each {"step", "step of the first task", "new sample", …} that takes some."""
         first = self.first_step if self.need.first else 0
         work = {"step": sum(self.step.values()), "step of the first task": first}
         work |= {"new sample": self.need.sample, "end of a task": self.need.task}
+        work |= {"first answer after new samples": self.need.answer}
         return {what: flops for what, flops in work.items() if flops}
 
     def table(self):
@@ -127,7 +140,15 @@ class Budget:
 
     def change(self, **changes):
         """The `Budget` for other arguments of `budget`; the network is not measured again."""
-        own = ("batch_size", "optimizer", "weight_bytes", "bits")
+        own = (
+            "batch_size",
+            "micro_batch",
+            "optimizer",
+            "weight_bytes",
+            "bits",
+            "engine",
+            "recompute",
+        )
         known = {k: changes.pop(k) for k in own if k in changes}
         grid = axes(self.method, {k: [v] for k, v in changes.items()})
         hyper = {k: v for k, (v,) in grid.items()}
@@ -135,27 +156,32 @@ class Budget:
 
     def _checked(self):
         whole("batch_size", self.batch_size)
+        or_none(whole)("micro_batch", self.micro_batch)
+        check_pieces(self.method, self.micro_batch)
         choice("optimizer", self.optimizer, tuple(OPTIMIZER))
         choice("weight_bytes", self.weight_bytes, (4, 2, 1))
         choice("bits", self.bits, range(2, 9))
+        choice("engine", self.engine, ENGINES)
+        choice("recompute", self.recompute, (False, True))
+        self.net.activations(1)  # refuses layers that this engine is not known for
         return self
 
     # what the rules ask for
 
-    @property
+    @cached_property
     def net(self):
-        """The whole network, a `Part`."""
-        return self.parts[0]
+        """The whole network, a `Part`, as this engine trains it."""
+        return self.parts[0].under(self.engine, self.recompute)
 
     @property
     def front(self):
         """What stands still of it."""
         return self.parts[1]
 
-    @property
+    @cached_property
     def head(self):
         """What learns behind a front."""
-        return self.parts[2]
+        return self.parts[2].under(self.engine, self.recompute)
 
     @property
     def outputs(self):
@@ -221,16 +247,34 @@ class Budget:
 
 
 @settled
-def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits=None, **hyper):
+def budget(
+    method,
+    stream,
+    batch_size=32,
+    optimizer="adam",
+    weight_bytes=4,
+    bits=None,
+    micro_batch=None,
+    engine="eager",
+    recompute=False,
+    **hyper,
+):
     """What a method needs to learn a stream: a `Budget`.
 
     optimizer: "sgd", "momentum", "adam", or a callable that keeps as much as one of them;
     weight_bytes: 4, 2 or 1 (int8) for the network and the copies of it that a method keeps;
-    gradients, scores and Fishers stay floats; bits: 2 to 8 for a kept value; hyper: values for the
-    method's hyper-parameters, such as capacity. All of a step stands in RAM at once, as in PyTorch;
-    an engine made for a board may do with less. The samples of the task at hand are counted apart,
+    gradients, scores and Fishers stay floats (`Int8SGD` trains so; the scale of a tensor, one byte,
+    is left out); bits: 2 to 8 for a kept value; micro_batch: the most
+    new samples that go forward and backward at a time, as for `train`: only their activations
+    wait, the gradients add up in place, and the FLOPs of a step are the same; hyper: values for the
+    method's hyper-parameters, such as capacity. engine: "eager" keeps for the backward pass all
+    that PyTorch does; "lean" what is needed: no input of a layer whose weights stand still (see
+    `only`), a bit for a ReLU, a byte for a pooling, beside buffers for one sample. recompute: some
+    layers pass forward a second time, in the backward pass, rather than keep what they put out:
+    fewer activations, more FLOPs. The samples of the task at hand are counted apart,
     in `waiting`. Raises TypeError for a method without a rule, an unknown hyper-parameter or a
-    layer that counts as 0, ValueError for other values, and where the method cannot cut its net.
+    layer that counts as 0; ValueError for other values, where the method cannot cut its net, and
+    for a micro_batch of a method whose loss is no mean over samples, as A-GEM's.
     """
     if type(method) not in RULES:
         known = ", ".join(kind.__name__ for kind in RULES)
@@ -247,8 +291,8 @@ def budget(method, stream, batch_size=32, optimizer="adam", weight_bytes=4, bits
         head = measure(halves[1], (front.outputs,))
     bits = (method.bits if isinstance(method, Rehearsal) else 8) if bits is None else bits
     parts, name = (net, front, head), _kind(optimizer)
-    made = Budget(method, stream, batch_size, name, weight_bytes, bits, method.hyper, parts)
-    return made.change(**hyper)
+    own = name, weight_bytes, bits, method.hyper, parts, micro_batch, engine, recompute
+    return Budget(method, stream, batch_size, *own).change(**hyper)
 
 
 def _halves(method, stream):

@@ -39,10 +39,11 @@ class Need:
 
     trained: (weights, tensors) that get a gradient; stored: weights that flash must hold, of w
     bytes each; activations: bytes; forward, backward, extra: FLOPs of a step; task, sample: FLOPs
-    once a task, and once for every new sample; moved: how many weights a step moves, if not all
-    that are trained; first: FLOPs of a step of the first task, where that trains a front which then
-    stands still. keeps: {what: bytes} from task to task, in flash unless every sample changes it;
-    works: {what: bytes} of RAM while training.
+    once a task, and once for every new sample; answer: FLOPs of the first answer after new samples,
+    beyond the network's own; moved: how many weights a step moves, if not all that are trained;
+    first: FLOPs of a step of the first task, where that trains a front which then stands still.
+    keeps: {what: bytes} from task to task, in flash unless every sample changes it; works: {what:
+    bytes} of RAM while training.
     """
 
     trained: tuple
@@ -53,6 +54,7 @@ class Need:
     extra: int = 0
     task: int = 0
     sample: int = 0
+    answer: int = 0
     moved: int | None = None
     first: int = 0
     keeps: dict = field(default_factory=dict)
@@ -62,7 +64,7 @@ class Need:
 
 def _finetune(c, passes=1):
     net, n = c.net, passes * c.batch_size
-    kept = passes * net.activations(c.batch_size)
+    kept = passes * net.activations(c.piece)
     return Need(net.learns, net.weights, kept, n * net.forward, n * net.backward)
 
 
@@ -102,7 +104,7 @@ def _derpp(c):
 def _agem(c):  # one gradient after the other: only one set of activations at a time
     P = c.net.learns[0]
     works = {"gradient of the kept": 4 * P}
-    kept = c.net.activations(c.batch_size)
+    kept = c.net.activations(c.piece)
     return replace(_replay(c), activations=kept, works=works, extra=6 * P)
 
 
@@ -126,7 +128,7 @@ def _front(c, trained, activations, **more):
         first = c.batch_size * (c.net.forward + c.net.backward)
         more |= {"moved": trained[0], "first": first}
         trained = c.net.learns
-        activations = max(activations, c.net.activations(c.batch_size))
+        activations = max(activations, c.net.activations(c.piece))
     return Need(trained, c.net.weights, activations, **more)
 
 
@@ -135,7 +137,7 @@ def _latent(c):
     return _front(
         c,
         head.learns,
-        2 * head.activations(c.batch_size),
+        2 * head.activations(c.piece),
         forward=c.batch_size * c.front.forward + twice * head.forward,
         backward=twice * head.backward,
         keeps={**c.memory(c.front.outputs), "scale": 8 * c.front.outputs},
@@ -152,11 +154,12 @@ def _mean(c):
 def _lda(c):
     need, d = _mean(c), c.front.outputs
     works = dict(need.works)
-    # a front that had to learn leaves the room for Λ; solving for Λ is not counted
-    if c.method.frozen:
+    if c.method.frozen:  # a front that had to learn leaves the room for Λ
         works["Λ, to answer"] = 4 * d * d
     keeps = {**need.keeps, "scatter Σ": 4 * d * d}
-    return replace(need, keeps=keeps, works=works, sample=need.sample + 2 * d * d)
+    answer = d**3 + 2 * c.seen * d * d  # Λ by the root of a symmetric matrix, and μᵀΛ
+    counted = {"sample": need.sample + 2 * d * d, "answer": answer}
+    return replace(need, keeps=keeps, works=works, **counted)
 
 
 def _separate(c):

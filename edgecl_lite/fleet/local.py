@@ -114,6 +114,10 @@ class Round:
     def batch_size(self):
         return self.base.options.batch_size
 
+    @property
+    def micro_batch(self):
+        return self.base.micro_batch
+
     @cached_property
     def work(self):
         """How many steps each lane makes, (lanes,)."""

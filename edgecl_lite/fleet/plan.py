@@ -23,13 +23,13 @@ class FleetOptions:
     """How a fleet trains. TypeError or ValueError where one is out of range.
 
     rounds: in each phase; fraction in (0, 1]: the share of clients that the server calls in a
-    round; local_epochs, batch_size, lr, optimizer: of a client's work, which begins with a new
-    optimiser. server: a name of `RULES`, or a rule with its arguments such as FedAdam(lr=0.1). mu:
-    the pull towards the server's model (FedProx). dropped: probability that a report never
-    comes; stragglers: that a client gets only some of its steps done, a share drawn evenly. clip:
-    each report moves no further than this norm, and all count alike; noise: normal noise of
-    deviation noise · clip is added to their sum, over all that were called, before the server's
-    rule (`epsilon` says what that is worth). every: rounds between two points.
+    round; local_epochs, batch_size, micro_batch, lr, optimizer: of a client's work, as for `learn`,
+    which begins with a new optimiser. server: a name of `RULES`, or a rule with its arguments such
+    as FedAdam(lr=0.1). mu: the pull towards the server's model (FedProx). dropped: probability that
+    a report never comes; stragglers: that a client gets only some of its steps done, a share drawn
+    evenly. clip: each report moves no further than this norm, and all count alike; noise: normal
+    noise of deviation noise · clip is added to their sum, over all that were called, before the
+    server's rule (`epsilon` says what that is worth). every: rounds between two points.
     """
 
     rounds: int = 20
@@ -46,6 +46,7 @@ class FleetOptions:
     noise: float = 0.0
     every: int = 1
     device: object = None
+    micro_batch: int | None = None
 
     def __post_init__(self):
         own = {k: whole(k, getattr(self, k)) for k in ("rounds", "local_epochs", "every")}
@@ -89,7 +90,8 @@ class FleetPlan:
             want = "Clients such as smartwatch_clients() or clients(digits(), 20), or their tasks"
             raise TypeError(f"clients must be {want}, got {type(clients).__name__}")
         self.stream = clients.whole if isinstance(clients, Clients) else clients
-        told = {k: getattr(self.options, k) for k in ("batch_size", "lr", "optimizer", "device")}
+        names = "batch_size", "micro_batch", "lr", "optimizer", "device"
+        told = {k: getattr(self.options, k) for k in names}
         self.base = Plan(method, self.stream, seeds, **told)
         check_method(method)
         self.method, self.verbs = method, self.base.verbs

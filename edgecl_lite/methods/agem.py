@@ -20,6 +20,8 @@ class AGEM(Rehearsal):
     policy: str = policy_field()
     bits: int = bits_field()
 
+    indivisible = "g and r are the gradients of all that is new and of all that is rehearsed"
+
     def loss(self, params, state, batch):
         new = self.risk(params, state, batch)
         if "old" not in batch:

@@ -1,8 +1,8 @@
 """Memory bars: what a method needs of a board's RAM and flash, in per cent of what there is.
 
-The line stands where the board's memory ends; what lies beyond it keeps its colours, is crossed
-out and said in words. Every part has a colour and a hatch. The numbers are those of `budget` and of
-`fits`.
+The line stands where the board's memory ends (of RAM, that inside the chip); what lies beyond it
+keeps its colours, is crossed out where there is no room for it, and said in words. Every part has a
+colour and a hatch. The numbers are those of `budget` and of `fits`.
 Lesson: edge_budget.
 """
 
@@ -64,7 +64,7 @@ class MemoryBars:
             label, most = labels[row], artists[1].axes.get_xlim()[1]
             verdict = verdicts[label]
             sizes, has = parts(verdict, where)
-            cut = _fill(artists, sizes, has, most)
+            cut = _fill(artists, sizes, has, most, where in verdict.short)
             words = label + _need(verdict, where, sum(sizes.values()), has)
             words += f", cut off at {most:.0f} %" * cut
             shown = drawable(verdicts)[row]  # a label that no font can write is its number
@@ -85,11 +85,11 @@ def _row(ax, row):
     return bars, ax.text(0.6, row - 0.32, "", fontsize=10.5)
 
 
-def _fill(artists, sizes, has, most):
+def _fill(artists, sizes, has, most, short):
     """Give the parts of a bar their widths, in per cent of what the board has: is it cut off?"""
     whole = 100 * np.cumsum([0, *sizes.values()]) / max(1, has)
     ends = np.minimum(whole, most)
-    lefts, rights = [*ends[:5], 100], [*ends[1:6], max(100, ends[-1])]
+    lefts, rights = [*ends[:5], 100], [*ends[1:6], max(100, ends[-1]) if short else 100]
     for bar, left, right in zip(artists[0], lefts, rights):
         bar.set(x=left, width=right - left, visible=right > left)
     return bool(whole[-1] > most)
@@ -100,6 +100,10 @@ def _need(verdict, where, needs, has):
     words = f"{size(needs)} of {size(has)} {where}"
     if where in verdict.short:
         words += f", {size(verdict.short[where])} {OVER}"
+    elif where == RAM and verdict.place == "outside":
+        words += f", {size(needs - has)} of it outside the chip"
+    elif where == RAM and verdict.place == "banks":
+        words += " in banks"
     return words + ", too little to see" * (0 < 100 * needs < LEAST * has)
 
 

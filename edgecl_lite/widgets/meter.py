@@ -1,4 +1,4 @@
-"""`meter`: a memory bar that fills while you choose a board, a method, a batch and a precision.
+"""`meter`: a memory bar that fills while you choose a board, a method, a batch and an engine.
 
 The networks are measured once, when the panel is made; a change only counts anew. What the bars and
 the words say comes from `budget`, `fits` and `estimate` alone. Lesson: edge_budget.
@@ -14,6 +14,9 @@ from ..device.boards import boards
 from ..device.budget import OPTIMIZER, budget
 from ..device.energy import estimate
 from .painter import Painter, Panel, say, value_slider
+
+ENGINES = {"PyTorch": "eager", "lean": "lean"}
+SLIDERS = "batch_size", "micro_batch", "capacity"
 
 
 class Meter(Panel):
@@ -42,7 +45,8 @@ class Meter(Panel):
             each.layout.min_height = "4.5em"
         method, board, *others = self.controls.values()
         below = self.readout, self.painter.image, self.sentence, self.work
-        super().__init__("edgecl-meter", method, board, others[:3], others[3:], *below)
+        rows = method, board, others[:3], others[3:5], others[5:7], others[7:]
+        super().__init__("edgecl-meter", *rows, *below)
         self._changed()
 
     def _controls(self, board):
@@ -56,13 +60,19 @@ class Meter(Panel):
             "optimizer": ToggleButtons(options=list(OPTIMIZER), description="optimiser"),
             "weight_bytes": ToggleButtons(options={"fp32": 4, "int8": 1}, description="weights"),
             "bits": ToggleButtons(options=[8, 7, 6, 4], description="kept bits"),
+            "engine": ToggleButtons(options=ENGINES, description="engine"),
+            "recompute": ToggleButtons(options={"no": False, "yes": True}, description="recompute"),
             "batch_size": value_slider("batch_size", [2**k for k in range(8)]),
+            "micro_batch": value_slider("micro_batch", [2**k for k in range(8)]),
             "capacity": value_slider("capacity", some),
         }
+        *parts, (_, most) = controls["micro_batch"].options
+        controls["micro_batch"].options = [*parts, ("whole", most)]  # no batch here is larger
         controls["optimizer"].value = "adam"
-        controls["batch_size"].value, controls["capacity"].value = 32, capacity
+        for name, value in (("batch_size", 32), ("micro_batch", most), ("capacity", capacity)):
+            controls[name].value = value
         for name, control in controls.items():
-            control.layout.width = "370px" if name in ("batch_size", "capacity") else "auto"
+            control.layout.width = "370px" if name in SLIDERS else "auto"
             control.style.button_width = "auto"
             control.add_class(f"edgecl-{name}").observe(self._changed, "value")
         return controls
@@ -75,11 +85,14 @@ class Meter(Panel):
             say(failed, self.readout, "edgecl-readout", "alert")
             raise
 
-    def _show(self, method, board, bits, capacity, **chosen):
+    def _show(self, method, board, bits, capacity, micro_batch, engine, **chosen):
         base, board, told = self.budgets[method], self.boards[board], []
         kept = dict(bits=bits, capacity=capacity) if "capacity" in base.hyper else {}
-        for name in ("bits", "capacity"):  # what the method lacks leaves its place empty
-            self.controls[name].layout.visibility = "visible" if kept else "hidden"
+        kept |= {} if base.method.indivisible else {"micro_batch": micro_batch}
+        kept |= {"engine": engine} if len(base.parts[0].engines) > 1 else {}
+        for name in ("bits", "capacity", "micro_batch", "engine"):
+            # what the method lacks leaves its place empty
+            self.controls[name].layout.visibility = "visible" if name in kept else "hidden"
         b = base.change(**chosen, **kept)
         for what, flops in b.work.items():
             e = estimate(flops, board, **self.constants)

@@ -37,6 +37,7 @@ from edgecl_lite import (
     fits,
     flash_years,
     mlp,
+    pages,
     split,
     train,
 )
@@ -66,16 +67,18 @@ def rows():
 
 
 def test_every_row_of_the_table_is_well_formed():
-    names, figures = [field.name for field in fields(Board)], ("ram", "reserved", "flash", "cores")
+    names, figures = [field.name for field in fields(Board)], "ram reserved flash cores external block page"
     assert len(rows()) == len(boards()) >= 8 and len({row["title"] for row in rows()}) == len(rows())
     for row in rows():
         assert list(row) == names and all(isinstance(value, str) for value in row.values()), row
         assert re.fullmatch(r"[a-z0-9-]+", row["name"]) and row["title"].strip()
-        assert all(re.fullmatch(r"\d+", row[k]) for k in figures)
+        assert all(re.fullmatch(r"\d+", row[k]) for k in figures.split())
         board = boards()[row["name"]]
         assert 0 < board.usable <= board.ram < board.flash * 10 and 0 <= board.reserved < board.ram
         assert 1e7 <= board.hertz <= 5e9 and 1 <= board.cores <= 16 and 1 <= board.flop_per_cycle <= 64
-        assert 0.001 <= board.watts <= 30
+        assert 0.001 <= board.watts <= 30 and 0.001 <= board.flash_watts <= 30
+        assert 0 < board.piece <= board.usable <= board.reach and board.block <= board.ram
+        assert 512 <= board.page <= board.flash and 0 <= board.erase_ms < 1e4 and 0 < board.write_us < 100
         assert set(row["verified"].split()) <= {*names} - {"name", "title", "verified", "source", "reserved"}
         assert len(row["source"]) > 15  # where it was read, or why nowhere
         assert row["verified"] or re.search("no |not |memory", row["source"])
@@ -84,10 +87,25 @@ def test_every_row_of_the_table_is_well_formed():
 @pytest.mark.parametrize(
     "name, facts",
     [
-        ("nano-33-ble", dict(ram=256 * 2**10, flash=2**20, hertz=64e6)),
-        ("esp32-s3", dict(ram=512 * 2**10, flash=32 * 2**20, hertz=240e6)),
-        ("stm32f746", dict(hertz=216e6)),
-        ("stm32h743", dict(ram=2**20, flash=2 * 2**20, hertz=480e6)),
+        (
+            "nano-33-ble",
+            dict(ram=256 * 2**10, flash=2**20, hertz=64e6, external=0, block=256 * 2**10)
+            | dict(page=4096, erase_ms=89.7, flash_watts=0.012),
+        ),
+        (
+            "esp32-s3",
+            dict(ram=512 * 2**10, flash=32 * 2**20, hertz=240e6, external=8 * 2**20, block=416 * 2**10),
+        ),
+        (
+            "stm32f746",
+            dict(ram=320 * 2**10, flash=2**20, hertz=216e6, external=8 * 2**20, block=320 * 2**10)
+            | dict(page=256 * 2**10),
+        ),
+        (
+            "stm32h743",
+            dict(ram=992 * 2**10, flash=2 * 2**20, hertz=480e6, external=0, block=512 * 2**10)
+            | dict(page=128 * 2**10, erase_ms=1100),
+        ),
         ("coral-micro", dict(ram=64 * 2**20, flash=128 * 2**20, hertz=800e6)),
         ("pi-zero-2w", dict(watts=1.8)),
         ("pi-4b", dict(watts=6.1)),
@@ -112,7 +130,12 @@ def test_what_a_board_says_of_itself():
 @pytest.mark.parametrize("name", ["nano", "", None, 5, "Nano-33-BLE"])
 def test_an_unknown_board_lists_the_known(name):
     b = budget(Finetune(mlp(STREAM)), STREAM)
-    ask = [lambda: fits(b, name), lambda: estimate(1, name), lambda: flash_years(1, name)]
+    ask = [
+        lambda: fits(b, name),
+        lambda: estimate(1, name),
+        lambda: flash_years(1, name),
+        lambda: pages(1, name),
+    ]
     if name is not None:
         ask.append(lambda: fits(budget(Finetune(mlp(STREAM)), STREAM), name).or_refuse())
     for question in ask:
@@ -161,13 +184,63 @@ def test_a_verdict_says_what_is_needed_what_there_is_and_the_largest_part():
     assert tiny.changes == () and str(tiny).endswith("What would help: only a larger board.")
 
 
+# ---- where it fits
+
+
+def banks(b, usable, block=0, external=0):
+    """The verdict on a board of so many bytes in all, in its largest piece, and outside the chip."""
+    return fits(b, replace(OWN, ram=usable + 90, reserved=90, block=block, external=external))
+
+
+def test_the_mildest_place_that_holds_it_to_the_byte():
+    b = budget(Replay(mlp(STREAM), 500), STREAM)
+    n = b.ram
+    assert banks(b, n).place == banks(b, n, n).place == banks(b, 2 * n, n, 10 * n).place == "one piece"
+    assert banks(b, n, n - 1).place == banks(b, 2 * n, n - 1, 10 * n).place == "banks"
+    assert banks(b, n - 1, 0, 1).place == banks(b, n - 1, n // 2, 10 * n).place == "outside"
+    no = banks(b, n - 7, n // 2, 6)
+    assert no.place == "" and no.short == {"RAM": 1} and not no
+    assert all((banks(b, n - 1, 0, 1), banks(b, n, n - 1)))
+    # what system and radio take does not shrink a piece that can stand beside them
+    beside = replace(OWN, ram=3 * n, block=n, reserved=n)
+    assert beside.piece == n and replace(beside, reserved=5 * n // 2).piece == n - n // 2
+
+
+def test_a_verdict_says_where_in_plain_words():
+    b = budget(Replay(mlp(STREAM), 500), STREAM)
+    one, cut, out = (str(v) for v in (banks(b, b.ram), banks(b, b.ram, 70_000), banks(b, 70_000, 0, 10**7)))
+    assert one.startswith("Replay fits A board of my own: ") and "bank" not in one and "outside" not in one
+    assert "only cut by hand over banks of RAM, the largest of 68.4 KB: " in cut
+    assert "only with RAM outside the chip, which is slower (inside are 68.4 KB): " in out
+    assert f"{b.ram / 1024:.0f} KB of 9.6 MB RAM" in out
+
+
+def test_the_boards_of_the_table_differ_in_where():
+    b = budget(Replay(cnn(STREAM)), STREAM)
+    known = {name: fits(b, name).place for name in boards()}
+    assert known["nano-33-ble"] == "" and known["stm32h743"] == "banks"
+    assert known["esp32-s3"] == known["stm32f746"] == "outside" and known["phone"] == "one piece"
+
+
+def test_pages_are_whole():
+    assert [pages(n, "nano-33-ble") for n in (0, 1, 4096, 4097, 30_040)] == [0, 1, 1, 2, 8]
+    assert pages(30_040, "stm32f746") == 1 and pages(2.5, replace(OWN, page=1)) == 3
+    with pytest.raises(ValueError, match="n must be a finite number >= 0, got -1"):
+        pages(-1, OWN)
+
+
 # ---- what would help
 
 NUMBER = {
+    "micro_batch": r"micro-batches of (\d+) instead of (\d+) \(the same gradient, added up\)",
     "batch_size": r"a batch of (\d+) instead of (\d+)",
     "bits": r"(\d) bits a value instead of (\d)",
     "capacity": r"a capacity of (\d+) instead of (\d+)",
     "weight_bytes": r"weights of (\d) byte instead of (\d) \(by an engine that trains so\)",
+}
+PLAIN = {
+    "computing activations again in the backward pass instead of keeping them": dict(recompute=True),
+    "an engine that keeps only what the backward pass needs": dict(engine="lean"),
 }
 HEAD, NETWORK = (
     r"a front that comes trained and stands still, (\w+) behind it \(.* of RAM\)",
@@ -192,8 +265,13 @@ def taken(b, advice, nets=None):
         if part == f"plain SGD instead of {b.optimizer}" and b.optimizer != "sgd":
             changes["optimizer"] = "sgd"
             continue
+        if part in PLAIN:
+            assert all(getattr(b, k) != v for k, v in PLAIN[part].items())
+            changes |= PLAIN[part]
+            continue
         (name, found), *more = [(k, m) for k, r in NUMBER.items() if (m := re.fullmatch(r, part))]
-        old = b.hyper[name] if name == "capacity" else getattr(b, name)
+        now = {**vars(b), **b.hyper, "micro_batch": b.piece}
+        old = now[name]
         assert not more and name not in changes and int(found[2]) == old > int(found[1]), part
         changes[name] = int(found[1])
     return b.change(**changes)
@@ -284,19 +362,36 @@ def test_no_larger_network_is_ever_advised():
 
 def test_the_advice_is_the_mildest():
     """One more sample in the batch, or in the memory, and it would no longer fit."""
-    for method in (Finetune(mlp(STREAM)), Replay(mlp(STREAM), 500), LatentReplay(mlp(STREAM), 500)):
+    net = mlp(STREAM)
+    for method in (Finetune(net), Replay(net, 500), LatentReplay(net, 500), AGEM(net, 500)):
         b, seen = budget(method, STREAM), set()
         for ram, flash in itertools.product((2, 0.98, 0.75, 0.5), (2, 0.95, 0.7)):
             board = replace(OWN, ram=int(b.ram * ram), reserved=0, flash=int(b.flash * flash))
             for advice in fits(b, board).changes:
                 if " and " in advice or "network" in advice:
                     continue
-                for name in ("batch_size", "capacity"):
+                for name in ("micro_batch", "batch_size", "capacity"):
                     if found := re.fullmatch(NUMBER[name], advice):
                         seen.add(name)
                         more = b.change(**{name: int(found[1]) + 1})
                         assert not fits(more, board) or int(found[1]) + 1 == int(found[2]), advice
-        assert seen >= {"batch_size"} and ("capacity" in seen or type(method) is not Replay)
+        assert ("batch_size" if type(method) is AGEM else "micro_batch") in seen
+        assert "capacity" in seen or type(method) is not Replay
+
+
+def test_micro_batches_come_before_all_that_changes_what_is_learned():
+    """And a smaller batch, which does, is only offered to a method that cannot be cut."""
+    net = cnn(STREAM)
+    for method in (Replay(net), AGEM(net)):
+        first, *others = fits(budget(method, STREAM), "nano-33-ble").changes
+        way = "batch_size" if type(method) is AGEM else "micro_batch"
+        assert re.fullmatch(NUMBER[way], first)
+        assert not any("a batch of" in advice for advice in others)
+    already = budget(Replay(net), STREAM, micro_batch=8)
+    assert fits(already, "nano-33-ble").changes[0].startswith("micro-batches of 4 instead of 8 ")
+    tiny = replace(OWN, ram=budget(Replay(net), STREAM, micro_batch=1).ram - 1, reserved=0)
+    for advice in fits(already.change(micro_batch=1), tiny).changes:
+        assert "micro" not in advice and fits(taken(already.change(micro_batch=1), advice), tiny)
 
 
 def test_two_changes_at_once_where_one_is_not_enough():
@@ -416,31 +511,43 @@ def test_batch_size_and_hyper_parameters_reach_the_board():
 
 
 def test_an_estimate_has_a_closed_form():
-    e = estimate(3e9, OWN, sent=1000, written=5000)
+    board = replace(OWN, erase_ms=20, write_us=40, flash_watts=0.25)
+    e = estimate(3e9, board, sent=1000, written=5000, erased=2)
     seconds = 3e9 / (0.2 * 8e8)
-    assert e.seconds == pytest.approx(seconds) and e.computing_mj == pytest.approx(1000 * 0.5 * seconds)
+    halted = 2 * 20e-3 + 1250 * 40e-6  # 5,000 bytes are 1,250 words
+    assert e.seconds == pytest.approx(seconds + halted) and e.halted == pytest.approx(halted)
+    assert e.computing_mj == pytest.approx(1000 * 0.5 * seconds), "nothing is computed while it halts"
     assert e.radio_mj == pytest.approx(1000 * 8 * 100e-9 * 1000)  # bits · joules a bit, in millijoules
-    assert e.flash_mj == pytest.approx(5000 * 100e-9 * 1000)
+    assert e.flash_mj == pytest.approx(1000 * 0.25 * halted)
     assert e.energy_mj == pytest.approx(e.computing_mj + e.radio_mj + e.flash_mj)
-    other = estimate(3e9, OWN, 1000, 5000, efficiency=0.4, radio_nj_per_bit=50, flash_nj_per_byte=10)
-    assert other.seconds == pytest.approx(seconds / 2) and other.computing_mj == pytest.approx(
-        e.computing_mj / 2
-    )
-    assert (other.radio_mj, other.flash_mj) == pytest.approx((e.radio_mj / 2, e.flash_mj / 10))
+    other = estimate(3e9, OWN, 1000, efficiency=0.4, radio_nj_per_bit=50)
+    assert other.seconds == pytest.approx(seconds / 2) and other.halted == 0
+    assert other.computing_mj == pytest.approx(e.computing_mj / 2)
+    assert other.radio_mj == pytest.approx(e.radio_mj / 2)
     assert estimate(0, "nano-33-ble").energy_mj == 0
     nano = estimate(64e6, "nano-33-ble", efficiency=1)
     assert (nano.seconds, nano.energy_mj) == pytest.approx((1, 10))  # a second at 10 mW
 
 
+def test_a_network_of_eight_pages_stops_the_nano_for_a_second():
+    """8 pages of at most 89.7 ms, 7,510 words of 41 µs, 4 mA at 3 V."""
+    e = estimate(0, "nano-33-ble", written=30_040, erased=pages(30_040, "nano-33-ble"))
+    assert e.seconds == e.halted == pytest.approx(8 * 0.0897 + 7510 * 41e-6)
+    assert e.energy_mj == e.flash_mj == pytest.approx(1000 * 0.004 * 3 * e.halted)
+    assert 1.0 < e.seconds < 1.1 and 12 < e.energy_mj < 12.5
+
+
 def test_flash_years_has_a_closed_form():
-    assert flash_years(1e6, OWN) == pytest.approx(10_000 / 365)
-    assert flash_years(2000, OWN, cycles=500) == pytest.approx(1e6 * 500 / 2000 / 365)
+    board = replace(OWN, flash=2**20)
+    assert flash_years(2**20, board) == pytest.approx(10_000 / 365)
+    assert flash_years(1, board, cycles=500) == pytest.approx(256 * 500 / 365)
+    assert flash_years(4097, board, a_day=10) == pytest.approx(256 * 10_000 / 20 / 365)
+    assert flash_years(30_040, "nano-33-ble", a_day=0.5) == pytest.approx(256 * 10_000 / 4 / 365)
+    assert flash_years(1, replace(board, flash=2**20 + 4095)) == flash_years(1, board)  # whole pages
     assert flash_years(2**20, "nano-33-ble", cycles=365) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    "name", ["flops", "sent", "written", "efficiency", "radio_nj_per_bit", "flash_nj_per_byte"]
-)
+@pytest.mark.parametrize("name", ["flops", "sent", "written", "erased", "efficiency", "radio_nj_per_bit"])
 @pytest.mark.parametrize("value", [-1, -1e-9, float("nan"), float("inf"), "much", None])
 def test_negative_amounts_are_refused(name, value):
     error = ValueError if isinstance(value, int | float) else TypeError
@@ -450,11 +557,12 @@ def test_negative_amounts_are_refused(name, value):
 
 def test_amounts_that_make_no_sense_are_refused():
     for value in (-3, float("nan"), float("inf")):
-        for options in (dict(bytes_a_day=value), dict(bytes_a_day=1, cycles=value)):
+        for options in (dict(session=value), dict(session=1, a_day=value), dict(session=1, cycles=value)):
             with pytest.raises(ValueError, match="must be a finite number"):
                 flash_years(on=OWN, **options)
-    with pytest.raises(ValueError, match="bytes_a_day must be a finite number > 0, got 0"):
-        flash_years(0, OWN)
+    for options in (dict(session=0), dict(session=1, a_day=0)):
+        with pytest.raises(ValueError, match="(session|a_day) must be a finite number > 0, got 0"):
+            flash_years(on=OWN, **options)
     with pytest.raises(ValueError, match="efficiency must be a finite number > 0 and <= 1, got"):
         estimate(1, OWN, efficiency=0)
     with pytest.raises(ValueError, match="efficiency must be a finite number > 0 and <= 1, got"):
@@ -476,6 +584,11 @@ def test_fits_wants_a_budget_and_a_board():
         fits(budget(Replay(mlp(STREAM)), STREAM), ["nano"])
     with pytest.raises(ValueError, match="reserved must leave some of the 100 bytes, got 101"):
         replace(OWN, ram=100, reserved=101)
+    with pytest.raises(ValueError, match="block must be a piece of the 1,000,000 bytes, got 1,000,001"):
+        replace(OWN, block=1_000_001)
+    for name in ("external", "block", "page", "erase_ms", "write_us", "flash_watts"):
+        with pytest.raises(ValueError, match=f"{name} must be a finite number >"):
+            replace(OWN, **{name: -1})
 
 
 def test_train_says_how_to_ask_a_board():

@@ -6,6 +6,7 @@ The formulas of the course's notes on edge devices (sections 5.1 to 5.4) stand h
 import inspect
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -37,6 +38,7 @@ from edgecl_lite import (
     cnn,
     digits,
     fisher,
+    fits,
     har_net,
     learn,
     measure,
@@ -224,6 +226,50 @@ def test_measuring_leaves_net_and_random_numbers_alone():
     assert torch.equal(drawn, torch.get_rng_state())
     assert all(torch.equal(before[k], p) and p.grad is None for k, p in net.named_parameters())
     assert not any(part._forward_hooks for part in net.modules())
+
+
+# ---- micro-batches
+
+
+@pytest.mark.parametrize("piece", [1, 4, 5, 31, 32, 100, None])
+def test_of_a_micro_batch_only_the_piece_waits(piece):
+    """The last piece may be smaller, never larger; a piece beyond the batch is the batch."""
+    net, most = NETS["course"], min(piece or 32, 32)
+    b = budget(Finetune(net), STREAM, micro_batch=piece)
+    assert b.piece == most and b.need.activations == saved(net, most)
+    assert budget(Replay(net), STREAM, micro_batch=piece).need.activations == 2 * saved(net, most)
+    head = saved(net[-1:], most, (32 * 2 * 2,))
+    frozen = budget(LatentReplay(net, cut=-1, frozen=True), STREAM, micro_batch=piece)
+    assert frozen.need.activations == 2 * head
+    [line] = [what for what, *_ in b.lines if what.startswith("activations")]
+    assert line == f"activations ({most} new {'a step' if most == 32 else 'at a time'})"
+
+
+def test_nothing_but_activations_changes_with_a_micro_batch():
+    for method in every_method(cnn(STREAM, channels=(4,)), STREAM):
+        whole = budget(method, STREAM)
+        if method.indivisible:
+            with pytest.raises(
+                ValueError, match="AGEM takes no micro_batch: .*batch_size. Got micro_batch=4"
+            ):
+                whole.change(micro_batch=4)
+            continue
+        cut = whole.change(micro_batch=4)
+        assert cut.lines == budget(method, STREAM, micro_batch=4).lines
+        assert (cut.step, cut.work, cut.flash) == (whole.step, whole.work, whole.flash)
+        assert whole.ram - cut.ram == whole.need.activations - cut.need.activations
+        assert replace(cut.need, activations=0) == replace(whole.need, activations=0)
+        assert cut.change(micro_batch=None).lines == whole.lines
+
+
+def test_a_batch_of_32_of_the_conv_net_with_replay_fits_the_nano_in_pieces():
+    whole = budget(Replay(cnn(STREAM)), STREAM)
+    assert not fits(whole, "nano-33-ble") and fits(whole.change(micro_batch=4), "nano-33-ble")
+    assert whole.ram > 4 * whole.change(micro_batch=4).ram
+    with_adam = [
+        budget(m, STREAM, micro_batch=1) for m in every_method(cnn(STREAM), STREAM) if not m.indivisible
+    ]
+    assert all(fits(b, "nano-33-ble") for b in with_adam)
 
 
 # ---- FLOPs
@@ -416,6 +462,39 @@ def test_flops_of_a_sample_behind_a_front_that_stands_still(kind):
     assert told == measure(net[:-1], (1, 8, 8)).forward + 2 * d + 2 * d * d * lda
     # as a product with ten rows a sample, of which it needs one; and the shift of the axes, once a batch
     assert total == n * (told + 2 * 9 * d) + 2 * 10 * d * d * lda
+
+
+def inverted(A):
+    """(the inverse of a symmetric matrix, FLOPs): by its root, written out, each operation counted."""
+    d, flops = len(A), 0
+    L, X = (torch.zeros(d, d, dtype=torch.double) for _ in range(2))
+    for j in range(d):
+        for i in range(j, d):
+            rest = A[i, j] - L[i, :j] @ L[j, :j]
+            L[i, j] = rest.sqrt() if i == j else rest / L[j, j]
+            flops += 2 * j + 1
+    for j in range(d):
+        X[j, j] = 1 / L[j, j]
+        for i in range(j + 1, d):
+            X[i, j] = -(L[i, j:i] @ X[j:i, j]) / L[i, i]
+            flops += 2 * (i - j) + 1
+    flops += sum(2 * (d - max(i, j)) for i in range(d) for j in range(i, d))
+    return X.T @ X, flops
+
+
+def test_flops_of_the_answer_that_needs_a_new_precision():
+    net, d, K = mlp(STREAM, hidden=(60,)), 60, 10
+    method = StreamingLDA(net, frozen=True)
+    told = budget(method, STREAM).need.answer
+    state = ended(method, STREAM)["end"][1]
+    A = torch.linalg.inv(method.precision(state)[0].double())
+    A = (A + A.T) / 2  # symmetric to the last digit
+    inverse, flops = inverted(A)
+    assert torch.allclose(inverse, torch.linalg.inv(A), atol=1e-8)
+    assert told - 2 * K * d * d == d**3 and 0.97 < flops / d**3 < 1.06
+    assert told < 2 * K * d * d + 1.1 * flops  # μᵀΛ for every class, and Λ
+    assert budget(NearestMean(net, frozen=True), STREAM).need.answer == 0
+    assert budget(method, STREAM).work["first answer after new samples"] == told
 
 
 # ---- bytes kept from task to task
@@ -711,6 +790,8 @@ def test_bits_outside_two_to_eight_are_refused(bits):
     [
         (dict(batch_size=0), ValueError, "batch_size must be a whole number >= 1, got 0"),
         (dict(batch_size="32"), TypeError, "batch_size"),
+        (dict(micro_batch=0), ValueError, "micro_batch must be a whole number >= 1, got 0"),
+        (dict(micro_batch=1.5), ValueError, "micro_batch must be a whole number >= 1, got 1.5"),
         (dict(optimizer="rmsprop"), ValueError, "one of 'sgd', 'momentum', 'adam', got 'rmsprop'"),
         (dict(weight_bytes=3), ValueError, "weight_bytes must be one of 4, 2, 1, got 3"),
         (dict(capacity=-1), ValueError, "each of capacity must be a whole number >= 0, got -1"),

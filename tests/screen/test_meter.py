@@ -11,6 +11,7 @@ import pytest
 
 import edgecl_lite
 from edgecl_lite import (
+    AGEM,
     EWC,
     DERpp,
     Finetune,
@@ -19,6 +20,7 @@ from edgecl_lite import (
     StreamingLDA,
     boards,
     budget,
+    cnn,
     digits,
     estimate,
     fits,
@@ -54,7 +56,8 @@ def at_start(request):
     """Each test that shares the panel finds its controls where they were at first."""
     if "panel" in request.fixturenames:
         start = dict(method="plain", board="nano-33-ble", optimizer="adam", weight_bytes=4)
-        for name, value in dict(start, bits=8, batch_size=32, capacity=200).items():
+        start |= dict(bits=8, batch_size=32, micro_batch=128, capacity=200)
+        for name, value in start.items():
             request.getfixturevalue("panel").controls[name].value = value
 
 
@@ -135,6 +138,19 @@ def test_what_is_too_much_is_hatched_and_said():
     assert "too much" not in flash[0][1]
 
 
+def test_ram_outside_the_chip_is_said_and_not_crossed_out():
+    b = budget(METHODS["replay"], STREAM, batch_size=64)
+    there = replace(NANO, external=2**20)
+    assert fits(b, there).place == "outside"
+    [(bars, words)], _, sentence, _ = drawn(b, there)
+    assert np.isclose(sum(width for _, width in bars), 100 * b.ram / NANO.usable), "the line is the chip's"
+    assert all(left != 100 for left, _ in bars) and "too much" not in words and words in sentence
+    assert words.endswith(f"{(b.ram - NANO.usable) / 1024:.1f} KB of it outside the chip")
+    few = budget(METHODS["plain"], STREAM)
+    assert drawn(few, replace(NANO, block=few.ram - 1))[0][0][1].endswith(" RAM in banks")
+    assert drawn(few, replace(NANO, block=few.ram))[0][0][1].endswith(" RAM")
+
+
 def test_bars_are_cut_off_where_the_picture_ends():
     ram, _, sentence, axes = drawn(budget(METHODS["replay"], STREAM, batch_size=1024), NANO)
     bars = ram[0][0]
@@ -205,10 +221,10 @@ def test_numbers_are_those_of_budget_fits_and_estimate(panel, name, others):
 
 
 @pytest.mark.parametrize(
-    "name", ["method", "board", "optimizer", "weight_bytes", "bits", "batch_size", "capacity"]
+    "name", ["method", "board", "optimizer", "weight_bytes", "bits", "batch_size", "micro_batch", "capacity"]
 )
 def test_every_control_changes_the_picture_and_back(panel, name):
-    put(panel, method="replay")
+    put(panel, method="replay", batch_size=128 if name == "micro_batch" else 32)
     control = panel.controls[name]
     first, before = control.value, (panel.painter.image.value, text(panel.sentence))
     seen = {before}
@@ -227,6 +243,8 @@ def test_choices_are_all_there(panel):
     assert options["method"] == list(METHODS) and options["board"] == list(boards())
     assert options["optimizer"] == ["sgd", "momentum", "adam"] and options["weight_bytes"] == [4, 1]
     assert options["bits"] == [8, 7, 6, 4] and options["batch_size"] == [1, 2, 4, 8, 16, 32, 64, 128]
+    assert options["micro_batch"] == options["batch_size"]
+    assert panel.controls["micro_batch"].label == "whole"
     assert 200 in options["capacity"] and panel.controls["capacity"].value == 200
 
 
@@ -251,6 +269,20 @@ def test_a_verdict_that_says_no_helps(panel):
     )
     put(panel, optimizer="sgd", batch_size=1)
     assert panel.verdict and " fits Arduino Nano" in text(panel.readout)
+
+
+def test_micro_batches_help_and_a_gem_has_none():
+    panel = meter({"replay": Replay(cnn(STREAM)), "A-GEM": AGEM(cnn(STREAM))}, STREAM)
+    assert not panel.verdict and "micro-batches of 4" in text(panel.readout)
+    whole = panel.verdict.budget
+    put(panel, micro_batch=4)
+    assert panel.verdict and "fits Arduino Nano" in text(panel.readout)
+    assert panel.verdict.budget.step == whole.step and panel.verdict.budget.batch_size == 32
+    put(panel, method="A-GEM")
+    assert panel.controls["micro_batch"].layout.visibility == "hidden"
+    assert panel.verdict.budget.lines == budget(AGEM(cnn(STREAM)), STREAM).lines
+    put(panel, method="replay")
+    assert panel.controls["micro_batch"].layout.visibility == "visible" and panel.verdict
 
 
 def test_a_board_and_constants_of_ones_own():
