@@ -15,7 +15,7 @@ from .lessons import dossier
 from .lessons.results import stored
 from .machine.environment import diagnose, memory_note, setup
 from .method import Exhausted, Finetune, Joint, swept
-from .models import apply, cnn, initial, layers, mlp, wrist_net
+from .models import apply, cnn, initial, layers, mlp, only, wrist_net
 from .run import Run, best
 from .streams import Stream, Task, permuted, rotated, split
 from .train import sweep, train
@@ -42,6 +42,7 @@ from .device.advice import DoesNotFit, fits
 from .device.boards import Board, boards, pages
 from .device.budget import Budget, budget
 from .device.energy import estimate, flash_years
+from .device.int8 import Int8SGD
 from .device.measure import Part, measure
 from .methods import NearestMean, StreamingLDA
 

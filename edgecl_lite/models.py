@@ -92,6 +92,35 @@ def learns(net):
     return [name for name, p in net.named_parameters() if p.requires_grad]
 
 
+def only(net, moving):
+    """A copy of the net in which only some parameters may move, the others standing still.
+
+    moving: "all", "biases", "last 2" (layers with weights, counted from the output), or a list of
+    names, such as ["3.weight", "3.bias", "6.bias"]. The weights themselves come along: what stands
+    still was trained before, `weights=net`. Raises ValueError where nothing would move, or a name
+    is none of the net's.
+    """
+    net = copy.deepcopy(net)
+    names = [name for name, _ in net.named_parameters()]
+    chosen = _chosen(names, moving)
+    for name, p in net.named_parameters():
+        p.requires_grad_(name in chosen)
+    return net
+
+
+def _chosen(names, moving):
+    """Those of the names that `only` lets move."""
+    owners = [*dict.fromkeys(name.rpartition(".")[0] for name in names)]  # layers with weights
+    ways = {"all": names, "biases": [name for name in names if name.endswith("bias")]}
+    for k in range(1, len(owners) + 1):
+        ways[f"last {k}"] = [name for name in names if name.rpartition(".")[0] in owners[-k:]]
+    chosen = ways.get(moving) if isinstance(moving, str) else list(moving)
+    if not chosen or not set(chosen) <= set(names):
+        want = f"one of {', '.join(map(repr, ways))}, or a list of some of {', '.join(names)}"
+        raise ValueError(f"moving must be {want}; got {moving!r}")
+    return chosen
+
+
 def layers(net, params, x):
     """Walk the network: yield (prefix of names, layer, its params, input, output); x (lanes, n, …).
 

@@ -274,10 +274,11 @@ LAYERS = """
     journal
     train
     meta
+    device/waits
     device/measure
     device/rules
     device/budget
-    device/boards device/energy device/export
+    device/boards device/energy device/export device/int8
     device/flash device/harvest
     device/slots device/wear
     device/power

@@ -16,6 +16,8 @@ WAYS = {
     "micro_batch": "micro-batches of {new} instead of {now} (the same gradient, added up)",
     "optimizer": "plain SGD instead of {now}",
     "batch_size": "a batch of {new} instead of {now}",
+    "recompute": "computing activations again in the backward pass instead of keeping them",
+    "engine": "an engine that keeps only what the backward pass needs",
     "bits": "{new} bits a value instead of {now}",
     "capacity": "a capacity of {new} instead of {now}",
     "weight_bytes": "weights of {new} byte instead of {now} (by an engine that trains so)",
@@ -113,7 +115,8 @@ def _short(budget, has):
 def _helps(budget, has):
     """Sentences on what would make it fit: single changes, or else two, three, … at once."""
     fewer = "batch_size" if budget.method.indivisible else "micro_batch"  # as good for RAM, milder
-    least = {"optimizer": "sgd", fewer: 1, "weight_bytes": 1}
+    least = {"optimizer": "sgd", fewer: 1, "weight_bytes": 1, "recompute": True}
+    least |= {"engine": budget.parts[0].engines[-1]}
     if "capacity" in budget.hyper:
         least |= {"capacity": min(budget.outputs, budget.hyper["capacity"]), "bits": 4}
     now = vars(budget) | budget.hyper | {"micro_batch": budget.piece}

@@ -26,6 +26,7 @@ from ..plan import axes
 from ..streams import Stream
 from .measure import measure
 from .rules import FLASH, RAM, RULES
+from .waits import ENGINES
 
 # bytes a weight, bytes a tensor; FLOPs a weight
 OPTIMIZER = {"sgd": (0, 0, 2), "momentum": (4, 0, 4), "adam": (8, 4, 12)}
@@ -50,6 +51,8 @@ class Budget:
     hyper: dict
     parts: tuple
     micro_batch: int | None = None
+    engine: str = "eager"
+    recompute: bool = False
 
     @property
     def piece(self):
@@ -137,7 +140,15 @@ class Budget:
 
     def change(self, **changes):
         """The `Budget` for other arguments of `budget`; the network is not measured again."""
-        own = ("batch_size", "micro_batch", "optimizer", "weight_bytes", "bits")
+        own = (
+            "batch_size",
+            "micro_batch",
+            "optimizer",
+            "weight_bytes",
+            "bits",
+            "engine",
+            "recompute",
+        )
         known = {k: changes.pop(k) for k in own if k in changes}
         grid = axes(self.method, {k: [v] for k, v in changes.items()})
         hyper = {k: v for k, (v,) in grid.items()}
@@ -150,24 +161,27 @@ class Budget:
         choice("optimizer", self.optimizer, tuple(OPTIMIZER))
         choice("weight_bytes", self.weight_bytes, (4, 2, 1))
         choice("bits", self.bits, range(2, 9))
+        choice("engine", self.engine, ENGINES)
+        choice("recompute", self.recompute, (False, True))
+        self.net.activations(1)  # refuses layers that this engine is not known for
         return self
 
     # what the rules ask for
 
-    @property
+    @cached_property
     def net(self):
-        """The whole network, a `Part`."""
-        return self.parts[0]
+        """The whole network, a `Part`, as this engine trains it."""
+        return self.parts[0].under(self.engine, self.recompute)
 
     @property
     def front(self):
         """What stands still of it."""
         return self.parts[1]
 
-    @property
+    @cached_property
     def head(self):
         """What learns behind a front."""
-        return self.parts[2]
+        return self.parts[2].under(self.engine, self.recompute)
 
     @property
     def outputs(self):
@@ -241,17 +255,23 @@ def budget(
     weight_bytes=4,
     bits=None,
     micro_batch=None,
+    engine="eager",
+    recompute=False,
     **hyper,
 ):
     """What a method needs to learn a stream: a `Budget`.
 
     optimizer: "sgd", "momentum", "adam", or a callable that keeps as much as one of them;
     weight_bytes: 4, 2 or 1 (int8) for the network and the copies of it that a method keeps;
-    gradients, scores and Fishers stay floats; bits: 2 to 8 for a kept value; micro_batch: the most
+    gradients, scores and Fishers stay floats (`Int8SGD` trains so; the scale of a tensor, one byte,
+    is left out); bits: 2 to 8 for a kept value; micro_batch: the most
     new samples that go forward and backward at a time, as for `train`: only their activations
     wait, the gradients add up in place, and the FLOPs of a step are the same; hyper: values for the
-    method's hyper-parameters, such as capacity. All of a step stands in RAM at once, as in PyTorch;
-    an engine made for a board may do with less. The samples of the task at hand are counted apart,
+    method's hyper-parameters, such as capacity. engine: "eager" keeps for the backward pass all
+    that PyTorch does; "lean" what is needed: no input of a layer whose weights stand still (see
+    `only`), a bit for a ReLU, a byte for a pooling, beside buffers for one sample. recompute: some
+    layers pass forward a second time, in the backward pass, rather than keep what they put out:
+    fewer activations, more FLOPs. The samples of the task at hand are counted apart,
     in `waiting`. Raises TypeError for a method without a rule, an unknown hyper-parameter or a
     layer that counts as 0; ValueError for other values, where the method cannot cut its net, and
     for a micro_batch of a method whose loss is no mean over samples, as A-GEM's.
@@ -271,7 +291,7 @@ def budget(
         head = measure(halves[1], (front.outputs,))
     bits = (method.bits if isinstance(method, Rehearsal) else 8) if bits is None else bits
     parts, name = (net, front, head), _kind(optimizer)
-    own = name, weight_bytes, bits, method.hyper, parts, micro_batch
+    own = name, weight_bytes, bits, method.hyper, parts, micro_batch, engine, recompute
     return Budget(method, stream, batch_size, *own).change(**hyper)
 
 

@@ -3,56 +3,25 @@
     J a day = new samples a day · mJ a sample / 1000, by `estimate` on the board
 
 A line keeps facts, which hold on every board; what they mean on the chosen board is worked out when
-it is shown. The jobs and what they demand are ours, illustrative. Lesson: start_here.
+it is shown. Lesson: start_here.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-from .._refuse.arguments import choice, number, whole
+from .._refuse.arguments import choice
 from ..device.boards import board as named
 from ..device.boards import boards, size
 from ..device.energy import estimate
 from . import kept
+from .jobs import JOBS, Job
 from .measured import ACCURACY, Facts
 from .measured import facts as facts
 
 BOARD = "nano-33-ble"  # where nobody has chosen one
-
-
-@dataclass(frozen=True)
-class Job:
-    """What somebody wants of a device that learns; make your own with figures of your own.
-
-    accuracy: the least share of right answers, 0..1; kept: the most bytes beside the weights;
-    joules: the most that learning may take a day; samples: how many new ones come a day.
-    """
-
-    title: str
-    accuracy: float
-    kept: int
-    joules: float
-    samples: int
-
-    def __post_init__(self):
-        number("accuracy", self.accuracy, most=1)
-        number("joules", self.joules)
-        whole("kept", self.kept, least=0)
-        whole("samples", self.samples)
-
-    def __str__(self):
-        room = f"at most {size(self.kept)} kept"
-        power = f"{self.joules:g} J a day to learn from {self.samples:,} new samples"
-        return f"{self.title}: {self.accuracy:.0%} right, {room}, {power}"
-
-
-JOBS = {
-    # half of what a coin cell gives a day if it is to last a year (675 mWh, from memory)
-    "watch": Job("a watch that recognises exercises", 0.8, 32 * 1024, 3, 500),
-    # a third of what four AA cells give a day for a year (15 Wh, from memory)
-    "door": Job("a camera that knows who is at the door", 0.9, 1024 * 1024, 50, 200),
-    "signs": Job("a car that reads signs", 0.95, 8 * 1024 * 1024, 2000, 2000),
-    # a harvester of 50 µW; learning gets an eighth of it
-    "machine": Job("a sensor that listens to a machine", 0.85, 8 * 1024, 0.5, 1440),
+WORDS = {
+    "yes": "fits {board}",
+    "outside": "fits {board} only with RAM outside the chip",
+    "no": "does not fit {board}",
 }
 
 
@@ -110,8 +79,8 @@ def told(lesson, chosen, what, board=BOARD, job=None):
     on = named(board)
     words = [f"{what.measure} {accuracy(what)}", f"{what.kept:,} B kept"]
     if what.ram is not None:
-        fits = "fits" if _fits(what, on) else "does not fit"
-        words.append(f"{size(what.ram)} of RAM to learn ({fits} {on.title.partition(' (')[0]})")
+        where = WORDS[_fits(what, on)].format(board=on.title.partition(" (")[0])
+        words.append(f"{size(what.ram)} of RAM to learn ({where})")
     if what.flops is not None:
         words.append(f"{millijoules(what, on):.3g} mJ for each new sample")
     text = f"Your dossier, {lesson.replace('_', ' ')} ({chosen}): {', '.join(words)}."
@@ -134,8 +103,10 @@ def missed(what, board=BOARD, job="watch"):
         found.append(f"{what.mean:.1%} right, wanted {job.accuracy:.0%}")
     if what.kept > job.kept:
         found.append(f"{size(what.kept)} kept, at most {size(job.kept)}")
-    if what.ram is None or not _fits(what, on):
-        found.append("RAM and flash not counted" if what.ram is None else "does not fit the board")
+    if what.ram is None:
+        found.append("RAM and flash not counted")
+    elif _fits(what, on) == "no":
+        found.append("does not fit the board")
     if what.flops is None:
         return [*found, "energy not counted"]
     joules = job.samples * millijoules(what, on) / 1000
@@ -174,7 +145,7 @@ def accuracy(what):
 
 
 def millijoules(what, board):
-    """Energy of learning from one new sample on a board, by `estimate`; NaN if not counted."""
+    """Energy of learning from one new sample, by `estimate`, without saving; NaN if not counted."""
     if what.flops is None:
         return float("nan")
     return estimate(what.flops, board, sent=what.sent).energy_mj
@@ -187,7 +158,10 @@ def _chosen(now):
 
 
 def _fits(what, on):
-    return what.ram <= on.usable and (what.flash or 0) <= on.flash
+    """Whether a board holds what learning needs: "yes", "outside" (RAM beside the chip), "no"."""
+    if what.ram > on.reach or (what.flash or 0) > on.flash:
+        return "no"
+    return "yes" if what.ram <= on.usable else "outside"
 
 
 def _job(job):
@@ -198,7 +172,7 @@ def _row(lesson, line, on, job):
     chosen, what = line["chosen"], Facts(**{k: v for k, v in line.items() if k != "chosen"})
     ram, fits = "not counted", ""
     if what.ram is not None:
-        ram, fits = size(what.ram), "yes" if _fits(what, on) else "no"
+        ram, fits = size(what.ram), _fits(what, on)
     right = accuracy(what) if what.measure == ACCURACY else f"{accuracy(what)} ({what.measure})"
     row = [lesson.replace("_", " "), chosen, right, what.kept, ram, fits]
     row.append(round(millijoules(what, on), 4))

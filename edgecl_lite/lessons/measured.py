@@ -2,7 +2,8 @@
 
     FLOPs a sample = (steps · FLOPs a step + once a sample + once a task) / samples of the stream
 
-Counted by `budget`; the accuracy of every seed and the bytes kept come from the Run itself.
+Counted by `budget`, with one answer after each task where that has to be prepared, as LDA's Λ; the
+accuracy of every seed and the bytes kept come from the Run itself. Saving to flash is not in it.
 Lesson: start_here.
 """
 
@@ -84,8 +85,8 @@ def facts(run, method, stream, **options):
     if run.grid:
         got = f"a run with the axes {list(run.grid)}"
         raise ValueError(f"facts are those of one cell, got {got}: take one, run.at(…)")
-    told = {k: run.settings[k] for k in ("batch_size", "optimizer") if k in run.settings}
-    told |= {k: run.settings[k] for k in method.hyper if k in run.settings}
+    own = "batch_size", "micro_batch", "optimizer", *method.hyper
+    told = {k: run.settings[k] for k in own if k in run.settings}
     steps = np.diff(run.step[run.ended], prepend=0).tolist()
     accuracy = metrics.average_accuracy(run.accuracy)
     need = budget(method, stream, **told | options)
@@ -96,5 +97,5 @@ def _facts(accuracy, kept, need, steps):
     """steps (tasks,): of each task."""
     samples = sum(len(task.train[1]) for task in need.stream)
     flops = steps[0] * need.first_step + sum(steps[1:]) * sum(need.step.values())
-    flops += samples * need.need.sample + len(steps) * need.need.task
+    flops += samples * need.need.sample + len(steps) * (need.need.task + need.need.answer)
     return Facts(accuracy, kept, need.ram, need.flash, flops / samples)

@@ -1,4 +1,4 @@
-"""`meter`: a memory bar that fills while you choose a board, a method, a batch and a precision.
+"""`meter`: a memory bar that fills while you choose a board, a method, a batch and an engine.
 
 The networks are measured once, when the panel is made; a change only counts anew. What the bars and
 the words say comes from `budget`, `fits` and `estimate` alone. Lesson: edge_budget.
@@ -15,6 +15,7 @@ from ..device.budget import OPTIMIZER, budget
 from ..device.energy import estimate
 from .painter import Painter, Panel, say, value_slider
 
+ENGINES = {"PyTorch": "eager", "lean": "lean"}
 SLIDERS = "batch_size", "micro_batch", "capacity"
 
 
@@ -44,7 +45,7 @@ class Meter(Panel):
             each.layout.min_height = "4.5em"
         method, board, *others = self.controls.values()
         below = self.readout, self.painter.image, self.sentence, self.work
-        rows = method, board, others[:3], others[3:5], others[5:]
+        rows = method, board, others[:3], others[3:5], others[5:7], others[7:]
         super().__init__("edgecl-meter", *rows, *below)
         self._changed()
 
@@ -59,6 +60,8 @@ class Meter(Panel):
             "optimizer": ToggleButtons(options=list(OPTIMIZER), description="optimiser"),
             "weight_bytes": ToggleButtons(options={"fp32": 4, "int8": 1}, description="weights"),
             "bits": ToggleButtons(options=[8, 7, 6, 4], description="kept bits"),
+            "engine": ToggleButtons(options=ENGINES, description="engine"),
+            "recompute": ToggleButtons(options={"no": False, "yes": True}, description="recompute"),
             "batch_size": value_slider("batch_size", [2**k for k in range(8)]),
             "micro_batch": value_slider("micro_batch", [2**k for k in range(8)]),
             "capacity": value_slider("capacity", some),
@@ -82,14 +85,15 @@ class Meter(Panel):
             say(failed, self.readout, "edgecl-readout", "alert")
             raise
 
-    def _show(self, method, board, bits, capacity, micro_batch, **chosen):
+    def _show(self, method, board, bits, capacity, micro_batch, engine, **chosen):
         base, board, told = self.budgets[method], self.boards[board], []
         kept = dict(bits=bits, capacity=capacity) if "capacity" in base.hyper else {}
-        cut = {} if base.method.indivisible else {"micro_batch": micro_batch}
-        for name, has in (("bits", kept), ("capacity", kept), ("micro_batch", cut)):
+        kept |= {} if base.method.indivisible else {"micro_batch": micro_batch}
+        kept |= {"engine": engine} if len(base.parts[0].engines) > 1 else {}
+        for name in ("bits", "capacity", "micro_batch", "engine"):
             # what the method lacks leaves its place empty
-            self.controls[name].layout.visibility = "visible" if has else "hidden"
-        b = base.change(**chosen, **kept, **cut)
+            self.controls[name].layout.visibility = "visible" if name in kept else "hidden"
+        b = base.change(**chosen, **kept)
         for what, flops in b.work.items():
             e = estimate(flops, board, **self.constants)
             cost = f"{plots.number(e.seconds)} s and {plots.number(e.energy_mj)} mJ"

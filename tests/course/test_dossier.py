@@ -66,7 +66,12 @@ def test_a_line_is_worked_out_anew_for_every_board(file):
         assert f"{by_hand:.3g} mJ" in dossier.add("replay", "100 pictures", FACTS)
         assert dossier.table()["fits"][0] == "yes"
     small = dataclasses.replace(cl.boards()["nano-33-ble"], ram=150_000)
-    assert dossier.table(small)["fits"][0] == "no" and dossier.table()["fits"][0] == "yes"
+    assert dossier.table(small)["fits"][0] == "yes" and dossier.table()["fits"][0] == "yes"
+    small = dataclasses.replace(small, reserved=small.ram - FACTS.ram + 1)  # one byte too few
+    assert dossier.table(small)["fits"][0] == "no"
+    more = dataclasses.replace(small, external=1)
+    assert dossier.table(more)["fits"][0] == "outside" and dossier.missed(FACTS, more, "signs")[1:] == []
+    assert "only with RAM outside" in dossier.told("replay", "x", FACTS, more)
 
 
 def test_the_band_is_one_standard_deviation_over_seeds():
@@ -110,6 +115,7 @@ def test_facts_of_a_run_are_its_own(stream, kind):
     work = {"step": 0, "new sample": 0, "end of a task": 0} | need.work
     total = steps[0] * work.get("step of the first task", work["step"]) + sum(steps[1:]) * work["step"]
     total += samples * work["new sample"] + tasks * work["end of a task"]
+    total += tasks * work.get("first answer after new samples", 0)  # LDA's Λ, once a task
     assert found.flops == pytest.approx(total / samples)
     again = dossier.facts(found.accuracy, method, stream, epochs=2, batch_size=20)
     assert again == found  # from shares alone: the same training, counted by rule

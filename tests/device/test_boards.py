@@ -238,6 +238,10 @@ NUMBER = {
     "capacity": r"a capacity of (\d+) instead of (\d+)",
     "weight_bytes": r"weights of (\d) byte instead of (\d) \(by an engine that trains so\)",
 }
+PLAIN = {
+    "computing activations again in the backward pass instead of keeping them": dict(recompute=True),
+    "an engine that keeps only what the backward pass needs": dict(engine="lean"),
+}
 HEAD, NETWORK = (
     r"a front that comes trained and stands still, (\w+) behind it \(.* of RAM\)",
     (r"a network of at most about ([\d,]+) weights instead of ([\d,]+)(, plain SGD and a batch of 1)?"),
@@ -260,6 +264,10 @@ def taken(b, advice, nets=None):
     for part in advice.split(" and "):
         if part == f"plain SGD instead of {b.optimizer}" and b.optimizer != "sgd":
             changes["optimizer"] = "sgd"
+            continue
+        if part in PLAIN:
+            assert all(getattr(b, k) != v for k, v in PLAIN[part].items())
+            changes |= PLAIN[part]
             continue
         (name, found), *more = [(k, m) for k, r in NUMBER.items() if (m := re.fullmatch(r, part))]
         now = {**vars(b), **b.hyper, "micro_batch": b.piece}

@@ -138,6 +138,19 @@ def test_what_is_too_much_is_hatched_and_said():
     assert "too much" not in flash[0][1]
 
 
+def test_ram_outside_the_chip_is_said_and_not_crossed_out():
+    b = budget(METHODS["replay"], STREAM, batch_size=64)
+    there = replace(NANO, external=2**20)
+    assert fits(b, there).place == "outside"
+    [(bars, words)], _, sentence, _ = drawn(b, there)
+    assert np.isclose(sum(width for _, width in bars), 100 * b.ram / NANO.usable), "the line is the chip's"
+    assert all(left != 100 for left, _ in bars) and "too much" not in words and words in sentence
+    assert words.endswith(f"{(b.ram - NANO.usable) / 1024:.1f} KB of it outside the chip")
+    few = budget(METHODS["plain"], STREAM)
+    assert drawn(few, replace(NANO, block=few.ram - 1))[0][0][1].endswith(" RAM in banks")
+    assert drawn(few, replace(NANO, block=few.ram))[0][0][1].endswith(" RAM")
+
+
 def test_bars_are_cut_off_where_the_picture_ends():
     ram, _, sentence, axes = drawn(budget(METHODS["replay"], STREAM, batch_size=1024), NANO)
     bars = ram[0][0]

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from lessons import ROOT
+from stored_fewer import fewer_weights
 from stored_fleet import PARTS as FLEET
 from stored_year import PARTS as YEAR
 
@@ -625,7 +626,12 @@ def watches_alone():
 LESSONS = {
     "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
     "federated_learning": FLEET,
-    "edge_budget": {"league": equal_bytes, "league, wider rates": wider_rates, "har": over_bytes},
+    "edge_budget": {
+        "league": equal_bytes,
+        "league, wider rates": wider_rates,
+        "har": over_bytes,
+        "fewer": fewer_weights,
+    },
     "private_fleet": {"watches": watches_under_noise, "alone": watches_alone},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},
     "wrist": YEAR,
