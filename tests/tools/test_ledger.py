@@ -455,6 +455,9 @@ def test_the_trial_of_a_miss_is_what_its_note_says():
     assert f"20 seeds, 500 steps a task (`--only {row['method']}/{row['scenario']}/{row['data']} " in note
     assert f"end at {row['mean']:.1f} ± {row['sd']:.1f}" in note
     assert f"the first five of them at {statistics.fmean(row['accuracy'][:5]):.1f}" in note
+    own = ledger.parse(HERE / "rows" / "mnist-domain-none.json")
+    assert (len(own["seeds"]), own["mean"] < row["mean"]) == (20, True)
+    assert f"are easy ones: {statistics.fmean(own['accuracy'][:5]):.1f}." in note
 
 
 def test_fishers_reach_98_at_their_best_strength():
