@@ -347,6 +347,24 @@ def test_a_poisoned_session_is_undone(name):
     )
 
 
+def test_what_a_guard_holds_back():
+    """The newest of each class by brute force, at first the factory's; or the newest of all."""
+    for each in ("class", "any"):
+        course, now = begun(cl.Finetune(NET), guard=cl.Guard(21, each=each, share=0.5), when="never")
+        came = [*zip(*course.tasks[1].test, strict=True)] if each == "class" else []
+        for day in range(6):
+            worn, _ = course.lives.worn(day)
+            came += [*zip(worn.x[1, 1::2], worn.y[1, 1::2], strict=True)]
+            now, _ = next_day(course, now, day)
+        if each == "class":
+            newest = [[i for i, (_, y) in enumerate(came) if y == c][-3:] for c in range(7)]
+            want = sorted(i for own in newest for i in own)
+        else:
+            want = range(len(came))[-21:]
+        assert now.held[1][1].tolist() == [came[i][1].item() for i in want]
+        assert torch.equal(now.held[1][0], torch.stack([came[i][0] for i in want]))
+
+
 def test_an_update_that_is_not_finite_is_undone_without_a_guard():
     strategy = cl.Strategy(cl.Finetune(NET), optimizer="sgd", lr=1e30, epochs=3)
     life = cl.lived(strategy, cl.year(3, **QUIET), 2)
@@ -483,6 +501,7 @@ BAD = {
         "when must be .*'weekly'",
     ),
     "a guard of nothing": (lambda: cl.Guard(0), ValueError, "windows must be"),
+    "a guard of no kind": (lambda: cl.Guard(each="wearer"), ValueError, "each must be one of"),
     "a guard that is a number": (
         lambda: cl.Strategy(cl.Finetune(NET), guard=3),
         TypeError,
