@@ -98,7 +98,7 @@ class Life:
         events = [[day.events[i] for day in seen] for i in range(len(course.lives.seeds))]
         last = {"params": seen[-1].params, "state": seen[-1].state}
         whose = course.strategy, course.year, course.lives.seeds, course.costs
-        notes = [*course.year.notes, *course.base.notes]
+        notes = [*course.year.notes, *course.base.notes, *course.costs.notes]
         return cls(*whose, **arrays, events=events, **last, notes=notes, seconds=seconds)
 
     def score(self):

@@ -450,6 +450,16 @@ def test_the_bytes_of_a_strategy():
     assert course.costs.ram == plain.ram + 24 * 193
 
 
+def test_what_does_not_fit_the_board_is_told():
+    net = cl.wrist_net(cl.smartwatch_wearers(), channels=(16, 32))
+    notes = {}
+    for micro in (None, 2):
+        strategy = cl.Strategy(cl.Replay(net, capacity=14), "never", micro_batch=micro)
+        notes[micro] = cl.lived(strategy, cl.year(8), 1).notes
+    assert any("KB of RAM, and Arduino" in note for note in notes[None])
+    assert not any("RAM" in note for note in notes[2])
+
+
 # ---- what comes out
 
 
