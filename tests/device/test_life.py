@@ -103,6 +103,15 @@ def test_the_factory_delivers_what_a_method_keeps_and_moves_no_weight():
     assert all((row == its).all(1).any() for row in (x * 254).round().flatten(1))
 
 
+def test_a_factory_is_a_training_for_each_seed():
+    year = cl.year(20, events={"new exercise": 9})
+    both = cl.factory(NET, year, [2, 5], epochs=3, lr=1e-2, batch_size=50)
+    for i, seed in enumerate((2, 5)):
+        stream = cl.Stream([cl.factory_task(year, seed)], "domain", 7)
+        options = dict(epochs=3, lr=1e-2, batch_size=50, progress=False)
+        close(lane_of(both, i), cl.train(cl.Finetune(NET), stream, [seed], **options).params, 1e-4)
+
+
 # ---- what happens
 
 
