@@ -63,7 +63,7 @@ class YearPanel(Training):
         self.time, self.strip, self.later = time_slider(), Strip(year), say(LATER)
         self.time.description, self.time.max = "day", year.days - 1
         self.sentence, self.details = say(""), say("")
-        fig, self.axes = plots.figure(1, 3, width=7.6, height=4.4, height_ratios=(3, 1, 1))
+        fig, self.axes = plots.figure(1, 3, width=7.6, height=4.0, height_ratios=(3, 1, 1))
         past = stacked(self.later, self.strip.painter.image)
         below = [self.sentence, self.time, past, self.details]
         super().__init__("edgecl-life", fig, None, below=below)
@@ -126,6 +126,8 @@ class YearPanel(Training):
         for name, all in self.record.items():
             all[:, day.day] = getattr(day, name)
         self.points.append(day)
+        if not self.curves.holds(self.record["joules"].sum(1).max(), day.pages.max()):
+            self._draw()  # here and not in `_show`: it takes ten times as long, and is rare
 
     def _draw(self):
         n = len(self.points)

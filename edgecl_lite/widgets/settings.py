@@ -35,7 +35,7 @@ CHECKS = {"labelled": partial(number, most=1), "cuts": partial(number, most=1), 
 CHECKS["battery_j"] = or_none(partial(number, strictly=True))
 POWER = {"battery_j": None, "harvest_j": 0.0, "cuts": 0.0}
 OWN = {field.name for field in fields(Strategy)} - {"method", "when", "guard"}
-JOULES = lambda value: "charged every night" if value is None else plots.number(value)
+JOULES = lambda value: "charged nightly" if value is None else plots.number(value)
 SAID = {  # of a slider: its name, and how its values read
     "labelled": ("label share", plots.percent),
     "battery_j": ("battery, J", JOULES),

@@ -49,7 +49,7 @@ def made(days=10, lives=2, **changes):
 
 
 def axes_of():
-    return plots.figure(1, 3, height=4.4, height_ratios=(3, 1, 1))[1]
+    return plots.figure(1, 3, height=4.0, height_ratios=(3, 1, 1))[1]
 
 
 def curves_of(life, nothing=None, battery=np.inf):
