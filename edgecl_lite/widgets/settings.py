@@ -1,6 +1,6 @@
 """What can be chosen in the panel of a year (life.py), and the `Course` that it makes.
 
-    method, when, guard, board: buttons        capacity, label share, any list of values: sliders
+    method, when, guard, board: lists        capacity, label share, any list of values: sliders
 
 Whatever is given as a list becomes a slider, as in `live`. Lesson: wrist.
 """
@@ -8,7 +8,7 @@ Whatever is given as a list becomes a slider, as in `live`. Lesson: wrist.
 from dataclasses import fields, replace
 from functools import partial
 
-from ipywidgets import ToggleButtons
+from ipywidgets import Dropdown
 
 from .. import plots
 from .._refuse.arguments import number, or_none, several
@@ -35,8 +35,13 @@ CHECKS = {"labelled": partial(number, most=1), "cuts": partial(number, most=1), 
 CHECKS["battery_j"] = or_none(partial(number, strictly=True))
 POWER = {"battery_j": None, "harvest_j": 0.0, "cuts": 0.0}
 OWN = {field.name for field in fields(Strategy)} - {"method", "when", "guard"}
-WORDS = {"labelled": "label share", "battery_j": "battery, J", "cuts": "power cuts"}
-WORDS |= {"harvest_j": "harvest a day, J"}
+JOULES = lambda value: "charged nightly" if value is None else plots.number(value)
+SAID = {  # of a slider: its name, and how its values read
+    "labelled": ("label share", plots.percent),
+    "battery_j": ("battery, J", JOULES),
+    "harvest_j": ("gathered a day, J", plots.number),
+    "cuts": ("power cuts", plots.percent),
+}
 
 
 class Settings:
@@ -65,26 +70,26 @@ class Settings:
         several_ = {k: v for k, v in options.items() if isinstance(v, list | tuple)}
         self.fixed = {k: v for k, v in (POWER | options).items() if k not in several_}
         self.values = {k: v for k, v in (values | several_).items() if k not in self.fixed}
-        self.controls = self._controls(on, own, capacities)
+        self.controls = self._controls(own, capacities)
         self.first = self.chosen()
         self._try()
 
-    def _controls(self, on, labelled, capacities):
-        buttons = {"method": self.methods, "when": self.when, "guard": self.guards}
-        found = {k: ToggleButtons(options=list(v), description=k) for k, v in buttons.items()}
-        found["board"] = ToggleButtons(options=list(self.boards), description="board")
-        for control in found.values():
-            control.style.button_width = "auto"
-            control.layout.width = "auto"
+    def _controls(self, labelled, capacities):
+        lists = {"method": self.methods, "when": self.when, "guard": self.guards}
+        lists["board"] = self.boards
+        found = {k: Dropdown(options=list(v), description=k) for k, v in lists.items()}
         for name, values in self.values.items():
             found[name] = value_slider(name, several(name, values), continuous=False)
-            found[name].description = WORDS.get(name, found[name].description)
-            found[name].style.description_width = "initial"
-            found[name].layout.width = "370px"
+            if name in SAID:
+                word, say = SAID[name]
+                found[name].options = [(say(value), value) for value in values]
+                found[name].description = word
         for name, value in (("labelled", labelled), ("capacity", next(iter(capacities), None))):
             if name in found and value in self.values[name]:
                 found[name].value = value
         for name, control in found.items():
+            control.style.description_width = "110px"
+            control.layout.width = "370px"
             control.add_class(f"edgecl-{name}")
         return found
 

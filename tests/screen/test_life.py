@@ -49,7 +49,7 @@ def made(days=10, lives=2, **changes):
 
 
 def axes_of():
-    return plots.figure(1, 3, height=4.4, height_ratios=(3, 1, 1))[1]
+    return plots.figure(1, 3, height=4.0, height_ratios=(3, 1, 1))[1]
 
 
 def curves_of(life, nothing=None, battery=np.inf):
@@ -300,7 +300,7 @@ def test_what_learned_nothing_is_lived_once_for_each_board(methods, year):
     first = panel.nothing
     put(panel, method="means", labelled=0.5).run_blocking()
     assert panel.nothing is first
-    assert list(panel.lives) == ["finetuning, every week", "means, every week, label share = 0.5"]
+    assert list(panel.lives) == ["finetuning, every week", "means, every week, label share = 50 %"]
     put(panel, board="stm32h743").run_blocking()
     assert panel.nothing is not first and np.array_equal(panel.nothing.accuracy, first.accuracy)
 
@@ -321,7 +321,7 @@ def test_every_control_changes_the_course(methods, year):
     assert strategy.method.hyper["capacity"] == 60 and strategy.when == "always" and strategy.lr == 1e-2
     assert strategy.guard == Guard() and course.year.labelled == 0.25 and course.cuts == 0.5
     assert course.costs.board.name == "stm32h743"
-    for name in ("replay", "every day", "guard 32", "stm32h743", "label share = 0.25", "capacity = 60"):
+    for name in ("replay", "every day", "guard 32", "stm32h743", "label share = 25 %", "capacity = 60"):
         assert name in text(panel.status)
 
 
