@@ -18,7 +18,7 @@ from .._refuse.arguments import SEEDS
 from .._refuse.verbs import Checked
 from ..lanes import copied, lane
 from ..learn import Moment, steps
-from ..plan import Dice
+from ..machine.dice import Dice
 
 STRIDES = 0x9E3779B1, 0x85EBCA6B  # odd: clients and rounds far apart among the seeds
 
