@@ -19,9 +19,9 @@ from ._refuse.arguments import number
 from ._refuse.journals import check_same, check_state
 from .learn import Moment, Observer, Point, carried
 from .machine import disk
+from .machine.dice import Dice
 from .machine.records import framed, records
 from .machine.settled import settled
-from .plan import Dice
 from .run import Run
 
 OLDER = "It went on from a Run of an older version, without its dice: not as if never stopped."

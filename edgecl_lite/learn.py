@@ -17,11 +17,12 @@ import torch
 
 from ._refuse.verbs import check_whole
 from .lanes import copied, lanes_of, some
+from .machine.dice import Dice
 from .machine.foretell import check_room
 from .machine.settled import settled
 from .machine.step import pieces
 from .method import masked
-from .plan import Dice, Plan
+from .plan import Plan
 
 
 class Diverged(FloatingPointError):

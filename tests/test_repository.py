@@ -257,7 +257,7 @@ def test_what_counts_as_a_line_of_code():
 # The order in which modules may build on each other; a module sees those on lines above it, and its own line.
 LAYERS = """
     _refuse/arguments _refuse/shares _refuse/journals machine/settled machine/disk machine/pieces
-    _refuse/readings machine/along_time lanes
+    _refuse/readings machine/along_time machine/dice lanes
     metrics _refuse/given _refuse/engine
     _refuse/mend machine/records machine/run_file
     _refuse/samples data/download
@@ -274,7 +274,7 @@ LAYERS = """
     journal
     train
     meta
-    device/waits
+    device/waits device/asked
     device/measure
     device/rules
     device/budget

@@ -21,9 +21,9 @@ from ..machine.settled import settled
 from ..method import Finetune
 from ..methods.parts import Halves, cut_at, latent_width
 from ..methods.replay import Rehearsal
-from ..models import head_names
 from ..plan import axes
 from ..streams import Stream
+from .asked import Asked
 from .measure import measure
 from .rules import FLASH, RAM, RULES
 from .waits import ENGINES
@@ -33,7 +33,7 @@ OPTIMIZER = {"sgd": (0, 0, 2), "momentum": (4, 0, 4), "adam": (8, 4, 12)}
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Asked):
     """What a method needs to learn a stream, when it keeps most, mostly at its end.
 
     Made by `budget`. parts: the network, its front and its head, as `Part`s, cut where the method
@@ -183,68 +183,6 @@ class Budget:
         """What learns behind a front."""
         return self.parts[2].under(self.engine, self.recompute)
 
-    @property
-    def outputs(self):
-        """Width of the output layer."""
-        return self.stream.outputs
-
-    @property
-    def arrivals(self):
-        """How many samples of each output came up to the end of each task, (tasks, outputs)."""
-        came = [task.train[1].bincount(minlength=self.outputs) for task in self.stream]
-        return torch.stack(came).cumsum(0)
-
-    @property
-    def seen(self):
-        """How many outputs the stream has samples of."""
-        return (self.arrivals[-1] > 0).sum().item()
-
-    @property
-    def answers(self):
-        """The most outputs that may answer for a sample."""
-        return self.stream.answers().sum(-1).max().item()
-
-    @property
-    def largest(self):
-        """Samples of the largest task."""
-        return max(len(task.train[1]) for task in self.stream)
-
-    @property
-    def kept_rows(self):
-        """Samples in memory when it is fullest: as many as its shares hold, or as came.
-
-        Where the capacity cannot be shared out evenly, that may be earlier than at the end.
-        """
-        capacity, policy, came = self.hyper["capacity"], self.method.policy, self.arrivals
-        if policy == "reservoir":
-            return min(capacity, came[-1].sum().item())
-        groups = (came > 0).sum(1, keepdim=True) if policy == "balanced" else self.outputs
-        return came.minimum(capacity // groups * torch.ones_like(came)).sum(1).max().item()
-
-    def memory(self, values):
-        """{what: bytes} of a full memory, for samples of so many values."""
-        tags = 1 if self.stream.scenario == "class" else 2  # the class; the task, unless that tells
-        each = math.ceil(values * self.bits / 8)
-        return {"samples": self.kept_rows * each, "their labels": self.kept_rows * tags}
-
-    @property
-    def head_weights(self):
-        """Weights of the output layer."""
-        named = dict(self.method.net.named_parameters())
-        return sum(named[k].numel() for k in head_names(named))
-
-    @property
-    def heads(self):
-        """Weights of all tasks' own output layers: of each only the rows of the task's classes."""
-        return sum(len(task.classes) for task in self.stream) * self.head_weights // self.outputs
-
-    @property
-    def masked(self):
-        """Weights of the hidden layers that a mask can switch: all but biases."""
-        named = dict(self.method.net.named_parameters())
-        hidden = [named[k] for k in named.keys() - head_names(named)]
-        return sum(p.numel() for p in hidden if p.dim() > 1)
-
 
 @settled
 def budget(
@@ -262,28 +200,21 @@ def budget(
     """What a method needs to learn a stream: a `Budget`.
 
     optimizer: "sgd", "momentum", "adam", or a callable that keeps as much as one of them;
-    weight_bytes: 4, 2 or 1 (int8) for the network and the copies of it that a method keeps;
-    gradients, scores and Fishers stay floats (`Int8SGD` trains so; the scale of a tensor, one byte,
-    is left out); bits: 2 to 8 for a kept value; micro_batch: the most
-    new samples that go forward and backward at a time, as for `train`: only their activations
-    wait, the gradients add up in place, and the FLOPs of a step are the same; hyper: values for the
-    method's hyper-parameters, such as capacity. engine: "eager" keeps for the backward pass all
-    that PyTorch does; "lean" what is needed: no input of a layer whose weights stand still (see
-    `only`), a bit for a ReLU, a byte for a pooling, beside buffers for one sample. recompute: some
-    layers pass forward a second time, in the backward pass, rather than keep what they put out:
-    fewer activations, more FLOPs. The samples of the task at hand are counted apart,
-    in `waiting`. Raises TypeError for a method without a rule, an unknown hyper-parameter or a
-    layer that counts as 0; ValueError for other values, where the method cannot cut its net, and
-    for a micro_batch of a method whose loss is no mean over samples, as A-GEM's.
+    weight_bytes: 4, 2 or 1 (int8, as `Int8SGD` trains) for the network and the copies of it that a
+    method keeps, without the byte that a tensor's scale takes; gradients, scores and Fishers stay
+    floats; bits: 2 to 8 for a kept value; hyper: values for the method's hyper-parameters, such as
+    capacity. How a step is made: micro_batch: at most so many new samples go forward and backward
+    at a time, as for `train`; only their activations wait, gradients add up in place, and the FLOPs
+    are the same. engine: "eager" keeps for the backward pass all that PyTorch does; "lean" only
+    what is needed, no input of a layer whose weights stand still (see `only`), a bit for a ReLU, a
+    byte for a pooling, and buffers for one sample. recompute: some layers pass forward again in the
+    backward pass rather than keep what they put out: fewer activations, more FLOPs. The samples of
+    the task at hand are counted apart, in `waiting`. Raises TypeError for a method without a rule,
+    an unknown hyper-parameter, a layer that counts as 0 or that no lean engine is known for;
+    ValueError for other values, where the method cannot cut its net, and for a micro_batch of a
+    method whose loss is no mean over samples, as A-GEM's.
     """
-    if type(method) not in RULES:
-        known = ", ".join(kind.__name__ for kind in RULES)
-        got = f"got {type(method).__name__}"
-        way = "edgecl_lite.device.rules.RULES[YourMethod] = function(budget) -> Need"
-        raise TypeError(f"method must have a rule, as {known}, {got}; for your own: {way}")
-    if not isinstance(stream, Stream):
-        got = f"got {type(stream).__name__}"
-        raise TypeError(f"stream must be a Stream such as split(digits()), {got}")
+    _check_asked(method, stream)
     check_fit(method.net, stream)
     net, front, head = measure(method.net, stream.shape), None, None
     if halves := _halves(method, stream):
@@ -293,6 +224,18 @@ def budget(
     parts, name = (net, front, head), _kind(optimizer)
     own = name, weight_bytes, bits, method.hyper, parts, micro_batch, engine, recompute
     return Budget(method, stream, batch_size, *own).change(**hyper)
+
+
+def _check_asked(method, stream):
+    """TypeError where there is no rule for such a method, or no such stream."""
+    if type(method) not in RULES:
+        known = ", ".join(kind.__name__ for kind in RULES)
+        got = f"got {type(method).__name__}"
+        way = "edgecl_lite.device.rules.RULES[YourMethod] = function(budget) -> Need"
+        raise TypeError(f"method must have a rule, as {known}, {got}; for your own: {way}")
+    if not isinstance(stream, Stream):
+        got = f"got {type(stream).__name__}"
+        raise TypeError(f"stream must be a Stream such as split(digits()), {got}")
 
 
 def _halves(method, stream):

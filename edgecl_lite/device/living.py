@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..plan import Dice
+from ..machine.dice import Dice
 from .session import Session, learned
 from .update import answers, session
 

@@ -14,7 +14,7 @@ import torch
 
 from .._refuse.arguments import SEEDS
 from ..lanes import lane
-from ..plan import Dice
+from ..machine.dice import Dice
 from ..unlike import Alike, Unlike, to_its_end
 
 STRIDES = 0x9E3779B1, 0x85EBCA6B  # odd: clients and rounds far apart among the seeds

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import torch
 
 from ..lanes import lane, lanes_of, named, part
+from ..machine.dice import Dice
 from ..machine.settled import settled
-from ..plan import Dice
 from ..unlike import finished
 from .local import chance, trained
 from .messages import message

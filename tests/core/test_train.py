@@ -42,8 +42,9 @@ from edgecl_lite import (
 )
 from edgecl_lite.lanes import lane
 from edgecl_lite.learn import follow
+from edgecl_lite.machine.dice import Dice
 from edgecl_lite.models import apply, initial
-from edgecl_lite.plan import Dice, Plan
+from edgecl_lite.plan import Plan
 
 STREAM = rotated(digits(), degrees=(0, 45, 90))
 NET = mlp(STREAM, hidden=(20,))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch import nn
 
 import edgecl_lite
 from edgecl_lite import (
@@ -41,6 +42,7 @@ METHODS = {
     "replay": Replay(NET, capacity=200),
     "latents": LatentReplay(NET, capacity=50, bits=4),
     "LDA": StreamingLDA(NET),
+    "conv": Replay(cnn(STREAM, channels=(2, 4)), capacity=200),
 }
 NANO = boards()["nano-33-ble"]
 PARTS = ["weights", "gradients", "optimiser", "activations", "the method's own", "too much"]
@@ -56,6 +58,7 @@ def at_start(request):
     """Each test that shares the panel finds its controls where they were at first."""
     if "panel" in request.fixturenames:
         start = dict(method="plain", board="nano-33-ble", optimizer="adam", weight_bytes=4)
+        start |= dict(engine="eager", recompute=False)
         start |= dict(bits=8, batch_size=32, micro_batch=128, capacity=200)
         for name, value in start.items():
             request.getfixturevalue("panel").controls[name].value = value
@@ -221,10 +224,15 @@ def test_numbers_are_those_of_budget_fits_and_estimate(panel, name, others):
 
 
 @pytest.mark.parametrize(
-    "name", ["method", "board", "optimizer", "weight_bytes", "bits", "batch_size", "micro_batch", "capacity"]
+    "name",
+    [
+        *("method", "board", "optimizer", "weight_bytes", "bits"),
+        *("engine", "recompute", "batch_size", "micro_batch", "capacity"),
+    ],
 )
 def test_every_control_changes_the_picture_and_back(panel, name):
-    put(panel, method="replay", batch_size=128 if name == "micro_batch" else 32)
+    method = "conv" if name == "recompute" else "replay"  # which has something to compute again
+    put(panel, method=method, batch_size=128 if name == "micro_batch" else 32)
     control = panel.controls[name]
     first, before = control.value, (panel.painter.image.value, text(panel.sentence))
     seen = {before}
@@ -249,7 +257,7 @@ def test_choices_are_all_there(panel):
 
 
 def test_what_a_method_lacks_is_hidden_in_its_place(panel):
-    keep = {"replay", "latents"}
+    keep = {"replay", "latents", "conv"}
     for name in METHODS:
         put(panel, method=name)
         for control in (panel.controls["capacity"], panel.controls["bits"]):
@@ -285,6 +293,18 @@ def test_micro_batches_help_and_a_gem_has_none():
     assert panel.controls["micro_batch"].layout.visibility == "visible" and panel.verdict
 
 
+def test_an_engine_that_nobody_knows_of_is_not_offered():
+    gelu = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.GELU(), nn.Linear(20, 10))
+    panel = meter({"plain": Finetune(NET), "gelu": Finetune(gelu)}, STREAM)
+    put(panel, engine="lean")
+    assert panel.verdict.budget.lines == budget(Finetune(NET), STREAM, engine="lean").lines
+    put(panel, method="gelu")
+    assert panel.controls["engine"].layout.visibility == "hidden"
+    assert panel.verdict.budget.lines == budget(Finetune(gelu), STREAM).lines
+    put(panel, recompute=True)
+    assert panel.verdict.budget.recompute
+
+
 def test_a_board_and_constants_of_ones_own():
     mine = replace(NANO, name="mine", title="My board", ram=10**6, reserved=0)
     panel = meter({"plain": Finetune(NET)}, STREAM, on=mine, efficiency=0.5)
@@ -310,6 +330,7 @@ def test_a_change_measures_nothing_and_lays_nothing_out(panel, monkeypatch):
     monkeypatch.setattr(plots, "figure", never)
     for name in METHODS:
         put(panel, method=name, batch_size=64, optimizer="sgd", bits=4)
+        put(panel, engine="lean", recompute=True, micro_batch=8)
         put(panel, batch_size=32, optimizer="adam", bits=8)
 
 
