@@ -83,7 +83,7 @@ class Clients:
         """All that each client has, as one task."""
         data = self.together
         outputs = tuple(range(len(self.classes)))
-        task = Task(self.name, data.train, data.test, outputs, data.classes)
+        task = Task("all clients", data.train, data.test, outputs, data.classes)
         return arrivals(self, Stream([task], "domain", len(outputs)))
 
     @settled

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from lessons import ROOT
+from stored_controls import PARTS as CONTROLS
 from stored_fleet import PARTS as FLEET
 
 from edgecl_lite import (  # fmt: skip
@@ -623,7 +624,7 @@ def watches_alone():
 
 LESSONS = {
     "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
-    "federated_learning": FLEET,
+    "federated_learning": FLEET | CONTROLS,
     "edge_budget": {"league": equal_bytes, "league, wider rates": wider_rates, "har": over_bytes},
     "private_fleet": {"watches": watches_under_noise, "alone": watches_alone},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},

@@ -3,8 +3,6 @@
 Every way has the learning rate that is best on a fifth of each watch's training windows, with one seed.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -16,7 +14,6 @@ from edgecl_lite import (  # fmt: skip
     apply,
     fleet_sweep,
     fleet_train,
-    metrics,
     nbytes,
     personalise,
     smartwatch_clients,
@@ -51,66 +48,41 @@ def _kept(method, run):
 
 
 def together():
-    """Alone, FedAvg, personal steps, all in one place: accuracy (seeds,) on own and everybody's windows."""
+    """Alone, FedAvg, personal steps, all in one place: accuracy (seeds,) on own and everybody's windows.
+
+    Each way has its own rate, best of two seeds on data set aside. A watch of "FedAvg, then 40 passes"
+    has made 140 passes in all, hence "alone, 140 passes".
+    """
     watches = smartwatch_clients()
     net, aside = wrist_net(watches.whole), watches.set_aside(0.2)
-    method, ways = Finetune(net), {}
-    fed = fleet_sweep(method, aside, 1, lr=RATES, rounds=8, local_epochs=5, every=8, **BATCH)
-    place = sweep(method, aside.whole, 1, lr=LESS, **PLAIN)
-    tried = {
-        "FedAvg": fed.accuracy[:, 0, -1, -1],
-        "alone": [personalise(method, aside, local_epochs=40, lr=lr).own.mean() for lr in RATES],
-        "all data in one place": place.accuracy[:, 0, -1, -1],
-    }
-    rates = {"all data in one place": LESS}
-    best = {name: rates.get(name, RATES)[int(np.argmax(scores))] for name, scores in tried.items()}
-    alone = personalise(method, watches, None, SEEDS, local_epochs=40, lr=best["alone"])
-    ways["alone"] = alone.own.mean(1), alone.everybody.mean(1)
-    run = fleet_train(method, watches, SEEDS, rounds=20, local_epochs=5, lr=best["FedAvg"], **BATCH)
-    ways["FedAvg"] = _own(net, run, watches), run.accuracy[:, -1, -1]
-    for passes in (5, 40):
-        own = personalise(method, watches, run, local_epochs=passes, lr=best["FedAvg"])
-        ways[f"FedAvg, then {passes} passes"] = own.own.mean(1), own.everybody.mean(1)
-    one = train(method, watches.whole, SEEDS, lr=best["all data in one place"], **PLAIN)
-    ways["all data in one place"] = _own(net, one, watches), one.accuracy[:, -1, -1]
-    each = {"alone": alone.own.mean(0), "FedAvg, then 40 passes": own.own.mean(0)}
+    method, fed = Finetune(net), {"rounds": 20, "local_epochs": 5, **BATCH}
+    tried = {"FedAvg": fleet_sweep(method, aside, 2, lr=RATES, every=20, **fed).accuracy[..., -1, -1].mean(1)}
+    lr = RATES[tried["FedAvg"].argmax()]
+    common = fleet_train(method, aside, 2, lr=lr, every=20, **fed)  # to choose from
+    run = fleet_train(method, watches, SEEDS, lr=lr, **fed)
+    ways = {"FedAvg": (_own(net, run, watches), run.accuracy[:, -1, -1])}
+    best, each = {"FedAvg": lr}, {}
+    starts = {"alone, 40 passes": (40, None, None), "alone, 140 passes": (140, None, None)}
+    starts |= {f"FedAvg, then {passes} passes": (passes, common, run) for passes in (5, 40)}
+    for name, (passes, choosing, start) in starts.items():
+        own = [personalise(method, aside, choosing, 2, local_epochs=passes, lr=lr).own.mean() for lr in RATES]
+        tried[name], best[name] = own, RATES[int(np.argmax(own))]
+        end = personalise(method, watches, start, SEEDS, local_epochs=passes, lr=best[name])
+        ways[name], each[name] = (end.own.mean(1), end.everybody.mean(1)), _plain(end.own.mean(0))
+    name = "all data in one place"
+    tried[name] = sweep(method, aside.whole, 2, lr=LESS, **PLAIN).accuracy[..., -1, -1].mean(1)
+    best[name] = LESS[tried[name].argmax()]
+    one = train(method, watches.whole, SEEDS, lr=best[name], **PLAIN)
+    ways[name] = _own(net, one, watches), one.accuracy[:, -1, -1]
+    told = [*starts][:2] + ["FedAvg"] + [*starts][2:] + [name]
     return {
         "rates": RATES,
         "tried": {name: _plain(scores) for name, scores in tried.items()},
         "best": best,
         "curve": _plain(run.curve[:, :, -1]),
-        "ways": {k: {"own": _plain(a), "everybody": _plain(b)} for k, (a, b) in ways.items()},
-        "each watch": {name: _plain(scores) for name, scores in each.items()},
+        "ways": {k: {"own": _plain(ways[k][0]), "everybody": _plain(ways[k][1])} for k in told},
+        "each watch": each,
     }
-
-
-def newcomers():
-    """Four watches that join late, with few windows: alone, or from the model of the others."""
-    watches, lr = smartwatch_clients(), 3e-3  # the rate of both in `together`
-    here, late = (
-        replace(watches, train=watches.train[at], test=watches.test[at], names=watches.names[at])
-        for at in (slice(16), slice(16, 20))
-    )
-    net = wrist_net(watches.whole)
-    run = fleet_train(Finetune(net), here, SEEDS, rounds=20, local_epochs=5, lr=lr, **BATCH)
-    found = {
-        "common": _plain(_own(net, run, late)),
-        "windows": [1, 2, 4, 8],
-        "alone": [],
-        "from the common": [],
-    }
-    for k in found["windows"]:
-        some = replace(late, train=tuple(_few(*pair, k) for pair in late.train))
-        for name, start in (("alone", None), ("from the common", run)):
-            own = personalise(Finetune(net), some, start, SEEDS, local_epochs=40, lr=lr)
-            found[name].append(_plain(own.own.mean(1)))
-        print(
-            "newcomers",
-            k,
-            *(np.mean(found[name][-1]).round(3) for name in ("alone", "from the common")),
-            flush=True,
-        )
-    return found
 
 
 def _few(x, y, k):
@@ -119,13 +91,9 @@ def _few(x, y, k):
     return x[pick], y[pick]
 
 
-def remedies():
-    """Six exercises in three pairs: the last row of R, (seeds, pairs), of six methods; what each keeps."""
-    watches = smartwatch_clients(6)
-    pairs, aside = watches.split(2), watches.set_aside(0.2).split(2)
-    apart, net = watches.split(2, arrival="apart"), wrist_net(pairs)
-    how = {"rounds": 6, "local_epochs": 3, "every": 6, **BATCH}
-    methods = {
+def remembering(net):
+    """{name: (method, settings to choose from)}: all that keep 5,820 bytes at most, and two that do not."""
+    return {
         "finetuning": (Finetune(net), {}),
         "replay, 30 windows in 8 bits": (Replay(net, capacity=30), {}),
         "replay, 60 windows in 4 bits": (Replay(net, capacity=60, bits=4), {}),
@@ -133,45 +101,6 @@ def remedies():
         "EWC": (EWC(net), {"lam": [1.0, 100.0]}),
         "replay, 138 windows": (Replay(net, capacity=138), {}),
     }
-    found = {}
-    for name, (method, grid) in methods.items():
-        tried = fleet_sweep(method, aside, 1, lr=RATES if grid else MORE, **grid, **how)
-        scores = metrics.average_accuracy(tried.accuracy).mean(-1)
-        at = np.unravel_index(scores.argmax(), scores.shape)
-        best = {k: values[i] for (k, values), i in zip(tried.grid.items(), at)}
-        method = replace(method, **{k: v for k, v in best.items() if k != "lr"})
-        run = fleet_train(method, pairs, SEEDS, lr=best["lr"], **how)
-        most = _kept(method, run)
-        print(name, best, run.accuracy.mean(0)[-1].round(3), flush=True)
-        found[name] = {
-            "bytes": most,
-            "tried": _plain(scores),
-            "best": best,
-            "R": _plain(run.accuracy[:, -1]),
-            "own": _plain(np.nanmean(run.clients[:, :, -1], 0)),
-        }
-        if name in ("finetuning", "replay, 30 windows in 8 bits"):
-            mixed = fleet_train(method, apart, SEEDS, lr=best["lr"], **how)
-            found[name]["apart"] = _plain(mixed.accuracy[:, -1])
-    return found
 
 
-def rounds():
-    """Common model round by round, (local epochs, fraction, seeds, rounds), at the rate of FedAvg."""
-    watches, grid = smartwatch_clients(), {"local_epochs": [1, 5], "fraction": [0.2, 1.0]}
-    method = Finetune(wrist_net(watches.whole))
-    run = fleet_sweep(method, watches, 3, **grid, rounds=10, lr=3e-3, **BATCH)
-    told = {"local epochs": grid["local_epochs"], "fraction": grid["fraction"]}
-    return told | {"curve": _plain(run.curve[..., 0])}
-
-
-def mu():
-    """FedProx: accuracy (strengths, seeds) of the common model after eight rounds."""
-    watches, grid = smartwatch_clients(), [0, 0.01, 0.1, 1.0]
-    method = Finetune(wrist_net(watches.whole))
-    how = {"rounds": 8, "local_epochs": 5, "every": 8, "lr": 3e-3, **BATCH}
-    run = fleet_sweep(method, watches, SEEDS, mu=grid, **how)
-    return {"mu": grid, "accuracy": _plain(run.accuracy[..., -1, -1])}
-
-
-PARTS = {"remedies": remedies, "together": together, "newcomers": newcomers, "mu": mu, "rounds": rounds}
+PARTS = {"together": together}

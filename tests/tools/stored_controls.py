@@ -1,0 +1,198 @@
+"""Controls of the lesson federated_learning: `stored.py` runs these parts with those of stored_fleet.py.
+
+Does a verdict of the lesson survive another class order, another output rule, a rate of its own?
+Every cell has the rate (and λ, and passes) that is best on data set aside, never on the test windows.
+"""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import torch
+from stored_fleet import BATCH, MORE, RATES, SEEDS, _few, _kept, _own, _plain, remembering
+
+from edgecl_lite import (  # fmt: skip
+    Finetune,
+    StreamingLDA,
+    best,
+    fleet_sweep,
+    fleet_train,
+    metrics,
+    personalise,
+    smartwatch_clients,
+    train,
+    wrist_net,
+)
+
+# three orders of the six exercises in which no two are a pair twice; the first is the file's
+ORDERS = [[0, 1, 2, 3, 4, 5], [3, 0, 5, 1, 4, 2], [2, 5, 4, 0, 1, 3]]
+PAIRS = {"rounds": 6, "local_epochs": 3, "every": 6, **BATCH}  # rounds for each pair
+RULES = {"seen": {"active": "seen"}, "all": {"active": "all"}, "apart": {"arrival": "apart"}}
+
+
+def remedies():
+    """Three pairs in three orders, both output rules: last rows of R, (orders, seeds, pairs).
+
+    {rule: {method: what it keeps and how well it does}}. Settings are chosen for each method and rule,
+    in the second order. "apart": a third of the watches begins with each pair, so all may answer.
+    """
+    watches, found = smartwatch_clients(6), {}
+    aside = watches.set_aside(0.2)
+    for rule, how in RULES.items():
+        to_choose = aside.split(2, order=ORDERS[1], **how)
+        to_judge = [watches.split(2, order=order, **how) for order in ORDERS]
+        methods = remembering(wrist_net(to_choose))
+        if rule == "apart":
+            methods = {name: methods[name] for name in ("finetuning", "replay, 30 windows in 8 bits")}
+        found[rule] = {}
+        for name, (method, grid) in methods.items():
+            here = found[rule][name] = _in_orders(method, {"lr": RATES, **grid}, to_choose, to_judge)
+            print(
+                rule, name, here["best"], here["tried"], np.mean(here["R"], 1).round(2).tolist(), flush=True
+            )
+    return {"orders": ORDERS, **found}
+
+
+def _in_orders(method, grid, to_choose, to_judge):
+    tried = {}
+    for cell in itertools.product(*grid.values()):
+        own, lr = _with(method, dict(zip(grid, cell, strict=True)))
+        run = fleet_train(own, to_choose, 2, lr=lr, **PAIRS)
+        tried[cell] = metrics.average_accuracy(run.accuracy).mean()
+    chosen = dict(zip(grid, max(tried, key=tried.get), strict=True))
+    own, lr = _with(method, chosen)
+    runs = [fleet_train(own, stream, SEEDS, lr=lr, **PAIRS) for stream in to_judge]
+    kept = max(_kept(own, run) for run in runs)
+    told = {"bytes": kept, "tried": _plain([*tried.values()]), "best": chosen}
+    return told | {"R": _plain([run.accuracy[:, -1] for run in runs])}
+
+
+def _with(method, settings):
+    """(the method with these settings, the rate)."""
+    return replace(method, **{k: v for k, v in settings.items() if k != "lr"}), settings["lr"]
+
+
+def at_once():
+    """All six exercises from the start, with as many passes over each window, or as many rounds and more.
+
+    {how: the rate, accuracy (seeds,)}: what is left to bring back when they come in pairs.
+    """
+    watches = smartwatch_clients(6)
+    method, aside, found = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2), {}
+    for rounds, passes in ((6, 3), (18, 1), (18, 3)):
+        how = {"rounds": rounds, "local_epochs": passes, "every": rounds, **BATCH}
+        lr = best(fleet_sweep(method, aside, 2, lr=MORE, **how), over="lr")
+        run = fleet_train(method, watches, SEEDS, lr=lr, **how)
+        found[f"{rounds} rounds of {passes}"] = {"lr": lr, "accuracy": _plain(run.accuracy[:, -1, -1])}
+    return found
+
+
+def mu():
+    """FedProx: accuracy (strengths, seeds) of the common model after eight rounds, each μ at its own rate."""
+    watches, strengths = smartwatch_clients(), [0, 0.01, 0.1, 1.0]
+    method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
+    how = {"rounds": 8, "local_epochs": 5, "every": 8, **BATCH}
+    tried = fleet_sweep(method, aside, 2, mu=strengths, lr=MORE, **how).accuracy[..., -1, -1].mean(-1)
+    rates = [MORE[i] for i in tried.argmax(1)]
+    runs = [fleet_train(method, watches, SEEDS, mu=m, lr=lr, **how) for m, lr in zip(strengths, rates)]
+    told = {"mu": strengths, "tried": _plain(tried), "lr": rates}
+    return told | {"accuracy": _plain([run.accuracy[:, -1, -1] for run in runs])}
+
+
+def rounds():
+    """Common model round by round, (local epochs, fraction, seeds, rounds), each cell at its own rate."""
+    watches, grid = smartwatch_clients(), {"local_epochs": [1, 5], "fraction": [0.2, 1.0]}
+    method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
+    how, rates, curve = {"rounds": 10, **BATCH}, [], []
+    for local, fraction in itertools.product(*grid.values()):
+        here = {"local_epochs": local, "fraction": fraction, **how}
+        rates.append(best(fleet_sweep(method, aside, 2, lr=MORE, every=10, **here), over="lr"))
+        curve.append(fleet_train(method, watches, 3, lr=rates[-1], **here).curve[..., 0])
+    told = {"local epochs": grid["local_epochs"], "fraction": grid["fraction"]}
+    shape = len(grid["local_epochs"]), len(grid["fraction"])
+    return told | {
+        "lr": np.reshape(rates, shape).tolist(),
+        "curve": _plain(np.reshape(curve, (*shape, 3, -1))),
+    }
+
+
+FEW, PASSES = [1, 2, 4, 8], [40, 200]
+
+
+def newcomers():
+    """Two people of the ten join late, with few windows: alone, or from the model of the others.
+
+    Each two in turn, so (five pairs of people, seeds). Each way has, for each number of windows, the
+    passes and the rate that are best, over all five, on training windows that the newcomers were not given.
+    """
+    watches, how = smartwatch_clients(), {"rounds": 20, "local_epochs": 5, "every": 20, **BATCH}
+    method, fleets = Finetune(wrist_net(watches.whole)), []
+    for first in range(0, 20, 4):
+        late = range(first, first + 4)
+        here, new = ([c for c in range(20) if (c in late) is joins] for joins in (False, True))
+        here, new = (_members(watches, some) for some in (here, new))
+        fleets.append((new, fleet_train(method, here, 3, lr=3e-3, **how)))
+    common = [_own(method.net, run, new) for new, run in fleets]
+    found = {"windows": FEW, "passes": PASSES, "rates": RATES, "common": _plain(common)}
+    for name in ("alone", "from the common"):
+        starts = [(new, run if name == "from the common" else None) for new, run in fleets]
+        each = [_late(method, starts, k) for k in FEW]
+        found[name] = {key: [one[key] for one in each] for key in each[0]}
+        print(
+            name,
+            found[name]["passes"],
+            found[name]["lr"],
+            np.mean(found[name]["accuracy"], (1, 2)),
+            flush=True,
+        )
+    found["streaming LDA"] = [_plain([_sums(method.net, new, k) for new, _ in fleets]) for k in FEW]
+    return found
+
+
+def _members(watches, some):
+    """These of the watches."""
+    parts = {k: tuple(getattr(watches, k)[c] for c in some) for k in ("train", "test", "names")}
+    return replace(watches, **parts)
+
+
+def _late(method, starts, k):
+    """The passes and the rate of newcomers with k windows of each exercise, and their accuracy."""
+    few = [(replace(new, train=tuple(_few(*own, k) for own in new.train)), run) for new, run in starts]
+    rest = [
+        replace(some, test=tuple(_but_few(*own, k) for own in new.train))
+        for (some, _), (new, _) in zip(few, starts, strict=True)
+    ]
+    own = lambda new, run, passes, lr: personalise(method, new, run, 3, local_epochs=passes, lr=lr).own.mean(
+        1
+    )
+    tried = {
+        cell: np.mean([own(new, run, *cell) for new, (_, run) in zip(rest, few, strict=True)])
+        for cell in itertools.product(PASSES, RATES)
+    }
+    passes, lr = max(tried, key=tried.get)
+    forty = [own(new, run, 40, 3e-3) for new, run in few]
+    accuracy = [own(new, run, passes, lr) for new, run in few]
+    told = {"tried": _plain([*tried.values()]), "passes": passes, "lr": lr}
+    return told | {"accuracy": _plain(accuracy), "40 passes at 0.003": _plain(forty)}
+
+
+def _but_few(x, y, k):
+    """All but the first k windows of each exercise."""
+    late = torch.ones(len(y), dtype=torch.bool)
+    for c in y.unique():
+        late[(y == c).nonzero().flatten()[:k]] = False
+    return x[late], y[late]
+
+
+def _sums(net, new, k):
+    """(seeds,): streaming LDA on a random front, from a newcomer's own few windows."""
+    each = []
+    for c in range(len(new)):
+        one = _members(new, [c])
+        one = replace(one, train=(_few(*one.train[0], k),)).whole.together
+        run = train(StreamingLDA(net, frozen=True), one, 3, epochs=1, every=10**6, progress=False)
+        each.append(run.accuracy[:, -1, -1])
+    return np.mean(each, 0)
+
+
+PARTS = {"remedies": remedies, "at once": at_once, "mu": mu, "rounds": rounds, "newcomers": newcomers}
