@@ -40,9 +40,9 @@ def _own(net, run, watches):
     return np.mean(each, 0)
 
 
-def _kept(method, run):
+def _kept(method, state):
     """Bytes that a client keeps beside its model at the end: the most of all."""
-    state = {k: v.flatten(0, 1) for k, v in run.state.items() if not k.startswith("server.")}
+    state = {k: v.flatten(0, 1) for k, v in state.items() if not k.startswith("server.")}
     lanes = len(next(iter(state.values()), ()))
     return max((nbytes(method.keeps(state, lane)) for lane in range(lanes)), default=0)
 
