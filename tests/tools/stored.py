@@ -39,6 +39,7 @@ from edgecl_lite import (  # fmt: skip
     episodes,
     epsilon,
     first_order,
+    fleet_sweep,
     fleet_train,
     har,
     har_net,
@@ -586,57 +587,68 @@ def _say(name, began, what):
 
 
 def watches_under_noise():
-    """Twenty watches at several noises, by two questions, each with its own clip and rates.
-
-    everybody: accuracy (seeds,) of the common model on everybody's windows; own: on one's own, of what
-    each watch makes of the common model in 20 more epochs. Chosen on data set aside.
-    """
+    """Twenty watches at several noises, each at its own clip and rate; then each watch's own."""
     watches = smartwatch_clients()
     method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
-    shared = dict(rounds=20, every=20, batch_size=32, local_epochs=1, progress=False)
-    rates, clips, found = [2e-3, 5e-3, 1e-2], [0.03, 0.1, 0.3, 1.0], {}
-    more = dict(local_epochs=20, batch_size=32, lr=2e-3)  # the rate of a watch alone
+    shared = dict(rounds=20, every=20, batch_size=32, local_epochs=1)
+    rates, clips, found = [2e-3, 5e-3], [0.1, 0.3, 1.0], {}
     for noise in (None, 0.3, 1.0, 3.0, 10.0):
-        began, common, own = time.perf_counter(), {}, {}
-        grid = [({}, lr) for lr in rates]
-        if noise is not None:
-            grid = [(dict(noise=noise, clip=clip), lr) for clip in clips for lr in rates[:2]]
-        for hidden, lr in grid:
-            run = fleet_train(method, aside, seeds=2, lr=lr, **hidden, **shared)
-            cell = (("lr", lr), *hidden.items())
-            common[cell] = run.accuracy[:, -1, 0].mean()
-            own[cell] = personalise(method, aside, run, **more).own.mean()
-        told = {"epsilon": None if noise is None else round(epsilon(20, noise), 2)}
-        for question, tried in (("everybody", common), ("own", own)):
-            chosen = dict(max(tried, key=tried.get))
-            run = fleet_train(method, watches, seeds=SEEDS, **chosen, **shared)
-            scores = run.accuracy[:, -1, 0]
-            if question == "own":
-                scores = personalise(method, watches, run, **more).own.mean(1)
-            told[question] = {k: v for k, v in chosen.items() if k != "noise"} | {"accuracy": _plain(scores)}
-        found["no noise" if noise is None else f"{noise:g}"] = told
-        _say(f"noise {noise}", began, told)
+        began = time.perf_counter()
+        hidden = {} if noise is None else dict(noise=noise)
+        over = {} if noise is None else dict(clip=clips)
+        tried = fleet_sweep(method, aside, seeds=2, lr=rates, **over, **hidden, **shared)
+        chosen = {name: best(tried, over=name) for name in ("lr", *over)}
+        run = fleet_train(method, watches, seeds=SEEDS, **chosen, **hidden, **shared)
+        mine = personalise(method, watches, run, local_epochs=20, batch_size=32, lr=5e-3)
+        found["no noise" if noise is None else f"{noise:g}"] = {
+            **chosen,
+            "epsilon": None if noise is None else round(epsilon(20, noise), 2),
+            "everybody": _plain(run.accuracy[:, -1, 0]),  # the common model
+            "own": _plain(mine.own.mean(1)),  # after 20 epochs on one's own
+        }
+        _say(f"noise {noise}", began, run.accuracy[:, -1, 0])
     return found
 
 
 def watches_alone():
-    """Each watch by itself; for each question the passes and the rate that suit it."""
+    """Each watch by itself, for as many epochs as in the fleet and after it, at the rate that suits it."""
     watches = smartwatch_clients()
     method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
-    cells, told = list(itertools.product((5, 40), (2e-3, 5e-3, 1e-2))), {"epsilon": 0}
-    tried = [personalise(method, aside, seeds=2, local_epochs=n, batch_size=32, lr=lr) for n, lr in cells]
-    for question in ("everybody", "own"):
-        n, lr = cells[int(np.argmax([getattr(one, question).mean() for one in tried]))]
-        alone = personalise(method, watches, seeds=SEEDS, local_epochs=n, batch_size=32, lr=lr)
-        told[question] = {"passes": n, "lr": lr, "accuracy": _plain(getattr(alone, question).mean(1))}
-    return told
+    shared = dict(local_epochs=40, batch_size=32)
+    tried = {lr: personalise(method, aside, seeds=2, lr=lr, **shared).own.mean() for lr in (2e-3, 5e-3, 1e-2)}
+    rate = max(tried, key=tried.get)
+    alone = personalise(method, watches, seeds=SEEDS, lr=rate, **shared)
+    told = {"everybody": _plain(alone.everybody.mean(1)), "own": _plain(alone.own.mean(1))}
+    return {"lr": rate, **told}
+
+
+def watches_own(noise=10.0):
+    """The most noise, with the clip that is best for one's own windows: accuracy (seeds,) on these.
+
+    Each clip has the rate that is best for the common model; chosen on data set aside.
+    """
+    watches = smartwatch_clients()
+    method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
+    shared = dict(rounds=20, every=20, batch_size=32, local_epochs=1, noise=noise, progress=False)
+    more = dict(local_epochs=20, batch_size=32, lr=2e-3)  # the rate of a watch alone
+    tried = {}
+    for clip in (0.03, 0.1, 0.3, 1.0):
+        runs = [fleet_train(method, aside, seeds=2, clip=clip, lr=lr, **shared) for lr in (2e-3, 5e-3)]
+        common = [run.accuracy[:, -1, 0].mean() for run in runs]
+        at = int(np.argmax(common))
+        tried[clip, (2e-3, 5e-3)[at]] = common[at], personalise(method, aside, runs[at], **more).own.mean()
+    clip, lr = max(tried, key=lambda cell: tried[cell][1])
+    run = fleet_train(method, watches, seeds=SEEDS, clip=clip, lr=lr, **shared)
+    own = personalise(method, watches, run, **more).own.mean(1)
+    told = [dict(clip=c, lr=r, everybody=_plain(a), own=_plain(b)) for (c, r), (a, b) in tried.items()]
+    return {"noise": noise, "tried": told, "clip": clip, "lr": lr, "own": _plain(own)}
 
 
 LESSONS = {
     "meta_learning": {"sinusoids": waves, "symbols": episodes_of_symbols, "in a row": in_a_row},
     "federated_learning": FLEET | CONTROLS,
     "edge_budget": {"league": equal_bytes, "league, wider rates": wider_rates, "har": over_bytes},
-    "private_fleet": {"watches": watches_under_noise, "alone": watches_alone},
+    "private_fleet": {"watches": watches_under_noise, "alone": watches_alone, "own": watches_own},
     "rehearsal": {"seen": lambda: rehearsed("seen"), "all": lambda: rehearsed("all")},
 }
 

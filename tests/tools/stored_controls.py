@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from stored_fleet import BATCH, MORE, RATES, SEEDS, _few, _kept, _own, _plain, remembering
+from stored_fleet import BATCH, RATES, SEEDS, _few, _kept, _own, _plain, remembering
 
 from edgecl_lite import (  # fmt: skip
     Finetune,
@@ -90,18 +90,16 @@ def _with(method, settings):
 
 
 def at_once():
-    """All six exercises from the start, with as many passes over each window, or as many rounds and more.
+    """All six exercises from the start: the rate, and accuracy (seeds,) after so many rounds of 3 passes.
 
-    {how: the rate, accuracy (seeds,)}: what is left to bring back when they come in pairs.
+    6 rounds have as many passes over each window as three pairs have, 18 as many rounds.
     """
     watches = smartwatch_clients(6)
-    method, aside, found = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2), {}
-    for rounds, passes in ((6, 3), (18, 1), (18, 3)):
-        how = {"rounds": rounds, "local_epochs": passes, "every": rounds, **BATCH}
-        lr = best(fleet_sweep(method, aside, 2, lr=MORE, **how), over="lr")
-        run = fleet_train(method, watches, SEEDS, lr=lr, **how)
-        found[f"{rounds} rounds of {passes}"] = {"lr": lr, "accuracy": _plain(run.accuracy[:, -1, -1])}
-    return found
+    method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
+    how = {"local_epochs": 3, **BATCH}
+    lr = best(fleet_sweep(method, aside, 2, lr=RATES, rounds=6, every=6, **how), over="lr")
+    run = fleet_train(method, watches, SEEDS, lr=lr, rounds=18, every=6, **how)
+    return {"lr": lr} | {str(n): _plain(run.curve[:, n // 6, -1]) for n in (6, 18)}
 
 
 def mu():
@@ -110,28 +108,11 @@ def mu():
     method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
     how = {"rounds": 8, "local_epochs": 5, "every": 8, **BATCH}
     rates = RATES[1:]  # at the lowest, μ = 0 is far behind, and a pull asks for a higher one
-    tried = fleet_sweep(method, aside, 2, mu=strengths, lr=rates, **how).accuracy[..., -1, -1].mean(-1)
+    tried = fleet_sweep(method, aside, 1, mu=strengths, lr=rates, **how).accuracy[..., -1, -1].mean(-1)
     rates = [rates[i] for i in tried.argmax(1)]
     runs = [fleet_train(method, watches, SEEDS, mu=m, lr=lr, **how) for m, lr in zip(strengths, rates)]
     told = {"mu": strengths, "tried": _plain(tried), "lr": rates}
     return told | {"accuracy": _plain([run.accuracy[:, -1, -1] for run in runs])}
-
-
-def rounds():
-    """Common model round by round, (local epochs, fraction, seeds, rounds), each cell at its own rate."""
-    watches, grid = smartwatch_clients(), {"local_epochs": [1, 5], "fraction": [0.2, 1.0]}
-    method, aside = Finetune(wrist_net(watches.whole)), watches.set_aside(0.2)
-    how, rates, curve = {"rounds": 10, **BATCH}, [], []
-    for local, fraction in itertools.product(*grid.values()):
-        here = {"local_epochs": local, "fraction": fraction, **how}
-        rates.append(best(fleet_sweep(method, aside, 2, lr=MORE, every=10, **here), over="lr"))
-        curve.append(fleet_train(method, watches, 3, lr=rates[-1], **here).curve[..., 0])
-    told = {"local epochs": grid["local_epochs"], "fraction": grid["fraction"]}
-    shape = len(grid["local_epochs"]), len(grid["fraction"])
-    return told | {
-        "lr": np.reshape(rates, shape).tolist(),
-        "curve": _plain(np.reshape(curve, (*shape, 3, -1))),
-    }
 
 
 FEW, PASSES = [1, 2, 4, 8], [40, 200]
@@ -140,25 +121,28 @@ FEW, PASSES = [1, 2, 4, 8], [40, 200]
 def newcomers():
     """Two people of the ten join late, with few windows: alone, or from the model of the others.
 
-    Each two in turn, (three pairs of people, seeds). Each way has, for each number of windows, the passes
-    and the rate that are best for a fourth pair, on training windows that those were not given.
+    Accuracy (windows, seeds) of wearers 9 and 10. Each way has, for each number of windows, the passes and
+    the rate that are best for wearers 7 and 8 as newcomers, on training windows that these were not given.
     """
     watches, how = smartwatch_clients(), {"rounds": 20, "local_epochs": 5, "every": 20, **BATCH}
     method, fleets = Finetune(wrist_net(watches.whole)), []
-    for first in (12, 0, 8, 16):  # wearers 7 and 8 to choose; 1 and 2, 5 and 6, 9 and 10 to judge
+    for first, seeds in ((12, 1), (16, SEEDS)):  # to choose, to judge
         late = range(first, first + 4)
         here, new = ([c for c in range(20) if (c in late) is joins] for joins in (False, True))
         here, new = (_members(watches, some) for some in (here, new))
-        fleets.append((new, fleet_train(method, here, 3, lr=3e-3, **how)))
-    common = [_own(method.net, run, new) for new, run in fleets[1:]]
-    found = {"windows": FEW, "passes": PASSES, "rates": RATES, "common": _plain(common)}
-    for name in ("alone", "from the common"):
-        starts = [(new, run if name == "from the common" else None) for new, run in fleets]
-        each = [_late(method, starts, k) for k in FEW]
+        fleets.append((new, fleet_train(method, here, seeds, lr=3e-3, **how)))
+    (trial, trial_run), (new, run) = fleets
+    found = {
+        "windows": FEW,
+        "passes": PASSES,
+        "rates": RATES[1:],
+        "common": _plain(_own(method.net, run, new)),
+    }
+    for name, starts in (("alone", (None, None)), ("from the common", (trial_run, run))):
+        each = [_late(method, (trial, new), starts, k) for k in FEW]
         found[name] = {key: [one[key] for one in each] for key in each[0]}
-        means = np.mean(found[name]["accuracy"], (1, 2)).round(3)
-        print(name, found[name]["chosen passes"], found[name]["lr"], means, flush=True)
-    found["streaming LDA"] = [_plain([_sums(method.net, new, k) for new, _ in fleets[1:]]) for k in FEW]
+        print(name, found[name]["chosen passes"], found[name]["lr"], found[name]["accuracy"], flush=True)
+    found["streaming LDA"] = [_plain(_sums(method.net, new, k)) for k in FEW]
     return found
 
 
@@ -168,20 +152,18 @@ def _members(watches, some):
     return replace(watches, **parts)
 
 
-def _late(method, starts, k):
-    """The passes and the rate of newcomers with k windows of each exercise, and their accuracy."""
-
-    def own(new, run, passes, lr):
-        return personalise(method, new, run, 3, local_epochs=passes, lr=lr).own.mean(1)
-
-    few = [(replace(new, train=tuple(_few(*own, k) for own in new.train)), run) for new, run in starts]
-    whole, (some, run) = starts[0][0], few[0]
-    rest = replace(some, test=tuple(_but_few(*own, k) for own in whole.train))
-    tried = {cell: own(rest, run, *cell).mean() for cell in itertools.product(PASSES, RATES)}
+def _late(method, both, starts, k):
+    """Passes and rate that are best for the first newcomers, and what the second then reach, (seeds,)."""
+    few = [replace(new, train=tuple(_few(*own, k) for own in new.train)) for new in both]
+    rest = replace(few[0], test=tuple(_but_few(*own, k) for own in both[0].train))
+    tried = {
+        (n, lr): personalise(method, rest, starts[0], 1, local_epochs=n, lr=lr).own.mean()
+        for n, lr in itertools.product(PASSES, RATES[1:])
+    }
     passes, lr = max(tried, key=tried.get)
-    accuracy = [own(new, run, passes, lr) for new, run in few[1:]]
+    own = personalise(method, few[1], starts[1], SEEDS, local_epochs=passes, lr=lr).own.mean(1)
     told = {"tried": _plain([*tried.values()]), "chosen passes": passes, "lr": lr}
-    return told | {"accuracy": _plain(accuracy)}
+    return told | {"accuracy": _plain(own)}
 
 
 def _but_few(x, y, k):
@@ -198,9 +180,9 @@ def _sums(net, new, k):
     for c in range(len(new)):
         one = _members(new, [c])
         one = replace(one, train=(_few(*one.train[0], k),)).whole.together
-        run = train(StreamingLDA(net, frozen=True), one, 3, epochs=1, every=10**6, progress=False)
+        run = train(StreamingLDA(net, frozen=True), one, SEEDS, epochs=1, every=10**6, progress=False)
         each.append(run.accuracy[:, -1, -1])
     return np.mean(each, 0)
 
 
-PARTS = {"remedies": remedies, "at once": at_once, "mu": mu, "rounds": rounds, "newcomers": newcomers}
+PARTS = {"remedies": remedies, "at once": at_once, "mu": mu, "newcomers": newcomers}

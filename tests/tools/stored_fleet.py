@@ -48,40 +48,36 @@ def _kept(method, state):
 
 
 def together():
-    """Alone, FedAvg, personal steps, all in one place: accuracy (seeds,) on own and everybody's windows.
-
-    Each way has its own rate, best of two seeds on data set aside. A watch of "FedAvg, then 40 passes"
-    has made 140 passes in all, hence "alone, 140 passes".
-    """
+    """Alone, FedAvg, personal steps, all in one place: accuracy (seeds,) on own and everybody's windows."""
     watches = smartwatch_clients()
     net, aside = wrist_net(watches.whole), watches.set_aside(0.2)
-    method, fed = Finetune(net), {"rounds": 20, "local_epochs": 5, **BATCH}
-    tried = {"FedAvg": fleet_sweep(method, aside, 2, lr=RATES, every=20, **fed).accuracy[..., -1, -1].mean(1)}
-    lr = RATES[tried["FedAvg"].argmax()]
-    common = fleet_train(method, aside, 2, lr=lr, every=20, **fed)  # to choose from
-    run = fleet_train(method, watches, SEEDS, lr=lr, **fed)
-    ways = {"FedAvg": (_own(net, run, watches), run.accuracy[:, -1, -1])}
-    best, each = {"FedAvg": lr}, {}
-    starts = {"alone, 40 passes": (40, None, None), "alone, 140 passes": (140, None, None)}
-    starts |= {f"FedAvg, then {passes} passes": (passes, common, run) for passes in (5, 40)}
-    for name, (passes, choosing, start) in starts.items():
-        own = [personalise(method, aside, choosing, 2, local_epochs=passes, lr=lr).own.mean() for lr in RATES]
-        tried[name], best[name] = own, RATES[int(np.argmax(own))]
-        end = personalise(method, watches, start, SEEDS, local_epochs=passes, lr=best[name])
-        ways[name], each[name] = (end.own.mean(1), end.everybody.mean(1)), _plain(end.own.mean(0))
-    name = "all data in one place"
-    tried[name] = sweep(method, aside.whole, 2, lr=LESS, **PLAIN).accuracy[..., -1, -1].mean(1)
-    best[name] = LESS[tried[name].argmax()]
-    one = train(method, watches.whole, SEEDS, lr=best[name], **PLAIN)
-    ways[name] = _own(net, one, watches), one.accuracy[:, -1, -1]
-    told = [*starts][:2] + ["FedAvg"] + [*starts][2:] + [name]
+    method, ways = Finetune(net), {}
+    fed = fleet_sweep(method, aside, 1, lr=RATES, rounds=8, local_epochs=5, every=8, **BATCH)
+    place = sweep(method, aside.whole, 1, lr=LESS, **PLAIN)
+    tried = {
+        "FedAvg": fed.accuracy[:, 0, -1, -1],
+        "alone": [personalise(method, aside, local_epochs=40, lr=lr).own.mean() for lr in RATES],
+        "all data in one place": place.accuracy[:, 0, -1, -1],
+    }
+    rates = {"all data in one place": LESS}
+    best = {name: rates.get(name, RATES)[int(np.argmax(scores))] for name, scores in tried.items()}
+    alone = personalise(method, watches, None, SEEDS, local_epochs=40, lr=best["alone"])
+    ways["alone"] = alone.own.mean(1), alone.everybody.mean(1)
+    run = fleet_train(method, watches, SEEDS, rounds=20, local_epochs=5, lr=best["FedAvg"], **BATCH)
+    ways["FedAvg"] = _own(net, run, watches), run.accuracy[:, -1, -1]
+    for passes in (5, 40):
+        own = personalise(method, watches, run, local_epochs=passes, lr=best["FedAvg"])
+        ways[f"FedAvg, then {passes} passes"] = own.own.mean(1), own.everybody.mean(1)
+    one = train(method, watches.whole, SEEDS, lr=best["all data in one place"], **PLAIN)
+    ways["all data in one place"] = _own(net, one, watches), one.accuracy[:, -1, -1]
+    each = {"alone": alone.own.mean(0), "FedAvg, then 40 passes": own.own.mean(0)}
     return {
         "rates": RATES,
         "tried": {name: _plain(scores) for name, scores in tried.items()},
         "best": best,
         "curve": _plain(run.curve[:, :, -1]),
-        "ways": {k: {"own": _plain(ways[k][0]), "everybody": _plain(ways[k][1])} for k in told},
-        "each watch": each,
+        "ways": {k: {"own": _plain(a), "everybody": _plain(b)} for k, (a, b) in ways.items()},
+        "each watch": {name: _plain(scores) for name, scores in each.items()},
     }
 
 
@@ -103,4 +99,13 @@ def remembering(net):
     }
 
 
-PARTS = {"together": together}
+def rounds():
+    """Common model round by round, (local epochs, fraction, seeds, rounds), at the rate of FedAvg."""
+    watches, grid = smartwatch_clients(), {"local_epochs": [1, 5], "fraction": [0.2, 1.0]}
+    method = Finetune(wrist_net(watches.whole))
+    run = fleet_sweep(method, watches, 3, **grid, rounds=10, lr=3e-3, **BATCH)
+    told = {"local epochs": grid["local_epochs"], "fraction": grid["fraction"]}
+    return told | {"curve": _plain(run.curve[..., 0])}
+
+
+PARTS = {"together": together, "rounds": rounds}
