@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from .._refuse.arguments import seeds_list
+from ..machine.dice import Dice
 from ..machine.settled import settled
 from ..method import Finetune
-from ..plan import Dice, Plan
+from ..plan import Plan
 from ..streams import Stream
 from .course import Course
 from .living import beginning, next_day

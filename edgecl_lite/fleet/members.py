@@ -83,23 +83,37 @@ class Clients:
         """All that each client has, as one task."""
         data = self.together
         outputs = tuple(range(len(self.classes)))
-        task = Task(self.name, data.train, data.test, outputs, data.classes)
+        task = Task("all clients", data.train, data.test, outputs, data.classes)
         return arrivals(self, Stream([task], "domain", len(outputs)))
 
     @settled
     def set_aside(self, share=0.2, seed=0):
         """Clients to choose on: this share of each one's training samples is its test.
 
-        The test samples are never seen. share in (0, 1).
+        Of every class a client's test has this share, give or take a sample. The test samples are
+        never seen. share in (0, 1).
         """
         number("share", share, most=0.999, strictly=True)
-        train, test = [], []
+        dice, train, test = torch.Generator().manual_seed(seed), [], []
         for x, y in self.train:
-            shuffled = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
-            out = max(1, min(len(y) - 1, round(share * len(y))))
-            test.append((x[shuffled[:out]], y[shuffled[:out]]))
-            train.append((x[shuffled[out:]], y[shuffled[out:]]))
+            aside = _every_so_many(y, share, dice)
+            test.append((x[aside], y[aside]))
+            train.append((x[~aside], y[~aside]))
         return dataclasses.replace(self, train=train, test=test)
+
+
+def _every_so_many(y, share, dice):
+    """(n,) bool: a share of the samples, evenly spaced in the order of their classes.
+
+    At least one of them; so a class of a single sample may be on either side.
+    """
+    out = max(1, min(len(y) - 1, round(share * len(y))))
+    shuffled = torch.randperm(len(y), generator=dice)
+    by_class = shuffled[y[shuffled].argsort(stable=True)]
+    at = (torch.arange(out) + torch.rand(1, generator=dice).double()) * len(y) / out
+    aside = torch.zeros(len(y), dtype=torch.bool)
+    aside[by_class[at.long()]] = True
+    return aside
 
 
 def _pairs(clients, part):

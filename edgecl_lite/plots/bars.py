@@ -33,7 +33,7 @@ def bars(values, ax, label, share=True):
     several = max(map(len, seeds)) > 1
     style = dict(height=0.62, error_kw=dict(ecolor=INK, capsize=3))
     drawn = ax.barh(range(len(mean)), mean, color=colours, xerr=sd if several else None, **style)
-    figures = ["lost" if np.isnan(m) else number(m) + " %" * share for m in mean]
+    figures = _figures(mean, share)
     (labels, fonts), at = written(values, 30), few(len(names), int(ax.bbox.height / 16))
     ax.set_yticks(at, [labels[i] for i in at], **fonts)
     if len(at) == len(names):
@@ -45,6 +45,13 @@ def bars(values, ax, label, share=True):
     _make_room(ax, mean, sd, figures, share)
     unit = "" if share or not label else f" {label}"
     return f"{listed(f'{name}: {figure}{unit}' for name, figure in zip(names, figures))}."
+
+
+def _figures(mean, share):
+    """What stands beside the bars: shares in per cent, with a digit unless all are whole."""
+    digits = int(any(f"{m:.1f}"[-2:] != ".0" for m in mean if not np.isnan(m)))
+    write = (lambda m: f"{m + 0.0:.{digits}f} %") if share else number
+    return ["lost" if np.isnan(m) else write(m) for m in mean]
 
 
 def _make_room(ax, mean, sd, figures, share):

@@ -451,6 +451,26 @@ def test_set_aside_stays_at_each_client():
         assert rows(torch.cat([a, b])) == rows(x)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_set_aside_takes_its_share_of_every_class_of_a_client(share):
+    clients = cl.smartwatch_clients()
+    aside = clients.set_aside(share)
+    for (_, y), (_, out) in zip(clients.train, aside.test, strict=True):
+        assert len(out) == round(share * len(y))
+        of_each = [v.bincount(minlength=7) for v in (y, out)]
+        assert (of_each[1] - share * of_each[0]).abs().max() < 1.5
+
+
+def test_set_aside_takes_single_samples_of_all_classes_in_turn():
+    """Seven samples of seven classes each: over many clients no class is preferred."""
+    samples = torch.zeros(7, 1, 1, 1), torch.arange(7)
+    many = cl.Clients("singles", [samples] * 700, [samples] * 700, range(7))
+    out = torch.cat([y for _, y in many.set_aside(0.3).test])
+    assert len(out) == 2 * 700 and out.bincount(minlength=7).min() > 140
+    again = torch.cat([y for _, y in many.set_aside(0.3, seed=1).test])
+    assert not torch.equal(out, again)
+
+
 # ---- refused
 
 

@@ -608,6 +608,14 @@ def test_bars_of_one_seed_of_lost_ones_and_of_other_units(ax):
     assert text == "a: lost and b: 50 %."
 
 
+def test_bars_of_shares_have_as_many_digits_as_one_another(ax):
+    text = plots.bars({"a": [0.865], "b": [0.86], "c": [0.0961], "d": [1], "e": [0]}, ax, "accuracy")
+    assert text == "a: 86.5 %, b: 86.0 %, c: 9.6 %, d: 100.0 % and e: 0.0 %."
+    assert [t.get_text() for t in ax.texts] == ["86.5 %", "86.0 %", "9.6 %", "100.0 %", "0.0 %"]
+    whole = plots.bars({"a": [0.8601], "b": [0.5], "c": [-0.0]}, plots.figure()[1], "accuracy")
+    assert whole == "a: 86 %, b: 50 % and c: 0 %."
+
+
 @pytest.mark.parametrize(
     "values, match",
     [({}, "at least one bar"), ({"EWC": 0.5}, r"'EWC' must be \(seeds,\).*got shape \(\)")]

@@ -809,7 +809,7 @@ def test_live_of_a_fleet_trains_with_its_sliders():
     want = cl.fleet_train(panel.method, clients, seeds=2, rounds=3, local_epochs=2, fraction=0.5)
     assert (run.accuracy == want.accuracy).all()
     panel.time.value = 1
-    assert "At round 1" in panel.details.value
+    assert "At round 1, learning all clients: accuracy on all clients" in panel.details.value
 
 
 def test_live_of_a_fleet_in_tasks():
