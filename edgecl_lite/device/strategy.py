@@ -23,14 +23,14 @@ class Guard:
 
     windows: how many the device holds back, the newest; share: of the labelled windows that go
     there, each 1/share-th, and are not learned from; tolerance: by how much the accuracy on them
-    may fall (math.inf: an update always counts). each: "class", the newest of every class, windows
-    // classes, at first some that the factory set aside, if it delivers what is kept; or "any", the
-    newest of all: they are of what is done at present, and cannot tell what else is forgotten.
-    Where none is held back nothing is checked.
+    may fall (math.inf: an update always counts): one of 56 is 1.8 points. each: "class", the newest
+    of every class, windows // classes, at first some that the factory set aside, if it delivers
+    what is kept; or "any", the newest of all: they are of what is done at present, and cannot tell
+    what else is forgotten. Where none is held back nothing is checked.
     """
 
     windows: int = 56
-    tolerance: float = 0.0
+    tolerance: float = 0.05
     share: float = 0.2
     each: str = "class"
 

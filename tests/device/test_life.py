@@ -521,6 +521,11 @@ BAD = {
     ),
     "a guard of nothing": (lambda: cl.Guard(0), ValueError, "windows must be"),
     "a guard of no kind": (lambda: cl.Guard(each="wearer"), ValueError, "each must be one of"),
+    "a guard of too few": (
+        lambda: cl.lived(cl.Strategy(cl.Finetune(NET), guard=cl.Guard(6)), YEAR),
+        ValueError,
+        "the guard needs at least 7 windows, one of each class, or each='any'; got 6",
+    ),
     "a guard that is a number": (
         lambda: cl.Strategy(cl.Finetune(NET), guard=3),
         TypeError,
