@@ -300,4 +300,4 @@ def test_a_lesson_adds_one_line_at_its_end(path):
 def test_start_here_lets_a_learner_pick():
     start = "\n".join(cell.source for cell in read(lessons()[0]).cells if cell.cell_type == "code")
     assert "cl.pick()" in start and "\ncl.dossier.choose()" in start
-    assert 'choose("' not in start.replace('# The same without menus: cl.dossier.choose("', "")
+    assert 'choose("' not in start.replace('# The same in a line of code: cl.dossier.choose("', "")
