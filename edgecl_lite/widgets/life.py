@@ -8,7 +8,6 @@ plots/life.py. Lesson: wrist.
 import time
 from types import SimpleNamespace
 
-import ipywidgets as W
 import numpy as np
 
 from .. import plots
@@ -67,11 +66,10 @@ class YearPanel(Training):
         past = stacked(self.later, self.strip.painter.image)
         below = [self.sentence, self.time, past, self.details]
         super().__init__("edgecl-life", fig, None, below=below)
-        controls = W.HBox([*self.settings.controls.values()], layout=dict(flex_flow="row wrap"))
-        self.children = controls, *self.children
+        self.children = self.settings.shown(), *self.children
         for words in (self.status, self.sentence, self.details):  # so that nothing moves
             words.layout.min_height = "3em"
-        for control in controls.children:
+        for control in self.settings.controls.values():
             control.observe(lambda _: self.job.call(self._ready), "value")
         self.time.observe(lambda _: self.job.call(self._travel), "value")
         self._busy(False)

@@ -1,6 +1,6 @@
 """What can be chosen in the panel of a year (life.py), and the `Course` that it makes.
 
-    method, when, guard, board: lists        capacity, label share, any list of values: sliders
+    method, when, guard, board: buttons        capacity, label share, any list of values: sliders
 
 Whatever is given as a list becomes a slider, as in `live`. Lesson: wrist.
 """
@@ -8,7 +8,7 @@ Whatever is given as a list becomes a slider, as in `live`. Lesson: wrist.
 from dataclasses import fields, replace
 from functools import partial
 
-from ipywidgets import Dropdown
+from ipywidgets import HBox, Label, ToggleButtons
 
 from .. import plots
 from .._refuse.arguments import number, or_none, several
@@ -30,12 +30,13 @@ WHEN = {
     "never": "never",
 }
 GUARDS = {"none": None, "32 windows held back": Guard()}
+WORN = 2**26  # bytes of RAM, less than which a board has that is worn
 SHARES, CAPACITIES = (1.0, 0.5, 0.25, 0.1, 0.0), (20, 60, 200, 600)
 CHECKS = {"labelled": partial(number, most=1), "cuts": partial(number, most=1), "harvest_j": number}
 CHECKS["battery_j"] = or_none(partial(number, strictly=True))
 POWER = {"battery_j": None, "harvest_j": 0.0, "cuts": 0.0}
 OWN = {field.name for field in fields(Strategy)} - {"method", "when", "guard"}
-JOULES = lambda value: "charged nightly" if value is None else plots.number(value)
+JOULES = lambda value: "no limit" if value is None else plots.number(value)
 SAID = {  # of a slider: its name, and how its values read
     "labelled": ("label share", plots.percent),
     "battery_j": ("battery, J", JOULES),
@@ -60,7 +61,8 @@ class Settings:
         when = WHEN if when is None else when if isinstance(when, dict) else {str(when): when}
         guards = GUARDS if guards is None else guards
         on = board_of(on)
-        self.boards = {on.name: on, **boards(), on.name: on}
+        small = {k: b for k, b in boards().items() if b.ram < WORN}
+        self.boards = {on.name: on, **small, on.name: on}
         self.when = dict(zip(several("when", when), when.values()))
         self.guards = dict(zip(several("guards", guards), guards.values()))
         own, capacities = year.labelled, [c for c in map(capacity, methods.values()) if c]
@@ -75,23 +77,32 @@ class Settings:
         self._try()
 
     def _controls(self, labelled, capacities):
+        """{name: widget}. Buttons, no menus: JupyterLab takes the arrow keys away from a menu."""
         lists = {"method": self.methods, "when": self.when, "guard": self.guards}
         lists["board"] = self.boards
-        found = {k: Dropdown(options=list(v), description=k) for k, v in lists.items()}
+        found = {k: ToggleButtons(options=list(v)) for k, v in lists.items()}
+        for control in found.values():
+            control.style.button_width = control.layout.width = "auto"
         for name, values in self.values.items():
-            found[name] = value_slider(name, several(name, values), continuous=False)
+            slider = found[name] = value_slider(name, several(name, values), continuous=False)
             if name in SAID:
-                word, say = SAID[name]
-                found[name].options = [(say(value), value) for value in values]
-                found[name].description = word
+                slider.description, say = SAID[name]
+                slider.options = [(say(value), value) for value in values]
+            slider.style.description_width, slider.layout.width = "110px", "370px"
         for name, value in (("labelled", labelled), ("capacity", next(iter(capacities), None))):
             if name in found and value in self.values[name]:
                 found[name].value = value
         for name, control in found.items():
-            control.style.description_width = "110px"
-            control.layout.width = "370px"
             control.add_class(f"edgecl-{name}")
         return found
+
+    def shown(self):
+        """The controls as widgets, those that are buttons with their names before them."""
+        rows = []
+        for name, control in self.controls.items():
+            word = Label(name, layout=dict(width="56px"))
+            rows.append(control if name in self.values else HBox([word, control]))
+        return HBox(rows, layout=dict(flex_flow="row wrap"))
 
     def _try(self):
         """Refuse what nobody can choose, before anything is drawn."""

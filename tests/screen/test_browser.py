@@ -136,12 +136,15 @@ def test_every_control_by_keyboard(lesson):
 
     for panel in panels(page, "edgecl-life"):
         used += 1
-        for choice in panel.locator("select").all():
-            text, first = words(panel, "edgecl-status"), choice.input_value()
-            press(page, choice, "ArrowDown")
-            wait_reworded(page, panel, "edgecl-status", text)
-            assert choice.input_value() != first
-            press(page, choice, "ArrowUp")  # among the others are some that no board has room for
+        for group in panel.locator(".widget-toggle-buttons").all():
+            text, buttons = words(panel, "edgecl-status"), group.get_by_role("button").all()
+            first = group.locator(".mod-active").inner_text()
+            for button in buttons:
+                if button.inner_text() != first:
+                    press(page, button, "Enter")
+                    wait_reworded(page, panel, "edgecl-status", text)
+            back = [button for button in buttons if button.inner_text() == first]
+            press(page, back[0], "Enter")  # among the others are some that no board has room for
             until(page, panel, "edgecl-status", text)
         for handle in panel.locator(".widget-hbox [role=slider]:visible").all():
             text = words(panel, "edgecl-status")
