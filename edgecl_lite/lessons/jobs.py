@@ -1,6 +1,6 @@
 """Jobs for a device that learns, and what they demand: content, not machinery.
 
-    a coin cell for a year: 0.675 Wh · 3600 / 365 = 6.7 J a day
+    a coin cell for a year: 0.22 Ah · 3 V · 3600 s / 365 = 6.5 J a day
 
 Every figure is ours, illustrative and to be edited; those of cells and harvesters are from memory.
 Lesson: start_here.

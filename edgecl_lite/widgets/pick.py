@@ -11,30 +11,29 @@ from .painter import Panel, say
 
 
 class Pick(Panel):
-    """Two menus and a button: nothing is kept before Keep is pressed, so Run All changes nothing.
+    """A row of boards, a row of jobs: nothing is kept before Keep is pressed, nor by Run All.
 
-    It begins at what is chosen already. `board`, `job`: the menus; `answer`: what is kept.
+    It begins at what is chosen already. `board`, `job`: the rows; `answer`: what is kept.
     """
 
-    fallback = "Menus for a board and a job: open this notebook in Jupyter to use them."
+    fallback = "Boards and jobs to pick from: open this notebook in Jupyter to use them."
 
     def __init__(self):
         on, job = dossier.chosen()
-        has = boards()
-        self.board = _menu("board", {board.title: name for name, board in has.items()}, on.name)
-        self.job = _menu("job", {j.title: name for name, j in dossier.JOBS.items()}, job)
+        self.board = _row("board", boards(), on.name)
+        self.job = _row("job", dossier.JOBS, job)
         self.button = W.Button(description="Keep", icon="check", tooltip="Keep this choice")
         self.button.add_class("edgecl-keep").on_click(lambda _: self.keep())
         self.demands, self.answer = say(""), say(dossier.choose(), css="edgecl-answer")
-        for menu in (self.board, self.job):
-            menu.observe(self._describe, "value")
+        for row in (self.board, self.job):
+            row.observe(self._describe, "value")
         super().__init__(
             "edgecl-pick", self.board, self.job, self.demands, self.button, self.answer
         )
         self._describe()
 
     def keep(self):
-        """Keep what the menus say."""
+        """Keep what is picked."""
         kept = dossier.choose(self.board.value, self.job.value)
         say(f"Chosen: {kept}", self.answer, "edgecl-answer", "status")
 
@@ -45,12 +44,12 @@ class Pick(Panel):
         say(f"{on.title}: {has}, {power}. Wanted of {job}.", self.demands, "edgecl-demands")
 
 
-def _menu(what, names, value):
-    """A menu over {words: name}; at the first one where there is no value yet."""
-    menu = W.Dropdown(options=names, description=what, layout=dict(width="420px"))
-    menu.value = value if value in names.values() else menu.value
-    menu.tooltip = f"{what}: choose with the arrow keys"
-    return menu.add_class(f"edgecl-{what}")
+def _row(what, names, value):
+    """Buttons of which one is pressed; the first one where there is no value yet."""
+    row = W.ToggleButtons(options=list(names), description=what)
+    row.value = value if value in names else row.value
+    row.style.button_width = row.layout.width = "auto"
+    return row.add_class(f"edgecl-{what}")
 
 
 pick = Pick

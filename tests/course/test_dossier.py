@@ -65,9 +65,9 @@ def test_a_line_is_worked_out_anew_for_every_board(file):
         assert dossier.table()["mJ a sample"][0] == pytest.approx(by_hand, abs=1e-4)
         assert f"{by_hand:.3g} mJ" in dossier.add("replay", "100 pictures", FACTS)
         assert dossier.table()["fits"][0] == "yes"
-    small = dataclasses.replace(cl.boards()["nano-33-ble"], ram=150_000)
-    assert dossier.table(small)["fits"][0] == "yes" and dossier.table()["fits"][0] == "yes"
-    small = dataclasses.replace(small, reserved=small.ram - FACTS.ram + 1)  # one byte too few
+    whole = cl.boards()["nano-33-ble"]
+    assert dossier.table(dataclasses.replace(whole, reserved=whole.ram - FACTS.ram))["fits"][0] == "yes"
+    small = dataclasses.replace(whole, reserved=whole.ram - FACTS.ram + 1)  # one byte too few
     assert dossier.table(small)["fits"][0] == "no"
     more = dataclasses.replace(small, external=1)
     assert dossier.table(more)["fits"][0] == "outside" and dossier.missed(FACTS, more, "signs")[1:] == []
@@ -300,4 +300,4 @@ def test_a_lesson_adds_one_line_at_its_end(path):
 def test_start_here_lets_a_learner_pick():
     start = "\n".join(cell.source for cell in read(lessons()[0]).cells if cell.cell_type == "code")
     assert "cl.pick()" in start and "\ncl.dossier.choose()" in start
-    assert 'choose("' not in start.replace('# The same without menus: cl.dossier.choose("', "")
+    assert 'choose("' not in start.replace('# The same in a line of code: cl.dossier.choose("', "")

@@ -153,11 +153,12 @@ def test_every_control_by_keyboard(lesson):
         train_and_stop(page, panel)
 
     for panel in panels(page, "edgecl-pick"):
-        for menu in panel.get_by_role("combobox").all():
-            used += 1
-            text = words(panel, "edgecl-demands")
-            press(page, menu, "ArrowDown")
-            wait_reworded(page, panel, "edgecl-demands", text)
+        for group in panel.locator(".widget-toggle-buttons").all():
+            for button in group.get_by_role("button").all()[1:]:
+                used += 1
+                text = words(panel, "edgecl-demands")
+                press(page, button, "Enter")
+                wait_reworded(page, panel, "edgecl-demands", text)
         press(page, panel.get_by_role("button", name="Keep"), "Enter")
         until(page, panel, "edgecl-answer", "Chosen")
     assert used, "a lesson without a control is no interactive lesson"
