@@ -5,12 +5,13 @@ Only they know matplotlib, and every lesson draws with them. Read house.py first
 as words, `show`), then curves.py (one run), lines.py and bars.py (values over seeds), page.py (bare
 axes, legends, an easel), and what you need of images.py (samples and answers), samples.py (how one
 is drawn), sweeps.py (a metric along a grid), memory.py (a board's bytes), life.py and year.py
-(a device's year), league.py (several of them), tables.py (rows and columns), ideas.py (a map) and
-names.py (any name, made fit for a picture).
+(a device's year), league.py (several of them), cuts.py (a power cut), tables.py (rows and columns),
+ideas.py (a map) and names.py (any name, made fit for a picture).
 """
 
 from .bars import bars, told
 from .curves import Curves, cell_of, curves, curves_sentence, edges_of, heat, matrix, spread
+from .cuts import cuts
 from .house import COLOURS, INK, MARKERS, SYMBOLS
 from .house import canvas, few, figure, listed, number, percent, png, show
 from .house import style, styled, without_pixels

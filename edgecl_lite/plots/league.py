@@ -7,13 +7,14 @@ The one that learns nothing stands in it, in a quiet colour. Lesson: wrist.
 
 import numpy as np
 
+from ..device.boards import size
 from .bars import CALM, told
 from .curves import spread
 from .house import COLOURS, INK, listed, number, percent, styled
 from .lines import look_of
 from .names import line, look
 
-RIGHT = 75, 120, 165  # where the columns end, in points beside the axes
+RIGHT = 75, 112, 152, 210  # where the columns end, in points beside the axes
 
 
 @styled()
@@ -21,8 +22,8 @@ def league(lives, ax):
     """Strategies {name: Life}, the best first: a bar for the mean, a point for each life.
 
     A `Life` may stand as its scores alone, (lives,), 0..1. Beside the bars mean ± sd; of whole
-    lives joules and pages, too. A strategy that never learns is told from the others. Returns the
-    sentence of the picture. Raises ValueError where there is none, or their lives are unlike.
+    lives joules, pages of flash and RAM, too. A strategy that never learns is told from the others.
+    Returns the sentence of the picture. Raises ValueError where there is none, or their lives are unlike.
     """
     rows = sorted(scores(lives).items(), key=lambda row: -row[1].mean())
     for at, (name, own) in enumerate(rows):
@@ -43,6 +44,7 @@ def _columns(ax, rows, lives):
     if all(hasattr(life, "joules") for life in lives.values()):
         heads["J"] = lambda name, own: number(lives[name].joules.sum(1).mean())
         heads["pages"] = lambda name, own: number(lives[name].pages[:, -1].mean())
+        heads["RAM"] = lambda name, own: size(needed(lives[name]))
     labels = [line(name, 40) for name, _ in rows]
     ax.set_yticks(range(len(rows)), labels, **look(*labels))
     ax.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xlabel="accuracy over the year")
@@ -55,6 +57,12 @@ def _columns(ax, rows, lives):
         ax.annotate(head, (1, -0.75), xytext=(x, 0), color="#555555", **place)
         for at, row in enumerate(rows):
             ax.annotate(figure(*row), (1, at), xytext=(x, 0), **place)
+
+
+def needed(life):
+    """Bytes of RAM: those in which a device answers, if that is all it does."""
+    costs = life.costs
+    return costs.budget.answering if learns_not("", life) else costs.ram
 
 
 def scores(lives):

@@ -17,6 +17,7 @@ from .page import legend
 
 NOTHING, PAST, LETTER = "learn nothing", "on earlier stretches", 6.5
 MONTH, YEARLY = 365 / 12, 90  # days; from so many on the axis tells months
+EMPTY = 1e-9  # where an axis ends on which nothing is drawn yet
 RUG = -0.06, -0.12, -0.18  # where sessions stand, below 0 %
 ROW, ROWS = 0.14, 4  # above 100 %, for a row of names of events; so many rows at most
 OUTCOMES = {  # of a session: what it is drawn with
@@ -91,11 +92,11 @@ class YearCurves:
         words = "battery left, J" if self.finite else "joules spent", "pages of flash erased"
         for ax, text in zip(lower, words):
             low = self.finite and ax is lower[0]
-            ax.set_ylim(0, 1.05 * battery if low else 1e-9)
+            ax.set_ylim(0, 1.05 * battery if low else EMPTY)
             place = dict(va="bottom" if low else "top", transform=ax.transAxes, color="#555555")
             ax.text(0.008, 0.06 if low else 0.95, text, fontsize=9, **place)
             ax.locator_params(axis="y", nbins=3)
-            ax.yaxis.set_major_formatter(lambda v, _: number(v))
+            ax.yaxis.set_major_formatter(lambda v, _: number(v) if v == 0 or v > EMPTY else "")
 
     @styled()
     def named(self, label):
@@ -126,6 +127,11 @@ class YearCurves:
             at = np.flatnonzero(when.any(0))
             artist.set_data(at, np.full(len(at), height))
         return any(grown)
+
+    def holds(self, joules, pages):
+        """Whether the axes have room for so much."""
+        drawn = zip(self.axes[1:], (0 if self.finite else joules, pages))
+        return all(value <= ax.get_ylim()[1] for ax, value in drawn)
 
 
 def grow(ax, most, done):

@@ -8,7 +8,6 @@ plots/life.py. Lesson: wrist.
 import time
 from types import SimpleNamespace
 
-import ipywidgets as W
 import numpy as np
 
 from .. import plots
@@ -25,7 +24,6 @@ from .watch import Training, light
 
 LATER = "After the year: the windows of the chosen day, and what the device answered."
 MOST = 8  # windows of a day that are shown
-WRAP = dict(flex_flow="row wrap")
 KEPT = 20  # lives that a panel keeps
 
 
@@ -64,16 +62,14 @@ class YearPanel(Training):
         self.time, self.strip, self.later = time_slider(), Strip(year), say(LATER)
         self.time.description, self.time.max = "day", year.days - 1
         self.sentence, self.details = say(""), say("")
-        fig, self.axes = plots.figure(1, 3, width=7.6, height=4.4, height_ratios=(3, 1, 1))
-        below = stacked(self.later, self.strip.painter.image), self.sentence, self.details
-        super().__init__("edgecl-life", fig, None, below=[self.time, *below])
-        controls = self.settings.controls
-        sliders = W.HBox([controls[k] for k in self.settings.values], layout=WRAP)
-        buttons = [control for k, control in controls.items() if k not in self.settings.values]
-        self.children = *buttons, sliders, *self.children
+        fig, self.axes = plots.figure(1, 3, width=7.6, height=4.0, height_ratios=(3, 1, 1))
+        past = stacked(self.later, self.strip.painter.image)
+        below = [self.sentence, self.time, past, self.details]
+        super().__init__("edgecl-life", fig, None, below=below)
+        self.children = self.settings.shown(), *self.children
         for words in (self.status, self.sentence, self.details):  # so that nothing moves
             words.layout.min_height = "3em"
-        for control in controls.values():
+        for control in self.settings.controls.values():
             control.observe(lambda _: self.job.call(self._ready), "value")
         self.time.observe(lambda _: self.job.call(self._travel), "value")
         self._busy(False)
@@ -128,6 +124,8 @@ class YearPanel(Training):
         for name, all in self.record.items():
             all[:, day.day] = getattr(day, name)
         self.points.append(day)
+        if not self.curves.holds(self.record["joules"].sum(1).max(), day.pages.max()):
+            self._draw()  # here and not in `_show`: it takes ten times as long, and is rare
 
     def _draw(self):
         n = len(self.points)
@@ -164,7 +162,7 @@ class YearPanel(Training):
             return
         day = min(self.time.value, len(self.answers) - 1)
         told = self.strip.show(self.course, day, *self.answers[day])
-        say(f"{self._told(day)} {told}", self.details)
+        say(f"{self._told(day)} {told}", self.details, "edgecl-details")
         for thumb in self.thumbs:
             thumb.set(xdata=[day] * 2, visible=True)
         self._past(True)

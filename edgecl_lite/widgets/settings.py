@@ -8,7 +8,7 @@ Whatever is given as a list becomes a slider, as in `live`. Lesson: wrist.
 from dataclasses import fields, replace
 from functools import partial
 
-from ipywidgets import ToggleButtons
+from ipywidgets import HBox, Label, ToggleButtons
 
 from .. import plots
 from .._refuse.arguments import number, or_none, several
@@ -30,13 +30,19 @@ WHEN = {
     "never": "never",
 }
 GUARDS = {"none": None, "32 windows held back": Guard()}
+WORN = 2**26  # bytes of RAM, less than which a board has that is worn
 SHARES, CAPACITIES = (1.0, 0.5, 0.25, 0.1, 0.0), (20, 60, 200, 600)
 CHECKS = {"labelled": partial(number, most=1), "cuts": partial(number, most=1), "harvest_j": number}
 CHECKS["battery_j"] = or_none(partial(number, strictly=True))
 POWER = {"battery_j": None, "harvest_j": 0.0, "cuts": 0.0}
 OWN = {field.name for field in fields(Strategy)} - {"method", "when", "guard"}
-WORDS = {"labelled": "label share", "battery_j": "battery, J", "cuts": "power cuts"}
-WORDS |= {"harvest_j": "harvest a day, J"}
+JOULES = lambda value: "no limit" if value is None else plots.number(value)
+SAID = {  # of a slider: its name, and how its values read
+    "labelled": ("label share", plots.percent),
+    "battery_j": ("battery, J", JOULES),
+    "harvest_j": ("gathered a day, J", plots.number),
+    "cuts": ("power cuts", plots.percent),
+}
 
 
 class Settings:
@@ -55,7 +61,8 @@ class Settings:
         when = WHEN if when is None else when if isinstance(when, dict) else {str(when): when}
         guards = GUARDS if guards is None else guards
         on = board_of(on)
-        self.boards = {on.name: on, **boards(), on.name: on}
+        small = {k: b for k, b in boards().items() if b.ram < WORN}
+        self.boards = {on.name: on, **small, on.name: on}
         self.when = dict(zip(several("when", when), when.values()))
         self.guards = dict(zip(several("guards", guards), guards.values()))
         own, capacities = year.labelled, [c for c in map(capacity, methods.values()) if c]
@@ -65,28 +72,37 @@ class Settings:
         several_ = {k: v for k, v in options.items() if isinstance(v, list | tuple)}
         self.fixed = {k: v for k, v in (POWER | options).items() if k not in several_}
         self.values = {k: v for k, v in (values | several_).items() if k not in self.fixed}
-        self.controls = self._controls(on, own, capacities)
+        self.controls = self._controls(own, capacities)
         self.first = self.chosen()
         self._try()
 
-    def _controls(self, on, labelled, capacities):
-        buttons = {"method": self.methods, "when": self.when, "guard": self.guards}
-        found = {k: ToggleButtons(options=list(v), description=k) for k, v in buttons.items()}
-        found["board"] = ToggleButtons(options=list(self.boards), description="board")
+    def _controls(self, labelled, capacities):
+        """{name: widget}. Buttons, no menus: JupyterLab takes the arrow keys away from a menu."""
+        lists = {"method": self.methods, "when": self.when, "guard": self.guards}
+        lists["board"] = self.boards
+        found = {k: ToggleButtons(options=list(v)) for k, v in lists.items()}
         for control in found.values():
-            control.style.button_width = "auto"
-            control.layout.width = "auto"
+            control.style.button_width = control.layout.width = "auto"
         for name, values in self.values.items():
-            found[name] = value_slider(name, several(name, values), continuous=False)
-            found[name].description = WORDS.get(name, found[name].description)
-            found[name].style.description_width = "initial"
-            found[name].layout.width = "370px"
+            slider = found[name] = value_slider(name, several(name, values), continuous=False)
+            if name in SAID:
+                slider.description, say = SAID[name]
+                slider.options = [(say(value), value) for value in values]
+            slider.style.description_width, slider.layout.width = "110px", "370px"
         for name, value in (("labelled", labelled), ("capacity", next(iter(capacities), None))):
             if name in found and value in self.values[name]:
                 found[name].value = value
         for name, control in found.items():
             control.add_class(f"edgecl-{name}")
         return found
+
+    def shown(self):
+        """The controls as widgets, those that are buttons with their names before them."""
+        rows = []
+        for name, control in self.controls.items():
+            word = Label(name, layout=dict(width="56px"))
+            rows.append(control if name in self.values else HBox([word, control]))
+        return HBox(rows, layout=dict(flex_flow="row wrap"))
 
     def _try(self):
         """Refuse what nobody can choose, before anything is drawn."""

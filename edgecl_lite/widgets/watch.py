@@ -44,7 +44,7 @@ class Training(Panel):
         self.train_button = W.Button(description=self.button, icon="play")
         self.train_button.add_class("edgecl-train")
         self.stop_button = W.Button(description="Stop", icon="stop").add_class("edgecl-stop")
-        self.train_button.tooltip = "Train from the start with these values"
+        self.train_button.tooltip = f"{self.button} from the start with these values"
         self.stop_button.tooltip = "Stop, and keep what was learned so far"
         self.train_button.on_click(lambda _: self.job.call(self.job.start))
         self.stop_button.on_click(lambda _: self.job.stop())

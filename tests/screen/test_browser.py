@@ -3,6 +3,8 @@
 A lesson's panels are found by their CSS classes, so that a new lesson is tested by being there.
 """
 
+import re
+
 import pytest
 from labserver import open_and_run, picture_hash, wait_changed, wait_still, wait_until
 from lessons import lessons
@@ -74,10 +76,10 @@ def press_meter(page, panel, button):
     wait_until(page, lambda: looks() != before, "the meter answers")
 
 
-def train_and_stop(page, panel):
+def train_and_stop(page, panel, begin="Train"):
     """Train draws, Stop stops and stays so, Train again finishes."""
     curve = panel.locator("img.edgecl-curve")
-    train, stop = (panel.get_by_role("button", name=name) for name in ("Train", "Stop"))
+    train, stop = (panel.get_by_role("button", name=re.compile(rf"\b{name}$")) for name in (begin, "Stop"))
     before = picture_hash(curve)
     press(page, train, "Enter")
     wait_changed(page, curve, wait_changed(page, curve, before))  # at least two pictures while it trains
@@ -131,6 +133,32 @@ def test_every_control_by_keyboard(lesson):
             wait_reworded(page, panel, "edgecl-status", text)
         train_and_stop(page, panel)
         move(page, panel.locator(".edgecl-time [role=slider]"), panel.locator("img.edgecl-moment"))
+
+    for panel in panels(page, "edgecl-life"):
+        used += 1
+        for group in panel.locator(".widget-toggle-buttons").all():
+            text, buttons = words(panel, "edgecl-status"), group.get_by_role("button").all()
+            first = group.locator(".mod-active").inner_text()
+            for button in buttons:
+                if button.inner_text() != first:
+                    press(page, button, "Enter")
+                    wait_reworded(page, panel, "edgecl-status", text)
+            back = [button for button in buttons if button.inner_text() == first]
+            press(page, back[0], "Enter")  # among the others are some that no board has room for
+            until(page, panel, "edgecl-status", text)
+        for handle in panel.locator(".widget-hbox [role=slider]:visible").all():
+            text = words(panel, "edgecl-status")
+            there, back = ("ArrowRight", "ArrowLeft")
+            if aria(handle, "now") >= aria(handle, "max"):
+                there, back = back, there
+            press(page, handle, there)
+            wait_reworded(page, panel, "edgecl-status", text)
+            press(page, handle, back)
+            until(page, panel, "edgecl-status", text)
+        train_and_stop(page, panel, "Play")
+        days, details = panel.locator(".edgecl-time [role=slider]"), words(panel, "edgecl-details")
+        move(page, days, panel.locator("img.edgecl-day"))
+        until(page, panel, "edgecl-details", details)
 
     for panel in panels(page, "edgecl-meter"):
         picture = panel.locator("img.edgecl-memory")

@@ -44,12 +44,13 @@ def made(days=10, lives=2, **changes):
     own |= dict(events=[[[] for _ in range(days)] for _ in range(lives)])
     own |= changes
     strategy = SimpleNamespace(method=[], when=own.pop("when", Every(3)))
+    own["costs"] = SimpleNamespace(ram=2048, budget=SimpleNamespace(answering=1024))
     own["score"] = lambda: np.nan_to_num(own["accuracy"]).mean(1)
     return SimpleNamespace(**own, strategy=strategy, year=SimpleNamespace(days=days, events={"ageing": (0,)}))
 
 
 def axes_of():
-    return plots.figure(1, 3, height=4.4, height_ratios=(3, 1, 1))[1]
+    return plots.figure(1, 3, height=4.0, height_ratios=(3, 1, 1))[1]
 
 
 def curves_of(life, nothing=None, battery=np.inf):
@@ -170,10 +171,14 @@ def test_the_league_is_in_order_and_told():
     assert any(np.allclose(own, (0.7, 0.8)) for own in points)
 
 
-def test_the_league_of_lives_tells_joules_and_pages():
+def test_the_league_of_lives_tells_what_they_cost():
     ax = plots.figure()[1]
-    plots.league({"replay": made()}, ax)
-    assert {"55.0 ± 7.1 %", "2.5", "6", "J", "pages"} <= {text.get_text() for text in ax.texts}
+    plots.league({"replay": made(), "as it came": made(when="never")}, ax)
+    told = {text.get_text() for text in ax.texts}
+    assert {"55.0 ± 7.1 %", "2.5", "6", "2.0 KB", "1.0 KB", "J", "pages", "RAM"} <= told
+    ax.figure.canvas.draw()
+    right = ax.figure.get_window_extent().x1
+    assert all(text.get_window_extent().x1 <= right + 1 for text in ax.texts)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +203,36 @@ def test_answered_marks_what_is_wrong():
     titles = [text.get_text() for text in ax.texts]
     assert titles == ["✓ abduction", "✗ upright row → abduction", "✗ upright row → no answer"]
     assert [patch.get_linewidth() > 1 for patch in ax.patches] == [False, True, True]
+
+
+def cut(found, interrupted):
+    return SimpleNamespace(found=np.array(found), interrupted=np.array(interrupted))
+
+
+def test_cuts_are_strips_of_what_is_found():
+    ax = plots.figure()[1]
+    ways = {"two slots": cut([-1, -1, 0, 1], [0, 0, 1, 1]), "one slot": cut([-1, -2, -1, 0], [0, 0, 1, 2])}
+    sentence = plots.cuts(ways, ax)
+    assert (
+        "two slots: of 4 moments at which the power may go, there is afterwards the new save in 25.0 %"
+        in sentence
+    )
+    assert "what was there before in 75.0 %" in sentence and sentence.count("in 25.0 %") == 5
+    strips = [(p.get_y() + 0.3, p.get_x(), p.get_width(), p.get_hatch()) for p in ax.patches]
+    assert [round(sum(w for y, _, w, _ in strips if y == pytest.approx(at))) for at in (0, 1)] == [100, 100]
+    assert [round(x) for y, x, _, _ in strips if y == pytest.approx(0)] == [0, 75]
+    assert len({hatch for y, _, _, hatch in strips if y == pytest.approx(1)}) > 1  # not by colour alone
+
+
+def test_cuts_of_slots_agree_with_what_survived():
+    saved = [bytes([i] * 300) for i in range(3)]
+    every = {many: cl.power_cuts(saved, cl.Slots(cl.Flash(4, page_bytes=256), many)) for many in (1, 2)}
+    for own in every.values():
+        sentence = plots.cuts({"": own}, plots.figure()[1])
+        bad = 100 * (~own.survived).mean()
+        assert (f"nothing in {bad:.1f} %" in sentence) == bool(bad)
+    with pytest.raises(ValueError, match="at least one way"):
+        plots.cuts({}, plots.figure()[1])
 
 
 # ---- the panel
@@ -300,7 +335,7 @@ def test_what_learned_nothing_is_lived_once_for_each_board(methods, year):
     first = panel.nothing
     put(panel, method="means", labelled=0.5).run_blocking()
     assert panel.nothing is first
-    assert list(panel.lives) == ["finetuning, every week", "means, every week, label share = 0.5"]
+    assert list(panel.lives) == ["finetuning, every week", "means, every week, label share = 50 %"]
     put(panel, board="stm32h743").run_blocking()
     assert panel.nothing is not first and np.array_equal(panel.nothing.accuracy, first.accuracy)
 
@@ -321,7 +356,7 @@ def test_every_control_changes_the_course(methods, year):
     assert strategy.method.hyper["capacity"] == 60 and strategy.when == "always" and strategy.lr == 1e-2
     assert strategy.guard == Guard() and course.year.labelled == 0.25 and course.cuts == 0.5
     assert course.costs.board.name == "stm32h743"
-    for name in ("replay", "every day", "guard 32", "stm32h743", "label share = 0.25", "capacity = 60"):
+    for name in ("replay", "every day", "guard 32", "stm32h743", "label share = 25 %", "capacity = 60"):
         assert name in text(panel.status)
 
 
