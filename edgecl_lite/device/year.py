@@ -82,7 +82,9 @@ class Year:
         groups = len({*zip(*(t.tolist() for t in (self.train.wearer, self.train.exercise)))})
         each, worn = len(self.train.x) / groups, self.days * self.wearings * self.windows
         what = f"about {each:.0f} windows to train on for each wearer and exercise"
-        return [f"There are {what}; the {worn:,} of a life are drawn from them again and again."]
+        again = f"There are {what}; the {worn:,} of a life are drawn from them again and again."
+        same = "What is asked comes from the ends of the same recordings"
+        return [again, f"{same}: a year of new recordings would be harder."]
 
     def on(self, name):
         """The days of an event."""
@@ -205,10 +207,12 @@ def year(
     days count from 0; None: someone new on day 0, the arm changed for a while in spring, an
     exercise in summer, a sensor that ages. {}: nothing ever happens, and a wearer whom the factory
     knows. gain, offset: bounds of the drift, as shares of a reading around its zero and of the
-    whole range of a channel; noise: its deviation, of the range. data: windows of other wearers, a
-    domain-incremental `Stream` with a task for each, as `readings` makes one (on one arm). There
-    are far fewer windows than a life wears: they are drawn again, see `Year.notes`. TypeError or
-    ValueError where an argument is out of range, or a wearer has no window of an exercise.
+    whole range of a channel; noise: its deviation, of the range: chosen, not measured; an offset of
+    0.05 is up to 0.3 g, for it stands for how the strap sits as well. data: windows of other
+    wearers, a domain-incremental `Stream` with a task for each, as `readings` makes one (on one
+    arm). There are far fewer windows than a life wears: they are drawn again, see `Year.notes`.
+    TypeError or ValueError where an argument is out of range, or a wearer has no window of an
+    exercise.
     """
     train, test, names = parts_of(data)
     people = len(train.wearer.unique())
