@@ -213,28 +213,34 @@ def descend(method, params, state, batch, plan):
     """
     if len(plan.parts) == 1 and not plan.micro_batch:
         return backward(method.loss(params, state, batch))
-    found, trees = [], (params, state, batch)
-    for few in plan.parts:
-        own = [some(tree, few) for tree in trees] if len(plan.parts) > 1 else trees
-        found.append(summed(method, *own, plan.micro_batch))
-    return torch.cat(found)
+    trees, size = (params, state, batch), plan.micro_batch
+    if len(plan.parts) == 1:
+        return summed(method, *trees, size)
+    own = ([some(tree, few) for tree in trees] for few in plan.parts)
+    return torch.cat([summed(method, *few, size) for few in own])
 
 
 def summed(method, params, state, batch, size):
     """The loss (lanes,) of a batch, and its gradient in params, the sum over its pieces."""
     cut = pieces(batch, size)
-    losses = [backward(share * method.loss(params, state, piece)) for share, piece in cut]
+    losses = [backward(method.loss(params, state, piece), share) for share, piece in cut]
     check_whole(method, params, state, batch, losses)
     return sum(losses)
 
 
-def backward(loss):
-    """The gradient of the sum over lanes: each lane's own, for none knows another's weights."""
+def backward(loss, share=1.0):
+    """The gradient of the sum over lanes: each lane's own, for none knows another's weights.
+
+    share: by what it is weighed, as the loss that is handed back.
+    """
     if not loss.requires_grad:
         still = "all parameters of the net have requires_grad=False"
         raise ValueError(f"there is nothing to learn: {still}")
-    loss.sum().backward()
-    return loss.detach()
+    if share == 1:
+        loss.sum().backward()
+        return loss.detach()
+    loss.backward(torch.full_like(loss, share))
+    return share * loss.detach()
 
 
 @settled

@@ -75,6 +75,7 @@ class Budget(Asked):
             "gradients": 4 * weights,
             f"optimiser ({self.optimizer})": each * weights + apart * tensors,
             f"activations ({self.piece} new {when})": need.activations,
+            "buffers for one sample": self.net.buffers * any(need.trained),
             **need.works,
         }
         lines = [(what, n, RAM) for what, n in ram.items()]

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .._refuse.nets import HIDDEN_STATE
 from ..machine.settled import settled
-from .waits import ENGINES, KNOWN, Layer, chain, waiting
+from .waits import ENGINES, KNOWN, Layer, buffers, chain, waiting
 
 GROUP_NORM = torch.ops.aten.native_group_norm, torch.ops.aten.native_group_norm_backward
 
@@ -33,7 +33,8 @@ class Part:
     forward, backward: FLOPs a sample, 2 for each multiply-add, none for gradients of the data;
     kept: bytes a sample, and once: bytes a batch, that wait for the backward pass; widest: bytes of
     the largest input and output of one layer, what an answer takes beside the weights; outputs:
-    values a sample comes out with; layers, loss: what waits where, see `waits.py`.
+    values a sample comes out with; layers, loss: what waits where, see `waits.py`; buffers: bytes
+    that an engine works in which counts them, as the lean one.
     """
 
     weights: int
@@ -47,6 +48,7 @@ class Part:
     outputs: int
     layers: tuple = ()
     loss: tuple = ()
+    buffers: int = 0
 
     def activations(self, samples):
         """A(b): bytes that wait for the backward pass of so many samples."""
@@ -59,7 +61,7 @@ class Part:
         return ENGINES if known else ENGINES[:1]
 
     def under(self, engine="eager", recompute=False):
-        """The part as another engine would train it: other `kept`, `once` and `backward`.
+        """The part as another engine would train it: other `kept`, `once`, `backward`, `buffers`.
 
         engine: "eager", as PyTorch, or "lean", which keeps only what the backward pass needs, and
         takes samples one after the other; recompute: segments of layers keep their input alone and
@@ -68,7 +70,8 @@ class Part:
         if engine == "eager" and not recompute:
             return self
         kept, once, again = waiting(self.layers, self.loss, engine, recompute)
-        return replace(self, kept=kept, once=once, backward=self.backward + again)
+        work = buffers(self.layers) if engine == "lean" else 0
+        return replace(self, kept=kept, once=once, backward=self.backward + again, buffers=work)
 
 
 @settled

@@ -52,18 +52,21 @@ def waiting(layers, loss, engine, recompute):
     moving = [i for i, layer in enumerate(layers) if layer.moves]
     if not moving:
         return 0, 0, 0
-    saved, buffers = [layer.saved for layer in layers], 0
+    saved = [layer.saved for layer in layers]
     if engine == "lean":
         saved = [_lean(layers, i, passes=i > moving[0]) for i in range(len(layers))]
         loss = (("answers", 4 * layers[-1].gave[1] + 1, 0),)  # floats, and a byte for the label
-        inner = [layer for layer in layers if layer.kind not in IN_PLACE]
-        buffers = max(4 * (layer.came[1] + layer.gave[1]) for layer in inner)  # of one sample
     starts = [i for i, layer in enumerate(layers) if layer.forward and i > moving[0]]
     many = range(min(CUTS, len(starts)) + 1) if recompute else [0]
     cuts = itertools.chain(*(itertools.combinations(starts, k) for k in many))
     ways = [_cut(layers, saved, loss, [moving[0], *each, len(layers)]) for each in cuts]
-    each, once, again = min(ways, key=lambda way: (way[0] + way[1], way[2]))
-    return each, once + buffers, again
+    return min(ways, key=lambda way: (way[0] + way[1], way[2]))
+
+
+def buffers(layers):
+    """Bytes of the input and the output of the widest layer, for one sample."""
+    inner = [layer for layer in layers if layer.kind not in IN_PLACE]
+    return max(4 * (layer.came[1] + layer.gave[1]) for layer in inner)
 
 
 def _cut(layers, saved, loss, bounds):

@@ -42,17 +42,17 @@ def pieces(batch, size):
                 yield share, {**batch, "groups": [(who, piece)]}
         return
     n = batch["y"].shape[1]
-    for first in range(0, n, size or n):
-        few = slice(first, first + (size or n))
-        yield len(range(n)[few]) / n, rows_of(batch, few, n)
+    for piece in cut(batch, size or n, n):
+        yield piece["y"].shape[1] / n, piece
 
 
-def rows_of(batch, few, n):
-    """The batch with some rows of the tensors (lanes, n, …) in it."""
-    cut = {}
-    for name, value in batch.items():
-        if isinstance(value, dict):
-            cut[name] = rows_of(value, few, n)
-        elif torch.is_tensor(value) and value.shape[1:2] == (n,) and name != "answers":
-            cut[name] = value[:, few]
-    return {**batch, **cut}
+def cut(tree, size, n):
+    """The pieces of a (nested) dict: of its tensors (lanes, n, …) so many rows each."""
+    rows = {k: v.split(size, 1) for k, v in tree.items() if has_rows(k, v, n)}
+    rows |= {k: cut(v, size, n) for k, v in tree.items() if isinstance(v, dict)}
+    return [{**tree, **{k: v[i] for k, v in rows.items()}} for i in range(-(-n // size))]
+
+
+def has_rows(name, value, n):
+    """Whether it is a tensor with a row for each of n samples; `answers` has one for each task."""
+    return torch.is_tensor(value) and value.shape[1:2] == (n,) and name != "answers"

@@ -16,6 +16,7 @@ from ..device.energy import estimate
 from .painter import Painter, Panel, say, value_slider
 
 ENGINES = {"PyTorch": "eager", "lean": "lean"}
+WHOLE = 128  # the largest batch of the slider, so that nothing is cut
 SLIDERS = "batch_size", "micro_batch", "capacity"
 
 
@@ -63,13 +64,12 @@ class Meter(Panel):
             "engine": ToggleButtons(options=ENGINES, description="engine"),
             "recompute": ToggleButtons(options={"no": False, "yes": True}, description="recompute"),
             "batch_size": value_slider("batch_size", [2**k for k in range(8)]),
-            "micro_batch": value_slider("micro_batch", [2**k for k in range(8)]),
+            "micro_batch": value_slider("micro_batch", [1, 2, 4, 8, 16, WHOLE]),
             "capacity": value_slider("capacity", some),
         }
-        *parts, (_, most) = controls["micro_batch"].options
-        controls["micro_batch"].options = [*parts, ("whole", most)]  # no batch here is larger
+        controls["micro_batch"].options = [*controls["micro_batch"].options[:-1], ("whole", WHOLE)]
         controls["optimizer"].value = "adam"
-        for name, value in (("batch_size", 32), ("micro_batch", most), ("capacity", capacity)):
+        for name, value in (("batch_size", 32), ("micro_batch", WHOLE), ("capacity", capacity)):
             controls[name].value = value
         for name, control in controls.items():
             control.layout.width = "370px" if name in SLIDERS else "auto"
@@ -85,13 +85,17 @@ class Meter(Panel):
             say(failed, self.readout, "edgecl-readout", "alert")
             raise
 
-    def _show(self, method, board, bits, capacity, micro_batch, engine, **chosen):
+    def _show(self, method, board, bits, capacity, micro_batch, engine, recompute, **chosen):
         base, board, told = self.budgets[method], self.boards[board], []
         kept = dict(bits=bits, capacity=capacity) if "capacity" in base.hyper else {}
         kept |= {} if base.method.indivisible else {"micro_batch": micro_batch}
-        kept |= {"engine": engine} if len(base.parts[0].engines) > 1 else {}
-        for name in ("bits", "capacity", "micro_batch", "engine"):
-            # what the method lacks leaves its place empty
+        net = base.parts[0]
+        engine = {"engine": engine} if len(net.engines) > 1 else {}
+        if net.under(**engine, recompute=True) != net.under(**engine):
+            kept["recompute"] = recompute
+        kept |= engine
+        for name in ("bits", "capacity", "micro_batch", "engine", "recompute"):
+            # what the method or its net lacks leaves its place empty
             self.controls[name].layout.visibility = "visible" if name in kept else "hidden"
         b = base.change(**chosen, **kept)
         for what, flops in b.work.items():

@@ -251,7 +251,7 @@ def test_choices_are_all_there(panel):
     assert options["method"] == list(METHODS) and options["board"] == list(boards())
     assert options["optimizer"] == ["sgd", "momentum", "adam"] and options["weight_bytes"] == [4, 1]
     assert options["bits"] == [8, 7, 6, 4] and options["batch_size"] == [1, 2, 4, 8, 16, 32, 64, 128]
-    assert options["micro_batch"] == options["batch_size"]
+    assert options["micro_batch"] == [1, 2, 4, 8, 16, 128] and options["batch_size"][-1] == 128
     assert panel.controls["micro_batch"].label == "whole"
     assert 200 in options["capacity"] and panel.controls["capacity"].value == 200
 
@@ -301,8 +301,13 @@ def test_an_engine_that_nobody_knows_of_is_not_offered():
     put(panel, method="gelu")
     assert panel.controls["engine"].layout.visibility == "hidden"
     assert panel.verdict.budget.lines == budget(Finetune(gelu), STREAM).lines
-    put(panel, recompute=True)
-    assert panel.verdict.budget.recompute
+
+
+def test_recomputation_is_offered_where_there_is_something_to_compute_again(panel):
+    for method, seen in (("replay", "hidden"), ("conv", "visible"), ("plain", "hidden")):
+        put(panel, method=method, recompute=True)
+        assert panel.controls["recompute"].layout.visibility == seen
+        assert panel.verdict.budget.recompute == (seen == "visible")
 
 
 def test_a_board_and_constants_of_ones_own():
