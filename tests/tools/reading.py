@@ -28,7 +28,8 @@ PATHS = {  # what one wants to understand: its class, or the functions with whic
 }
 LOOP = "learn.py steps"
 HOLDS = {  # what a name holds wherever it stands
-    "plan": "plan.py Plan", "self.plan": "plan.py Plan", "dice": "plan.py Dice", "rng": "plan.py Dice",
+    "plan": "plan.py Plan", "self.plan": "plan.py Plan", "dice": "machine/dice.py Dice",
+    "rng": "machine/dice.py Dice",
     "stream": "streams.py Stream", "self.stream": "streams.py Stream", "plan.stream": "streams.py Stream",
     "self.axes": "lanes.py Lanes", "plan.axes": "lanes.py Lanes", "self.memory": "methods/memory.py Memory",
     "self.codec": "methods/codecs.py Pixels", "job": "fleet/local.py Round",
@@ -128,7 +129,7 @@ class Closure:
             elif isinstance(node, ast.Name) and node.id not in local:
                 self.name(piece, node.id)
             elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("rng", "dice", "task['rng']"):
-                self.follow(self.package.classes["plan.py", "Dice"][1]["__call__"])
+                self.follow(self.package.classes["machine/dice.py", "Dice"][1]["__call__"])
 
     def name(self, piece, name):
         kind, file, what = self.package.names[piece.file].get(name, ("", "", ""))
