@@ -53,7 +53,7 @@ class Diary:
 
 @dataclass(frozen=True)
 class Year:
-    """What may happen; made and checked by `year`, which says what the fields are."""
+    """What may happen; made by `year`, which says what the fields are. Checks them."""
 
     days: int
     wearings: int
@@ -70,6 +70,19 @@ class Year:
     train: Windows = field(repr=False, compare=False)
     test: Windows = field(repr=False, compare=False)
     names: tuple = EXERCISES
+
+    def __post_init__(self):
+        people = len(self.train.wearer.unique())
+        most = {"days": 3650, "wearings": 24, "windows": 1000, "factory": people}
+        counts = "days", "wearings", "windows", "exercises", "programme", "factory"
+        own = {k: whole(k, getattr(self, k), most=most.get(k, 10**6)) for k in counts}
+        most = {"labelled": 1, "gain": 0.9, "offset": 0.5, "noise": 1}
+        own |= {k: number(k, getattr(self, k), most=top) for k, top in most.items()}
+        own["arms"] = choice("arms", self.arms, ("left", "both"))
+        can = {"new wearer": people - own["factory"], "new exercise": self.classes - 2, "ageing": 1}
+        can["other arm"] = own["days"] * (len(arms_of(self.train)) - 1)
+        own["events"] = checked_events(self.events, own["days"], can)
+        vars(self).update(own)
 
     @property
     def classes(self):
@@ -215,19 +228,10 @@ def year(
     exercise.
     """
     train, test, names = parts_of(data)
-    people = len(train.wearer.unique())
-    own = {"days": whole("days", days, most=3650), "wearings": whole("wearings", wearings, most=24)}
-    own |= {"windows": whole("windows", windows, most=1000)}
-    own |= {"exercises": whole("exercises", exercises), "programme": whole("programme", programme)}
-    own |= {"labelled": number("labelled", labelled, most=1), "noise": number("noise", noise)}
-    own |= {"gain": number("gain", gain, most=0.9), "offset": number("offset", offset, most=0.5)}
-    own["arms"] = choice("arms", arms, ("left", "both"))
-    half = (people + 1) // 2
-    own["factory"] = whole("factory", half if factory is None else factory, most=people)
-    can = {"new wearer": people - own["factory"], "new exercise": len(names) - 2, "ageing": 1}
-    can["other arm"] = own["days"] * (len(arms_of(train)) - 1)
-    own["events"] = checked_events(events, own["days"], can)
-    return Year(**own, train=train, test=test, names=names)
+    if factory is None:
+        factory = (len(train.wearer.unique()) + 1) // 2
+    told = days, wearings, windows, exercises, programme, labelled, factory, arms, events
+    return Year(*told, gain, offset, noise, train, test, names)
 
 
 def checked_events(events, days, can):
