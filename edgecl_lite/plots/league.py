@@ -23,7 +23,8 @@ def league(lives, ax):
 
     A `Life` may stand as its scores alone, (lives,), 0..1. Beside the bars mean ± sd; of whole
     lives joules, pages of flash and RAM, too. A strategy that never learns is told from the others.
-    Returns the sentence of the picture. Raises ValueError where there is none, or their lives are unlike.
+    Returns the sentence of the picture. Raises ValueError where there is none, or their lives are
+    unlike.
     """
     rows = sorted(scores(lives).items(), key=lambda row: -row[1].mean())
     for at, (name, own) in enumerate(rows):

@@ -36,7 +36,8 @@ CHECKS = {"labelled": partial(number, most=1), "cuts": partial(number, most=1), 
 CHECKS["battery_j"] = or_none(partial(number, strictly=True))
 POWER = {"battery_j": None, "harvest_j": 0.0, "cuts": 0.0}
 OWN = {field.name for field in fields(Strategy)} - {"method", "when", "guard"}
-JOULES = lambda value: "no limit" if value is None else plots.number(value)
+NONE = "none"  # in a slider in the place of None, which ipywidgets takes for no choice at all
+JOULES = lambda value: "no limit" if value == NONE else plots.number(value)
 SAID = {  # of a slider: its name, and how its values read
     "labelled": ("label share", plots.percent),
     "battery_j": ("battery, J", JOULES),
@@ -84,7 +85,8 @@ class Settings:
         for control in found.values():
             control.style.button_width = control.layout.width = "auto"
         for name, values in self.values.items():
-            slider = found[name] = value_slider(name, several(name, values), continuous=False)
+            values = [NONE if value is None else value for value in several(name, values)]
+            slider = found[name] = value_slider(name, values, continuous=False)
             if name in SAID:
                 slider.description, say = SAID[name]
                 slider.options = [(say(value), value) for value in values]
@@ -122,7 +124,9 @@ class Settings:
 
     def chosen(self):
         """{name: value} of all controls."""
-        return self.fixed | {name: control.value for name, control in self.controls.items()}
+        values = {name: control.value for name, control in self.controls.items()}
+        values |= {k: None for k in self.values if values[k] == NONE}
+        return self.fixed | values
 
     def strategy(self, **changes):
         """The `Strategy` that the controls ask for."""
@@ -156,10 +160,10 @@ class Settings:
 
     def label(self):
         """The method, when it learns, and what else was changed, in words."""
-        values = {k: self.controls[k].value for k in ("method", "when")}
-        told = [plots.line(value) for value in values.values()]
+        values = self.chosen()
+        told = [plots.line(values[name]) for name in ("method", "when")]
         for name, control in list(self.controls.items())[2:]:
-            if control.value != self.first[name] and (name != "capacity" or self.keeps()):
+            if values[name] != self.first[name] and (name != "capacity" or self.keeps()):
                 told.append(chosen(control) if name in self.values else f"{name} {control.value}")
         return ", ".join(told)
 

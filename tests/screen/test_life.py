@@ -360,6 +360,16 @@ def test_every_control_changes_the_course(methods, year):
         assert name in text(panel.status)
 
 
+def test_a_slider_goes_to_none_and_back(methods, year):
+    panel = panel_of(methods, year, battery_j=[None, 0.5], micro_batch=[None, 4])
+    slider, ready = panel.settings.controls["battery_j"], text(panel.status)
+    for index, joules in ((1, 0.5), (0, np.inf), (1, 0.5)):
+        slider.index = index  # as the browser moves it
+        assert panel.settings.course().capacity == joules and (text(panel.status) == ready) == (index == 0)
+    assert panel.settings.course().strategy.micro_batch is None
+    assert slider.options[0][0] == "no limit"
+
+
 def test_a_method_without_a_memory_has_no_capacity(methods, year):
     panel = panel_of(methods, year)
     layout = panel.settings.controls["capacity"].layout
