@@ -45,7 +45,7 @@ METHODS = {
     "latents": partial(LatentReplay, NET, capacity=126, cut=-1, weighting="equal"),
     "replay": partial(Replay, NET, capacity=63, weighting="equal"),
 }
-CHOICES = {"finetuning": LOWER, "EWC": LOWER, "latents": [3e-3, 1e-2, 3e-2, 1e-1]}
+CHOICES = {"finetuning": LOWER, "EWC": LOWER, "latents": [1e-3, 3e-3, 1e-2, 3e-2]}
 STILL = "nearest mean", "streaming LDA"  # no gradient, no rate
 
 
