@@ -101,11 +101,8 @@ class YearPanel(Training):
         self.curves = plots.YearCurves(self.axes, self.year, name, battery)
         self.thumbs = [ax.axvline(0, color=plots.INK, lw=1.2, visible=False) for ax in self.axes]
         self.painter.fig.set_layout_engine("constrained")
-        self._limits()
-        self.painter.paint()
-
-    def _limits(self):
         self.painter.use([*self.curves.moving, *self.thumbs])
+        self.painter.paint()
 
     def _add(self, day):
         if not self.points:
@@ -122,7 +119,7 @@ class YearPanel(Training):
     def _draw(self):
         n = len(self.points)
         if self.curves.set(begun(self.record, n), begun(vars(self.now.nothing), n)):
-            self._limits()
+            self.painter.use([*self.curves.moving, *self.thumbs])
 
     def _keep(self, seconds):
         self.last, self.now.life = self.now, Life.of(self.now.course, self.points, seconds)
@@ -134,7 +131,7 @@ class YearPanel(Training):
         super()._done(error)
         if self.job.over:
             return
-        if not self.points and not error:
+        if not (self.points or error):
             self._say("Stopped before the first day.", "status")
         if self.last:
             self._remember()
@@ -147,7 +144,7 @@ class YearPanel(Training):
             self.now = self.last
             self._fresh(self.now.name, self.now.course.capacity)
             self.curves.set(self.played, self.nothing)
-            self._limits()
+            self.painter.use([*self.curves.moving, *self.thumbs])
         last = self.played.accuracy.shape[1] - 1
         say(plots.year_sentence(self.played, self.nothing, self.last.name), self.sentence)
         self.time.max, self.time.value, self.time.disabled = max(1, last), last, False
@@ -177,12 +174,11 @@ class YearPanel(Training):
         """Show the day, or a calm line in its place."""
         self.strip.painter.image.layout.visibility = "visible" if seen else "hidden"
         self.later.layout.visibility = "hidden" if seen else "visible"
-        if not seen:
-            say("", self.sentence), say("", self.details)
+        for words in () if seen else (self.sentence, self.details):
+            say("", words)
 
     def _ready(self):
-        slider = self.settings.controls.get("capacity")
-        if slider:
+        if slider := self.settings.controls.get("capacity"):
             slider.layout.visibility = "visible" if self.settings.keeps() else "hidden"
         if self.job.state != "training":
             self._say(f"Ready with {self.settings.label()}: press Play.")
