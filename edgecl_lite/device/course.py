@@ -37,6 +37,7 @@ class Course:
             raise TypeError(f"strategy must be a Strategy such as Strategy(method), got {got}")
         if not isinstance(year, Year):
             raise TypeError(f"year must be a Year, as year() makes one, got {type(year).__name__}")
+        check_guard(strategy.guard, year.classes)
         self.strategy, self.year, self.trigger = strategy, year, trigger(strategy.when)
         self.lives = Lives(year, seeds_list(lives))
         self.tasks = [factory_task(year, seed) for seed in self.lives.seeds]
@@ -65,6 +66,13 @@ class Course:
         chances = [torch.Generator().manual_seed(seed % SEEDS) for seed in drawn]
         u = torch.stack([torch.rand(2, generator=g) for g in chances]).numpy()
         return np.where(u[:, 0] < self.cuts, u[:, 1], 1.0)
+
+
+def check_guard(guard, classes):
+    """ValueError where a guard would hold back nothing of a class."""
+    if guard and guard.each == "class" and guard.windows < classes:
+        want = f"at least {classes} windows, one of each class"
+        raise ValueError(f"the guard needs {want}, or each='any'; got {guard.windows}")
 
 
 def costs(strategy, year, seed, board):

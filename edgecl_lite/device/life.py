@@ -15,10 +15,11 @@ import torch
 from .._refuse.arguments import seeds_list
 from ..machine.settled import settled
 from ..method import Finetune
+from ..plan import Dice, Plan
 from ..streams import Stream
-from ..train import train
 from .course import Course
 from .living import beginning, next_day
+from .session import Session, learned
 from .worn import factory_task
 
 SERIES = "accuracy", "before", "past", "confidence", "learned", "rolled_back", "cut"
@@ -32,11 +33,13 @@ def factory(net, year, seeds=5, epochs=20, lr=3e-3, batch_size=32):
     Each seed's net is trained on the wearers that the factory knows in that life, without the
     exercises that come later, by plain cross entropy, and without any drift.
     """
-    options = dict(epochs=epochs, lr=lr, batch_size=batch_size, every=10**6, progress=False)
-    streams = [Stream([factory_task(year, s)], "domain", year.classes) for s in seeds_list(seeds)]
-    each = zip(seeds_list(seeds), streams, strict=True)
-    runs = [train(Finetune(net), stream, [seed], **options) for seed, stream in each]
-    return {k: torch.cat([run.params[k] for run in runs]) for k in runs[0].params}
+    seeds = seeds_list(seeds)
+    tasks = [factory_task(year, seed) for seed in seeds]
+    stream = Stream(tasks[:1], "domain", year.classes)
+    base = Plan(Finetune(net), stream, seeds, epochs=epochs, lr=lr, batch_size=batch_size)
+    dice = Dice(seeds, torch.arange(len(seeds)), "cpu")
+    job = Session(base, [task.train for task in tasks], (0,) * len(seeds), dice)
+    return learned(base.verbs, job, base.start()[0], {})[0]
 
 
 @settled
@@ -98,7 +101,7 @@ class Life:
         events = [[day.events[i] for day in seen] for i in range(len(course.lives.seeds))]
         last = {"params": seen[-1].params, "state": seen[-1].state}
         whose = course.strategy, course.year, course.lives.seeds, course.costs
-        notes = [*course.year.notes, *course.base.notes]
+        notes = [*course.year.notes, *course.base.notes, *course.costs.notes]
         return cls(*whose, **arrays, events=events, **last, notes=notes, seconds=seconds)
 
     def score(self):

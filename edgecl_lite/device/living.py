@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from ..plan import Dice
 from .session import Session, learned
@@ -71,21 +72,25 @@ class Day:
 
 def beginning(course):
     """The `Now` before day 0: what the factory delivers."""
-    base, seeds = course.base, course.lives.seeds
+    base, seeds, guard = course.base, course.lives.seeds, course.strategy.guard
     params, hyper = base.start()
     state = base.verbs.start(params, base.stream, hyper)
     n = len(seeds)
-    dice = Dice(seeds, torch.arange(n), "cpu")
+    dice, zeros = Dice(seeds, torch.arange(n), "cpu"), np.zeros(n, dtype=int)
+    first = course.lives.worn(0)[0]
+    none = [(first.x[0, :0], first.y[0, :0])] * n
+    held = none
     if course.strategy.shipped:
         data = [task.train for task in course.tasks]
         job = Session(base, data, (0,) * n, dice, still=True)
         params, state = learned(base.verbs, job, params, state)
-    first, _ = course.lives.worn(0)
-    none, zeros = [(first.x[0, :0], first.y[0, :0])] * n, np.zeros(n, dtype=int)
+        if guard and guard.each == "class":
+            aside = [task.test for task in course.tasks]  # from which the factory did not learn
+            held = [held_back(none[0], own, guard, course.year.classes) for own in aside]
     sessions, battery = zeros + course.strategy.shipped, np.full(n, course.capacity)
     counts = {"came": zeros, "sessions": sessions, "battery": battery, "pages": zeros}
     watch, past = course.trigger.start(n), np.full(n, np.nan)
-    return Now(params, state, dice, none, none, watch=watch, past=past, **counts)
+    return Now(params, state, dice, none, held, watch=watch, past=past, **counts)
 
 
 # ---- what gathers
@@ -100,15 +105,27 @@ def gathered(course, now, worn, labelled, believed):
     guard, waiting, held = course.strategy.guard, [*now.waiting], [*now.held]
     sure, said = believed
     count = labelled.cumsum(1) + torch.from_numpy(now.came)[:, None]
-    aside = labelled & (count % guard.each == 0) if guard else torch.zeros_like(labelled)
+    aside = labelled & (count % guard.nth == 0) if guard else torch.zeros_like(labelled)
     label = torch.where(labelled, worn.y, said)
     take = (labelled | sure) & ~aside
     for i in range(len(waiting)):
         new = worn.x[i, take[i]], label[i, take[i]]
         waiting[i] = newest(waiting[i], new, course.strategy.gathers)
         if guard:
-            held[i] = newest(held[i], (worn.x[i, aside[i]], worn.y[i, aside[i]]), guard.windows)
+            new = worn.x[i, aside[i]], worn.y[i, aside[i]]
+            held[i] = held_back(held[i], new, guard, course.year.classes)
     return replace(now, waiting=waiting, held=held, came=count[:, -1].numpy())
+
+
+def held_back(old, new, guard, classes):
+    """What a guard holds back of two lots of windows (x, y)."""
+    if guard.each == "any":
+        return newest(old, new, guard.windows)
+    x, y = (torch.cat(both) for both in zip(old, new, strict=True))
+    member = F.one_hot(y, classes)
+    later = member.flip(0).cumsum(0).flip(0)[torch.arange(len(y)), y] - 1  # of the same class
+    keep = later < guard.windows // classes
+    return x[keep], y[keep]
 
 
 def newest(old, new, most):

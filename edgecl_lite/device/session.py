@@ -14,7 +14,7 @@ import torch
 
 from ..lanes import lane
 from ..unlike import Alike, Unlike, finished, put, to_its_end
-from .boards import pages
+from .boards import pages, size
 from .energy import estimate
 
 
@@ -117,6 +117,17 @@ class Costs:
     def flash(self):
         """Bytes of flash: the network, what the method keeps, the slice that is held back."""
         return self.budget.flash + self.held
+
+    @property
+    def notes(self):
+        """Where the board has too little of either, in sentences."""
+        has, needs = self.board, {"RAM": self.ram, "flash": self.flash}
+        room = {"RAM": has.reach, "flash": has.flash}
+        way = {"RAM": "a micro_batch or a smaller batch_size", "flash": "a smaller capacity"}
+        short = [kind for kind in needs if needs[kind] > room[kind]]
+        told = "It needs {} of {}, and {} has {}: {} may help."
+        rows = [(size(needs[k]), k, has.title, size(room[k]), way[k]) for k in short]
+        return [told.format(*row) for row in rows]
 
     @property
     def window(self):

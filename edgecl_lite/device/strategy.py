@@ -8,7 +8,7 @@ answers of which it is sure (self-training: Yarowsky 1995; Lee 2013 for networks
 import math
 from dataclasses import dataclass
 
-from .._refuse.arguments import number, whole
+from .._refuse.arguments import choice, number, whole
 from ..method import Finetune, Joint
 from ..methods import PackNet, Piggyback, Separate
 from ..plan import Options
@@ -23,23 +23,27 @@ class Guard:
 
     windows: how many the device holds back, the newest; share: of the labelled windows that go
     there, each 1/share-th, and are not learned from; tolerance: by how much the accuracy on them
-    may fall (math.inf: an update always counts). Before the first window is held back nothing is
-    checked.
+    may fall (math.inf: an update always counts): one of 56 is 1.8 points. each: "class", the newest
+    of every class, windows // classes, at first some that the factory set aside, if it delivers
+    what is kept; or "any", the newest of all: they are of what is done at present, and cannot tell
+    what else is forgotten. Where none is held back nothing is checked.
     """
 
-    windows: int = 32
-    tolerance: float = 0.0
+    windows: int = 56
+    tolerance: float = 0.05
     share: float = 0.2
+    each: str = "class"
 
     def __post_init__(self):
         own = {"windows": whole("windows", self.windows)}
         if self.tolerance != math.inf:
             own["tolerance"] = number("tolerance", self.tolerance)
         own["share"] = number("share", self.share, most=0.5, strictly=True)
+        choice("each", self.each, ("class", "any"))
         vars(self).update(own)
 
     @property
-    def each(self):
+    def nth(self):
         """Every so many labelled windows one is held back."""
         return round(1 / self.share)
 

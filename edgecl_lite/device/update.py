@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from .._refuse.verbs import Checked
 from ..lanes import lane, lanes_of
@@ -36,13 +37,16 @@ def session(course, now, who, day):
     if not who.any():
         return now, Done(who, who, who, np.zeros(len(who)))
     at = np.flatnonzero(who)
-    job, before = course.job(now, at), (lane(now.params, at), lane(now.state, at))
+    job = course.job(now, at)
+    before = lane(now.params, at), lane(now.state, at)
     after = learned(course.base.verbs, job, *before)
-    better, ran = helped(course, [now.held[i] for i in at], before, after), course.power(at, day)
+    better = helped(course, [now.held[i] for i in at], before, after)
+    ran = course.power(at, day)
     kept = better & (ran == 1)
     took = [course.joules(now, *own) for own in zip(at, job.work, kept, strict=True)]
-    done = Done(who, *(spread(own, who) for own in (~better & (ran == 1), ran < 1, ran * took)))
-    now = written(course, now, after, at, spread(kept, who), kept)
+    undone = ~better & (ran == 1)
+    done = Done(who, *(spread(own, who) for own in (undone, ran < 1, ran * took)))
+    now = written(course, now, at, kept, after)
     return replace(now, battery=now.battery - done.joules), done
 
 
@@ -53,19 +57,20 @@ def spread(own, who):
     return all
 
 
-def written(course, now, after, at, kept, which):
-    """The `Now` in which the lives `at` (some,) have learned, and what waited there is gone.
+def written(course, now, at, kept, after):
+    """The `Now` in which the lives `at` have learned: what waited there is gone.
 
-    after: (params, state) of these; kept (lives,) and which (some,) bool: where it counts.
+    kept (len(at),) bool: where it counts; after: (params, state) of these lives.
     """
-    into, keep = torch.from_numpy(at[which]), torch.from_numpy(which).nonzero()
-    params, state = (
-        put(old, into, lane(new, keep))
-        for old, new in zip((now.params, now.state), after, strict=True)
-    )
-    waiting = [(x[:0], y[:0]) if i in at else (x, y) for i, (x, y) in enumerate(now.waiting)]
-    pages = now.pages + kept * course.costs.pages
-    counts = {"sessions": now.sessions + kept, "pages": pages}
+    into, rows = torch.from_numpy(at[kept]), np.flatnonzero(kept)
+    params = put(now.params, into, lane(after[0], rows))
+    state = put(now.state, into, lane(after[1], rows))
+    waiting, sessions, pages = [*now.waiting], now.sessions.copy(), now.pages.copy()
+    for i in at:
+        waiting[i] = tuple(part[:0] for part in waiting[i])
+    sessions[at[kept]] += 1
+    pages[at[kept]] += course.costs.pages
+    counts = {"sessions": sessions, "pages": pages}
     return replace(now, params=params, state=state, waiting=waiting, **counts)
 
 
@@ -74,7 +79,8 @@ def helped(course, held, before, after):
 
     One whose weights are not finite never is: that needs no window.
     """
-    guard, finite = course.strategy.guard, [p.isfinite().flatten(1) for p in after[0].values()]
+    guard = course.strategy.guard
+    finite = [p.isfinite().flatten(1) for p in after[0].values()]
     sound = torch.cat(finite, 1).all(1).numpy()
     if not guard or not max(len(y) for _, y in held):
         return sound
@@ -98,7 +104,6 @@ def answers(method, params, state, x):
 
 def together(pairs):
     """(x, y) of each life, of unlike numbers, as one `Seen`."""
-    most = max(len(y) for _, y in pairs)
-    pad = lambda v: torch.cat([v, v.new_zeros(most - len(v), *v.shape[1:])])
-    x, y = (torch.stack([pad(pair[k]) for pair in pairs]) for k in (0, 1))
-    return Seen(x, y, torch.stack([torch.arange(most) < len(pair[1]) for pair in pairs]))
+    x, y = (pad_sequence(own, batch_first=True) for own in zip(*pairs, strict=True))
+    there = [torch.ones(len(y), dtype=torch.bool) for _, y in pairs]
+    return Seen(x, y, pad_sequence(there, batch_first=True))

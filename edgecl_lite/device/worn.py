@@ -7,6 +7,7 @@ prescribed, under the drift of that day. Lanes are lives. Plumbing of life.py; l
 from dataclasses import dataclass
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from .._refuse.arguments import SEEDS
 from ..streams import Stream, Task
@@ -27,7 +28,8 @@ class Seen:
 
     def right(self, logits):
         """The share of right answers in each life, (lives,) float64 array; NaN of no window."""
-        hit = (logits.argmax(-1) == self.y) & self.there
+        best, said = logits.max(-1)
+        hit = (said == self.y) & self.there & ~best.isneginf()  # -inf: no answer
         return (hit.sum(1).double() / self.there.sum(1)).numpy()
 
 
@@ -57,26 +59,25 @@ class Lives:
 
     def _seen(self, windows, rows, day, kind):
         """Windows of some rows in each life, under the drift of a day."""
-        most = max(map(len, rows))
-        there = torch.stack([torch.arange(most) < len(own) for own in rows])
-        row = torch.stack([torch.cat([own, own.new_zeros(most - len(own))]) for own in rows])
-        return Seen(self._drifted(windows.x[row], day, kind), windows.exercise[row], there)
-
-    def _drifted(self, x, day, kind):
-        """x (lives, n, channels, 1, readings) as the ageing sensor would have read it."""
+        there = [torch.ones(len(own), dtype=torch.bool) for own in rows]
+        row, there = (pad_sequence(own, batch_first=True) for own in (rows, there))
         gain, offset = (
             torch.stack([getattr(d, k)[day] for d in self.diaries])[:, None, :, None, None]
             for k in ("gain", "offset")
         )
+        x = 0.5 + (1 + gain) * (windows.x[row] - 0.5) + offset
         if self.year.noise:
-            noise = torch.stack([self._noise(seed, day, kind, x[0]) for seed in self.seeds])
-            offset = offset + self.year.noise * noise
-        return (0.5 + (1 + gain) * (x - 0.5) + offset).clamp(0, 1)
+            x += self.year.noise * self._noise(rows, day, kind, x.shape[2:])
+        return Seen(x.clamp(0, 1), windows.exercise[row], there)
 
-    def _noise(self, seed, day, kind, like):
-        """Of a life, a day and a purpose its own noise."""
-        chance = seed * APART + (3 * day + kind + 1) * STRIDES[0] + STRIDES[1]
-        return torch.randn(like.shape, generator=torch.Generator().manual_seed(chance % SEEDS))
+    def _noise(self, rows, day, kind, shape):
+        """Of a life, a day and a purpose its own noise, as many windows as the life has rows."""
+        each = []
+        for seed, own in zip(self.seeds, rows, strict=True):
+            chance = seed * APART + (3 * day + kind + 1) * STRIDES[0] + STRIDES[1]
+            g = torch.Generator().manual_seed(chance % SEEDS)
+            each.append(torch.randn(len(own), *shape, generator=g))
+        return pad_sequence(each, batch_first=True)
 
 
 def factory_task(year, seed):

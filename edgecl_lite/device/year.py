@@ -53,7 +53,7 @@ class Diary:
 
 @dataclass(frozen=True)
 class Year:
-    """What may happen; made and checked by `year`, which says what the fields are."""
+    """What may happen; made by `year`, which says what the fields are. Checks them."""
 
     days: int
     wearings: int
@@ -71,6 +71,19 @@ class Year:
     test: Windows = field(repr=False, compare=False)
     names: tuple = EXERCISES
 
+    def __post_init__(self):
+        people = len(self.train.wearer.unique())
+        most = {"days": 3650, "wearings": 24, "windows": 1000, "factory": people}
+        counts = "days", "wearings", "windows", "exercises", "programme", "factory"
+        own = {k: whole(k, getattr(self, k), most=most.get(k, 10**6)) for k in counts}
+        most = {"labelled": 1, "gain": 0.9, "offset": 0.5, "noise": 1}
+        own |= {k: number(k, getattr(self, k), most=top) for k, top in most.items()}
+        own["arms"] = choice("arms", self.arms, ("left", "both"))
+        can = {"new wearer": people - own["factory"], "new exercise": self.classes - 2, "ageing": 1}
+        can["other arm"] = own["days"] * (len(arms_of(self.train)) - 1)
+        own["events"] = checked_events(self.events, own["days"], can)
+        vars(self).update(own)
+
     @property
     def classes(self):
         """How many exercises there are at the end."""
@@ -82,7 +95,9 @@ class Year:
         groups = len({*zip(*(t.tolist() for t in (self.train.wearer, self.train.exercise)))})
         each, worn = len(self.train.x) / groups, self.days * self.wearings * self.windows
         what = f"about {each:.0f} windows to train on for each wearer and exercise"
-        return [f"There are {what}; the {worn:,} of a life are drawn from them again and again."]
+        again = f"There are {what}; the {worn:,} of a life are drawn from them again and again."
+        same = "What is asked comes from the ends of the same recordings"
+        return [again, f"{same}: a year of new recordings would be harder."]
 
     def on(self, name):
         """The days of an event."""
@@ -205,25 +220,18 @@ def year(
     days count from 0; None: someone new on day 0, the arm changed for a while in spring, an
     exercise in summer, a sensor that ages. {}: nothing ever happens, and a wearer whom the factory
     knows. gain, offset: bounds of the drift, as shares of a reading around its zero and of the
-    whole range of a channel; noise: its deviation, of the range. data: windows of other wearers, a
-    domain-incremental `Stream` with a task for each, as `readings` makes one (on one arm). There
-    are far fewer windows than a life wears: they are drawn again, see `Year.notes`. TypeError or
-    ValueError where an argument is out of range, or a wearer has no window of an exercise.
+    whole range of a channel; noise: its deviation, of the range: chosen, not measured; an offset of
+    0.05 is up to 0.3 g, for it stands for how the strap sits as well. data: windows of other
+    wearers, a domain-incremental `Stream` with a task for each, as `readings` makes one (on one
+    arm). There are far fewer windows than a life wears: they are drawn again, see `Year.notes`.
+    TypeError or ValueError where an argument is out of range, or a wearer has no window of an
+    exercise.
     """
     train, test, names = parts_of(data)
-    people = len(train.wearer.unique())
-    own = {"days": whole("days", days, most=3650), "wearings": whole("wearings", wearings, most=24)}
-    own |= {"windows": whole("windows", windows, most=1000)}
-    own |= {"exercises": whole("exercises", exercises), "programme": whole("programme", programme)}
-    own |= {"labelled": number("labelled", labelled, most=1), "noise": number("noise", noise)}
-    own |= {"gain": number("gain", gain, most=0.9), "offset": number("offset", offset, most=0.5)}
-    own["arms"] = choice("arms", arms, ("left", "both"))
-    half = (people + 1) // 2
-    own["factory"] = whole("factory", half if factory is None else factory, most=people)
-    can = {"new wearer": people - own["factory"], "new exercise": len(names) - 2, "ageing": 1}
-    can["other arm"] = own["days"] * (len(arms_of(train)) - 1)
-    own["events"] = checked_events(events, own["days"], can)
-    return Year(**own, train=train, test=test, names=names)
+    if factory is None:
+        factory = (len(train.wearer.unique()) + 1) // 2
+    told = days, wearings, windows, exercises, programme, labelled, factory, arms, events
+    return Year(*told, gain, offset, noise, train, test, names)
 
 
 def checked_events(events, days, can):

@@ -103,6 +103,15 @@ def test_the_factory_delivers_what_a_method_keeps_and_moves_no_weight():
     assert all((row == its).all(1).any() for row in (x * 254).round().flatten(1))
 
 
+def test_a_factory_is_a_training_for_each_seed():
+    year = cl.year(20, events={"new exercise": 9})
+    both = cl.factory(NET, year, [2, 5], epochs=3, lr=1e-2, batch_size=50)
+    for i, seed in enumerate((2, 5)):
+        stream = cl.Stream([cl.factory_task(year, seed)], "domain", 7)
+        options = dict(epochs=3, lr=1e-2, batch_size=50, progress=False)
+        close(lane_of(both, i), cl.train(cl.Finetune(NET), stream, [seed], **options).params, 1e-4)
+
+
 # ---- what happens
 
 
@@ -347,6 +356,24 @@ def test_a_poisoned_session_is_undone(name):
     )
 
 
+def test_what_a_guard_holds_back():
+    """The newest of each class by brute force, at first the factory's; or the newest of all."""
+    for each in ("class", "any"):
+        course, now = begun(cl.Finetune(NET), guard=cl.Guard(21, each=each, share=0.5), when="never")
+        came = [*zip(*course.tasks[1].test, strict=True)] if each == "class" else []
+        for day in range(6):
+            worn, _ = course.lives.worn(day)
+            came += [*zip(worn.x[1, 1::2], worn.y[1, 1::2], strict=True)]
+            now, _ = next_day(course, now, day)
+        if each == "class":
+            newest = [[i for i, (_, y) in enumerate(came) if y == c][-3:] for c in range(7)]
+            want = sorted(i for own in newest for i in own)
+        else:
+            want = range(len(came))[-21:]
+        assert now.held[1][1].tolist() == [came[i][1].item() for i in want]
+        assert torch.equal(now.held[1][0], torch.stack([came[i][0] for i in want]))
+
+
 def test_an_update_that_is_not_finite_is_undone_without_a_guard():
     strategy = cl.Strategy(cl.Finetune(NET), optimizer="sgd", lr=1e30, epochs=3)
     life = cl.lived(strategy, cl.year(3, **QUIET), 2)
@@ -432,6 +459,16 @@ def test_the_bytes_of_a_strategy():
     assert course.costs.ram == plain.ram + 24 * 193
 
 
+def test_what_does_not_fit_the_board_is_told():
+    net = cl.wrist_net(cl.smartwatch_wearers(), channels=(16, 32))
+    notes = {}
+    for micro in (None, 2):
+        strategy = cl.Strategy(cl.Replay(net, capacity=14), "never", micro_batch=micro)
+        notes[micro] = cl.lived(strategy, cl.year(8), 1).notes
+    assert any("KB of RAM, and Arduino" in note for note in notes[None])
+    assert not any("RAM" in note for note in notes[2])
+
+
 # ---- what comes out
 
 
@@ -483,6 +520,12 @@ BAD = {
         "when must be .*'weekly'",
     ),
     "a guard of nothing": (lambda: cl.Guard(0), ValueError, "windows must be"),
+    "a guard of no kind": (lambda: cl.Guard(each="wearer"), ValueError, "each must be one of"),
+    "a guard of too few": (
+        lambda: cl.lived(cl.Strategy(cl.Finetune(NET), guard=cl.Guard(6)), YEAR),
+        ValueError,
+        "the guard needs at least 7 windows, one of each class, or each='any'; got 6",
+    ),
     "a guard that is a number": (
         lambda: cl.Strategy(cl.Finetune(NET), guard=3),
         TypeError,
