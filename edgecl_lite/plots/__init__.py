@@ -26,4 +26,4 @@ from .page import Easel, bare, legend
 from .samples import Samples
 from .sweeps import along, sweep_curve
 from .tables import table
-from .year import answered, year, year_sentence
+from .year import answered, day_sentence, year, year_sentence

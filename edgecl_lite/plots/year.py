@@ -8,7 +8,7 @@
 import numpy as np
 
 from .bars import told
-from .house import COLOURS, listed, number, styled
+from .house import COLOURS, listed, number, percent, styled
 from .images import wall
 from .life import YearCurves, outcomes
 from .names import line
@@ -43,6 +43,16 @@ def year_sentence(life, nothing=None, label=None):
     ends = f"sessions: {ends}{' in all lives together' * (lives > 1)}"
     spent = f"{number(life.joules.sum(1).mean())} J and {number(life.pages[:, -1].mean())} pages"
     return f"{head}: {right}{beside}; {ends}; it took {spent} of flash. {lacked(life)}".strip()
+
+
+def day_sentence(life, day, nothing):
+    """A day in words: the mean over lives, and what happened in the first of them."""
+    right, beside = (percent(one.accuracy[:, day].mean()) for one in (life, nothing))
+    what = f"Day {day}: {right} right of what is asked, learning nothing {beside}"
+    ends = dict(zip(("was kept", "was rolled back", "was cut by the power"), outcomes(life)))
+    end = next((end for end, when in ends.items() if when[0, day]), None)
+    session = f"a session on {life.waiting[0, day]} windows {end}" if end else "no session"
+    return f"{what}; {'; '.join([session, *life.events[0][day]])}."
 
 
 def lacked(life):

@@ -40,7 +40,7 @@ class YearPanel(Training):
 
     def __init__(self, methods, year, lives=1, when=None, guards=None, on="nano-33-ble", **options):
         self.settings = Settings(methods, year, lives, when, guards, on, options)
-        self.year, self.played, self.nothing, self.lives = year, None, None, {}
+        self.year, self.now, self.last, self.lives = year, None, None, {}
         self.still = {}  # what learned nothing, by the conditions on which it hangs
         self.time, self.strip, self.later = time_slider(), Strip(year), say(LATER)
         self.time.description, self.time.max = "day", year.days - 1
@@ -56,8 +56,18 @@ class YearPanel(Training):
             control.observe(lambda _: self.job.call(self._ready), "value")
         self.time.observe(lambda _: self.job.call(self._travel), "value")
         self._busy(False)
-        self._fresh(np.inf)
+        self._fresh(self.settings.label(), np.inf)
         self._ready()
+
+    @property
+    def played(self):
+        """The newest `Life`."""
+        return self.last and self.last.life
+
+    @property
+    def nothing(self):
+        """The `Life` of a device that learned nothing, beside it."""
+        return self.last and self.last.nothing
 
     def run_blocking(self):
         """Play to the end in this call and return the Life, for tests and scripts."""
@@ -76,27 +86,23 @@ class YearPanel(Training):
                 seen.append(day)
                 yield None
             self.still[key] = Life.of(still, seen)
-        self.nothing, self.course, self.answers = self.still[key], course, []
-        self._fresh(course.capacity)
-        self.begun = time.perf_counter()
+        own = dict(name=self.settings.label(), course=course, nothing=self.still[key], answers=[])
+        self.now, self.begun = SimpleNamespace(**own), time.perf_counter()
+        self._fresh(self.now.name, course.capacity)
         for day, *answered in played(course):
-            self.answers.append(answered)
+            self.now.answers.append(answered)
             yield day
 
     @plots.styled()
-    def _fresh(self, battery):
-        """An empty picture for what is chosen."""
+    def _fresh(self, name, battery):
+        """An empty picture."""
         for ax in self.axes:
             ax.clear()
-        self.name = self.settings.label()
-        self.curves = plots.YearCurves(self.axes, self.year, self.name, battery)
+        self.curves = plots.YearCurves(self.axes, self.year, name, battery)
         self.thumbs = [ax.axvline(0, color=plots.INK, lw=1.2, visible=False) for ax in self.axes]
         self.painter.fig.set_layout_engine("constrained")
-        self._limits()
-        self.painter.paint()
-
-    def _limits(self):
         self.painter.use([*self.curves.moving, *self.thumbs])
+        self.painter.paint()
 
     def _add(self, day):
         if not self.points:
@@ -112,12 +118,12 @@ class YearPanel(Training):
 
     def _draw(self):
         n = len(self.points)
-        if self.curves.set(begun(self.record, n), begun(vars(self.nothing), n)):
-            self._limits()
+        if self.curves.set(begun(self.record, n), begun(vars(self.now.nothing), n)):
+            self.painter.use([*self.curves.moving, *self.thumbs])
 
     def _keep(self, seconds):
-        self.played = Life.of(self.course, self.points, seconds)
-        self.lives[self.name] = self.played
+        self.last, self.now.life = self.now, Life.of(self.now.course, self.points, seconds)
+        self.lives[self.now.name] = self.played
         while len(self.lives) > KEPT:
             del self.lives[next(iter(self.lives))]
 
@@ -125,42 +131,37 @@ class YearPanel(Training):
         super()._done(error)
         if self.job.over:
             return
-        if not self.points and not error:
+        if not (self.points or error):
             self._say("Stopped before the first day.", "status")
-        if self.played:
+        if self.last:
             self._remember()
 
     # ---- time travel
 
     def _remember(self):
-        """Tell the newest life and stand at its end."""
+        """Tell the newest life and stand at its end; draw it again where another had begun."""
+        if self.now is not self.last:
+            self.now = self.last
+            self._fresh(self.now.name, self.now.course.capacity)
+            self.curves.set(self.played, self.nothing)
+            self.painter.use([*self.curves.moving, *self.thumbs])
         last = self.played.accuracy.shape[1] - 1
-        say(plots.year_sentence(self.played, self.nothing, self.name), self.sentence)
+        say(plots.year_sentence(self.played, self.nothing, self.last.name), self.sentence)
         self.time.max, self.time.value, self.time.disabled = max(1, last), last, False
         self._travel()
 
     def _travel(self):
         """Draw the day at which the slider stands."""
-        if not self.played or self.job.over or self.job.state == "training":
+        if not self.last or self.job.over or self.job.state == "training":
             return
-        day = min(self.time.value, len(self.answers) - 1)
-        told = self.strip.show(self.course, day, *self.answers[day])
-        say(f"{self._told(day)} {told}", self.details, "edgecl-details")
+        day = min(self.time.value, len(self.last.answers) - 1)
+        told = self.strip.show(self.last.course, day, *self.last.answers[day])
+        what = plots.day_sentence(self.played, day, self.nothing)
+        say(f"{what} {told}", self.details, "edgecl-details")
         for thumb in self.thumbs:
             thumb.set(xdata=[day] * 2, visible=True)
         self._past(True)
         self.painter.paint()
-
-    def _told(self, day):
-        """A day in words."""
-        life, still = self.played, self.nothing.accuracy[:, day]
-        right, beside = (plots.percent(a.mean()) for a in (life.accuracy[:, day], still))
-        what = f"Day {day}: {right} right of what is asked, learning nothing {beside}"
-        kinds = ("was kept", "was rolled back", "was cut by the power")
-        ends = [k for k, when in zip(kinds, plots.outcomes(life)) if when[0, day]]
-        session = f"a session on {life.waiting[0, day]} windows {ends[0]}" if ends else "no session"
-        happened = "; ".join([session, *life.events[0][day]])
-        return f"{what}; {happened}."
 
     # ---- words
 
@@ -173,18 +174,17 @@ class YearPanel(Training):
         """Show the day, or a calm line in its place."""
         self.strip.painter.image.layout.visibility = "visible" if seen else "hidden"
         self.later.layout.visibility = "hidden" if seen else "visible"
-        if not seen:
-            say("", self.sentence), say("", self.details)
+        for words in () if seen else (self.sentence, self.details):
+            say("", words)
 
     def _ready(self):
-        slider = self.settings.controls.get("capacity")
-        if slider:
+        if slider := self.settings.controls.get("capacity"):
             slider.layout.visibility = "visible" if self.settings.keeps() else "hidden"
         if self.job.state != "training":
             self._say(f"Ready with {self.settings.label()}: press Play.")
 
     def _setting(self):
-        return f" {self.settings.label()}"
+        return f" {self.now.name}" if self.points else ""
 
     def _far(self, day):
         return day.day + 1, self.year.days

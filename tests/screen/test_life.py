@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import html
 import re
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -271,7 +272,7 @@ def test_it_travels_to_what_the_device_answered_before_it_learned(methods, year)
     panel.run_blocking()
     strategy = Strategy(methods["finetuning"], when="always")
     before, lives, method = None, Lives(year, [0]), strategy.method
-    for day, (y, said) in zip(cl.days(strategy, year, 1), panel.answers, strict=True):
+    for day, (y, said) in zip(cl.days(strategy, year, 1), panel.last.answers, strict=True):
         worn = lives.worn(day.day)[0]
         assert np.array_equal(y, worn.y[0])
         if before:
@@ -321,6 +322,27 @@ def test_a_board_too_small_is_said_and_nothing_is_lost(methods, year):
     )
     assert 'role="alert"' in panel.status.value and panel.played is life and not panel.time.disabled
     assert panel.painter.image.value == seen and panel.lives == {"finetuning, every week": life}
+
+
+def test_a_year_that_stops_before_its_first_day_leaves_the_last_one(methods, year, monkeypatch):
+    panel = panel_of(methods, year)
+    life = panel.run_blocking()
+    seen = panel.curves.own[0].line.get_ydata(), text(panel.sentence), text(panel.details)
+
+    def broken(course):
+        raise ValueError("expected this, got that")
+        yield
+
+    monkeypatch.setattr(sys.modules["edgecl_lite.widgets.life"], "played", broken)
+    put(panel, method="replay")
+    with pytest.raises(ValueError, match="got that"):
+        panel.run_blocking()
+    assert panel.played is life and "ValueError: expected this" in text(panel.status)
+    assert np.array_equal(panel.curves.own[0].line.get_ydata(), seen[0])
+    assert (text(panel.sentence), text(panel.details)) == seen[1:]
+    assert panel.curves.axes[0].get_legend().get_texts()[0].get_text() == "finetuning, every week"
+    panel.time.value = 3
+    assert "Day 3:" in text(panel.details)
 
 
 def test_windows_that_wait_need_room_too(methods, year):
