@@ -11,7 +11,7 @@ from .bars import told
 from .house import COLOURS, listed, number, percent, styled
 from .images import wall
 from .life import YearCurves, outcomes
-from .names import line
+from .names import line, short
 
 REFUSED = "it is not begun"  # how the device tells of a session that it has no joules for
 
@@ -77,9 +77,11 @@ def answered(x, y, said, names, ax, columns=4):
     """
     titles, wrong = [], []
     named = [*names, *["no answer"] * (256 - len(names))]
+    room = int(ax.bbox.width / columns / 5 - 5) // 2  # letters for each of two names
+    brief = [short(name, room) for name in named]
     for true, answer in zip(y, said):
         titles.append(
-            f"✓ {names[true]}" if answer == true else f"✗ {names[true]} → {named[answer]}"
+            f"✓ {names[true]}" if answer == true else f"✗ {brief[true]} → {brief[answer]}"
         )
     wall(x, ax, titles, columns)
     for patch, true, answer in zip(ax.patches, y, said):

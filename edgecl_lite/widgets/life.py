@@ -50,8 +50,8 @@ class YearPanel(Training):
         below = [self.sentence, self.time, past, self.details]
         super().__init__("edgecl-life", fig, None, below=below)
         self.children = self.settings.shown(), *self.children
-        for words in (self.status, self.sentence, self.details):  # so that nothing moves
-            words.layout.min_height = "3em"
+        for words in (self.sentence, self.details):
+            words.layout.min_height = "4.5em"  # so that nothing moves
         for control in self.settings.controls.values():
             control.observe(lambda _: self.job.call(self._ready), "value")
         self.time.observe(lambda _: self.job.call(self._travel), "value")
@@ -146,7 +146,8 @@ class YearPanel(Training):
             self.curves.set(self.played, self.nothing)
             self.painter.use([*self.curves.moving, *self.thumbs])
         last = self.played.accuracy.shape[1] - 1
-        say(plots.year_sentence(self.played, self.nothing, self.last.name), self.sentence)
+        told = plots.year_sentence(self.played, self.nothing, self.last.name)
+        say(" ".join([told, *self.played.notes]), self.sentence)
         self.time.max, self.time.value, self.time.disabled = max(1, last), last, False
         self._travel()
 
@@ -162,8 +163,6 @@ class YearPanel(Training):
             thumb.set(xdata=[day] * 2, visible=True)
         self._past(True)
         self.painter.paint()
-
-    # ---- words
 
     def _busy(self, busy):
         super()._busy(busy)

@@ -14,10 +14,10 @@ from .. import plots
 from .._refuse.arguments import number, or_none, several
 from ..device.advice import fits
 from ..device.boards import board as board_of
-from ..device.boards import boards, size
+from ..device.boards import boards
 from ..device.course import Course
 from ..device.strategy import Guard, Strategy
-from ..device.when import Every, OnDrift, OnLabels
+from ..device.when import Every, Never, OnDrift, OnLabels
 from ..device.year import Year
 from ..machine.settled import settled
 from .painter import chosen, value_slider
@@ -29,7 +29,7 @@ WHEN = {
     "when 56 labels wait": OnLabels(56),
     "never": "never",
 }
-GUARDS = {"none": None, "32 windows held back": Guard()}
+GUARDS = {"none": None, "56 windows held back": Guard()}
 WORN = 2**26  # bytes of RAM, less than which a board has that is worn
 SHARES, CAPACITIES = (1.0, 0.5, 0.25, 0.1, 0.0), (20, 60, 200, 600)
 CHECKS = {"labelled": partial(number, most=1), "cuts": partial(number, most=1), "harvest_j": number}
@@ -183,15 +183,12 @@ def capacity(strategy):
 
 
 def or_too_small(course):
-    """The course itself. Raises MemoryError where its board is too small for it."""
+    """The course itself. Raises MemoryError where its board is too small to learn on."""
     costs = course.costs
-    has = costs.board
-    fits(costs.budget, has).or_refuse()
-    room = {"RAM": (costs.ram, has.usable), "flash": (costs.flash, has.flash)}
-    for where, (need, there) in room.items():
-        if need > there:
+    if not isinstance(course.trigger, Never):
+        fits(costs.budget, costs.board).or_refuse()
+        if costs.notes:  # with the windows that wait or are held back
             name = type(course.strategy.method).__name__
-            what = f"{size(need)} of {where}, with the windows that wait or are held back"
-            told = f"it needs {what}, there are {size(there)}"
-            raise MemoryError(f"{name} does not fit {has.title}: {told}.")
+            told = " ".join(costs.notes)
+            raise MemoryError(f"{name} does not fit {costs.board.title}. {told}")
     return course

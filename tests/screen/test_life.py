@@ -264,7 +264,8 @@ def test_a_played_year_is_that_of_lived(methods, year):
     still = cl.lived(Strategy(methods["finetuning"], when="never"), year, 2)
     assert np.array_equal(panel.nothing.accuracy, still.accuracy)
     assert "Finished at day 20 of 20" in text(panel.status) and not panel.time.disabled
-    assert text(panel.sentence) == plots.year_sentence(life, panel.nothing, "replay, every week")
+    assert text(panel.sentence).startswith(plots.year_sentence(life, panel.nothing, "replay, every week"))
+    assert text(panel.sentence).endswith(" ".join(life.notes)) and "again and again" in text(panel.sentence)
 
 
 def test_it_travels_to_what_the_device_answered_before_it_learned(methods, year):
@@ -345,9 +346,14 @@ def test_a_year_that_stops_before_its_first_day_leaves_the_last_one(methods, yea
     assert "Day 3:" in text(panel.details)
 
 
+def test_what_never_learns_fits_where_it_can_answer(methods, year):
+    panel = put(cl.life(methods, year, on="nano-33-ble"), method="replay", when="never")
+    assert not panel.run_blocking().learned.any()
+
+
 def test_windows_that_wait_need_room_too(methods, year):
     panel = panel_of(methods, year, gathers=10**5)
-    with pytest.raises(MemoryError, match="of RAM, with the windows that wait"):
+    with pytest.raises(MemoryError, match="does not fit ESP32.*It needs .* of RAM"):
         panel.run_blocking()
 
 
@@ -371,14 +377,14 @@ def test_an_empty_battery_is_said_under_the_panel(methods, year):
 
 def test_every_control_changes_the_course(methods, year):
     panel = panel_of(methods, year, cuts=[0.0, 0.5], lr=[1e-3, 1e-2])
-    put(panel, method="replay", when="every day", guard="32 windows held back", board="stm32h743")
+    put(panel, method="replay", when="every day", guard="56 windows held back", board="stm32h743")
     put(panel, labelled=0.25, capacity=60, cuts=0.5, lr=1e-2)
     course = panel.settings.course()
     strategy = course.strategy
     assert strategy.method.hyper["capacity"] == 60 and strategy.when == "always" and strategy.lr == 1e-2
     assert strategy.guard == Guard() and course.year.labelled == 0.25 and course.cuts == 0.5
     assert course.costs.board.name == "stm32h743"
-    for name in ("replay", "every day", "guard 32", "stm32h743", "label share = 25 %", "capacity = 60"):
+    for name in ("replay", "every day", "guard 56", "stm32h743", "label share = 25 %", "capacity = 60"):
         assert name in text(panel.status)
 
 

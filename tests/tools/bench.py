@@ -45,6 +45,7 @@ from edgecl_lite import (
     fisher,
     fleet_train,
     learn,
+    life,
     live,
     lived,
     maml,
@@ -156,6 +157,15 @@ def life_seconds(lives):
     method = Replay(wrist_net(smartwatch_wearers()), capacity=63, weighting="equal")
     lived(Strategy(method), year(3), 1)  # what is imported only then
     return seconds(lambda: lived(Strategy(method, Every(7)), watch, lives))
+
+
+def life_pictures():
+    """Pictures a second while a panel plays a season, what learns nothing being known."""
+    method = Replay(wrist_net(smartwatch_wearers()), capacity=63, weighting="equal")
+    panel = life(method, year(120), on="esp32-s3")
+    panel.run_blocking()
+    panel.run_blocking()
+    return panel.drawing[1] / panel.played.seconds
 
 
 def exact_fisher_ms(rounds):
@@ -420,6 +430,7 @@ def others(n):
     pictures, share = live_share(2)
     yield Row("`live`: pictures a second", pictures, "", 10, least=True)
     yield Row("`live`: drawing, share of the training time", 100 * share, "%", 10)
+    yield Row("`life`: pictures a second", life_pictures(), "", 10, least=True)
     stop, away = asyncio.run(stop_ms(3))
     yield Row("`live`: from Stop to stopped", stop, "ms", 500)
     yield Row("`live`: longest time away from the kernel", away, "ms", 300)
