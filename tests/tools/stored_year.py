@@ -31,6 +31,7 @@ from edgecl_lite import (  # fmt: skip
 from edgecl_lite.device.course import costs as counted
 
 ASIDE, LIVES = [100, 101, 102], [0, 1, 2, 3, 4]
+OTHERS = [200, 201, 202, 203, 204]
 RATES = [3e-4, 1e-3, 3e-3, 1e-2]
 LOWER = [1e-4, 3e-4, 1e-3, 3e-3]  # what keeps no samples wants smaller steps
 SESSION = 56  # labelled windows of a week
@@ -110,6 +111,13 @@ def league():
         lr, tried = chosen(name)
         found[name] = {"lr": lr, "tried": tried, **told(life(name, lr=lr))}
     return found
+
+
+def other_lives():
+    """Five lives more, at the same rates: does the league stand?"""
+    found = {"learn nothing": told(life("finetuning", OTHERS, when="never"))}
+    names = "finetuning", "streaming LDA", "replay"
+    return found | {name: told(life(name, OTHERS, lr=rate(name))) for name in names}
 
 
 def both_arms():
@@ -227,5 +235,6 @@ PARTS = {
     "guards": guards,
     "confidence": confidence,
     "both arms": both_arms,
+    "other lives": other_lives,
     "controls": controls,
 }
