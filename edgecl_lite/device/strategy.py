@@ -12,7 +12,7 @@ from .._refuse.arguments import choice, number, whole
 from ..method import Finetune, Joint
 from ..methods import PackNet, Piggyback, Separate
 from ..plan import Options
-from .when import trigger
+from .when import OnLabels, trigger
 
 TOLD = Separate, PackNet, Piggyback
 
@@ -85,6 +85,9 @@ class Strategy:
             number("pseudo, a confidence,", self.pseudo, most=1, strictly=True)
         Options(**self.training)
         vars(self)["gathers"] = whole("gathers", self.gathers)
+        if isinstance(self.when, OnLabels) and self.when.windows > self.gathers:
+            why = f"at most the newest {self.gathers} wait (gathers), so no session would ever be due"
+            raise ValueError(f"when must ask for what can wait: {why}; got {self.when!r}")
 
     @property
     def training(self):

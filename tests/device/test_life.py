@@ -578,6 +578,11 @@ BAD = {
         ValueError,
         "board must be one of",
     ),
+    "more labels asked for than wait": (
+        lambda: cl.Strategy(cl.Finetune(NET), when=cl.OnLabels(65)),
+        ValueError,
+        "at most the newest 64 wait .*got OnLabels",
+    ),
     "weights of another number of lives": (
         lambda: cl.lived(cl.Strategy(cl.Finetune(NET, weights=cl.factory(NET, YEAR, 2, epochs=1))), YEAR, 3),
         ValueError,
