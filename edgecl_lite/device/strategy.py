@@ -86,7 +86,9 @@ class Strategy:
         Options(**self.training)
         vars(self)["gathers"] = whole("gathers", self.gathers)
         if isinstance(self.when, OnLabels) and self.when.windows > self.gathers:
-            why = f"at most the newest {self.gathers} wait (gathers), so no session would ever be due"
+            why = (
+                f"at most the newest {self.gathers} wait (gathers), so no session would ever be due"
+            )
             raise ValueError(f"when must ask for what can wait: {why}; got {self.when!r}")
 
     @property
