@@ -31,10 +31,10 @@ def league(lives, ax):
         known = None if learns_not(name, lives[name]) else look_of(name)
         colour, marker = (COLOURS[known[0]], known[1]) if known else (CALM, "o")
         ax.barh(at, own.mean(), height=0.5, color=colour, alpha=0.45)
-        style = dict(color=colour, ms=4.5, mec="white", mew=0.5)
-        ax.plot(own, np.full(len(own), at), marker, linestyle="", **style)
         if len(own) > 1:
             ax.errorbar(own.mean(), at, xerr=spread(own), color=INK, capsize=3, lw=1.2)
+        style = dict(color=colour, ms=6, mec=INK, mew=0.7, zorder=3)
+        ax.plot(own, np.full(len(own), at), marker, linestyle="", **style)
     _columns(ax, rows, lives)
     return league_sentence(rows, lives)
 

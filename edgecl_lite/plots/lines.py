@@ -50,6 +50,7 @@ KNOWN = {  # what the name of a method begins a word with: (index of its colour,
     "lora": (1, "D"),
     "adapter": (0, "^"),
     "random": (6, "P"),  # weights to begin with
+    "learn nothing": (6, "o"),
 }
 
 

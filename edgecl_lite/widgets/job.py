@@ -14,7 +14,7 @@ import time
 
 SLICE = 0.02  # seconds of work between two looks at the kernel's other business
 FRAME = 1 / 14  # seconds from picture to picture
-SHARE = 0.08  # at most this share of the time goes into pictures
+SHARE = 0.08  # at most this share of the time goes into pictures, unless a panel says otherwise
 
 
 class Job:
@@ -22,11 +22,11 @@ class Job:
 
     work() yields None where there is nothing new to show. state: "idle", "training", "stopped",
     "done" or "failed"; task: the asyncio task, None without a loop; drawing: seconds spent in
-    `show`, and how often.
+    `show`, and how often. share: of the time, at most, that may be spent so.
     """
 
-    def __init__(self, work, show, done):
-        self.work, self.show, self.done = work, show, done
+    def __init__(self, work, show, done, share=SHARE):
+        self.work, self.show, self.done, self.share = work, show, done, share
         self.state, self.task, self.stopping, self.drawing = "idle", None, False, (0.0, 0)
         self.slices, self.working, self.over = None, False, False
         try:
@@ -107,7 +107,7 @@ class Job:
                     self.show()
                     news = False
                     cost = time.perf_counter() - now
-                    due = now + max(FRAME, cost / SHARE)
+                    due = now + max(FRAME, cost / self.share)
                     self.drawing = self.drawing[0] + cost, self.drawing[1] + 1
                 if self.stopping:
                     break

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import plots
 from .._refuse.arguments import several, whole
-from .job import Job
+from .job import SHARE, Job
 from .painter import Painter, Panel, say
 
 HEAVY = "params", "state", "carried"  # of a point: only the newest one's are needed
@@ -37,10 +37,11 @@ class Training(Panel):
 
     unit, label = "step", "training step"
     button, verb = "Train", "Training"
+    share = SHARE  # of the time, at most, that pictures take
 
     def __init__(self, css, fig, curves, above=(), below=()):
         self.points, self.curves, self.painter = [], curves, Painter(fig)
-        self.job = Job(self._learn, self._show, self._done)
+        self.job = Job(self._learn, self._show, self._done, self.share)
         self.train_button = W.Button(description=self.button, icon="play")
         self.train_button.add_class("edgecl-train")
         self.stop_button = W.Button(description="Stop", icon="stop").add_class("edgecl-stop")
