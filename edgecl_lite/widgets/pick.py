@@ -28,7 +28,7 @@ class Pick(Panel):
         for row in (self.board, self.job):
             row.observe(self._describe, "value")
         super().__init__(
-            "edgecl-pick", self.board, self.job, self.demands, self.button, self.answer
+            "edgecl-pick-panel", self.board, self.job, self.demands, self.button, self.answer
         )
         self._describe()
 
