@@ -43,7 +43,7 @@ class Session(Unlike):
     def work(self):
         """How many steps each lane makes, (lanes,)."""
         steps = self.base.options.steps
-        return [steps] * self.lanes if steps and not self.still else Unlike.work.func(self)
+        return [steps] * self.lanes if steps and not self.still else super().work
 
     @cached_property
     def answers(self):

@@ -34,6 +34,7 @@ ASIDE, LIVES = [100, 101, 102], [0, 1, 2, 3, 4]
 OTHERS = [200, 201, 202, 203, 204]
 RATES = [3e-4, 1e-3, 3e-3, 1e-2]
 LOWER = [1e-4, 3e-4, 1e-3, 3e-3]  # what keeps no samples wants smaller steps
+LOWEST = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3]  # and what keeps nothing the smallest
 SESSION = 56  # labelled windows of a week
 PIECES = 8  # samples at a time, so that all of them fit the watch's board
 NET = wrist_net(smartwatch_wearers())
@@ -46,7 +47,7 @@ METHODS = {
     "latents": partial(LatentReplay, NET, capacity=126, cut=-1, weighting="equal"),
     "replay": partial(Replay, NET, capacity=63, weighting="equal"),
 }
-CHOICES = {"finetuning": LOWER, "EWC": LOWER, "latents": [1e-3, 3e-3, 1e-2, 3e-2]}
+CHOICES = {"finetuning": LOWEST, "EWC": LOWER, "latents": [3e-3, 1e-2, 3e-2, 1e-1]}
 STILL = "nearest mean", "streaming LDA"  # no gradient, no rate
 
 
