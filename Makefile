@@ -8,23 +8,26 @@
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
 #   make epsilon privacy where only some of a fleet are called (minutes)
 #   make fleet   our fleet and the same on Flower, compared on one machine (minutes; an environment of its own)
+#   make publish set the public address: REPO=owner/name          make picture the moving picture of the README
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
 PY    := $(VENV)/bin/python
 JOBS  ?= 2
 # In CI pip only reports what went wrong; at a terminal it shows how far it is.
-PIP   := $(PY) -m pip --disable-pip-version-check install $(if $(CI),-q,)
+# CPU=1 also looks for torch where PyTorch keeps its small CPU build: on Linux the plain one brings gigabytes of CUDA.
+PIP   := $(PY) -m pip --disable-pip-version-check install $(if $(CI),-q,) \
+  $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu,)
 ROOT  := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 LEARN := $(VENV)/.ready
 TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger clean
 
 help:
-	@sed -n '2,11s/^# *//p' Makefile
+	@sed -n '2,/^$$/s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -72,6 +75,14 @@ bench: $(TESTS)
 lint: $(TESTS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+
+# The public address, everywhere it stands: make publish REPO=owner/name. From the environment: no shell reads it.
+publish: | $(PY)
+	@$(PY) tests/tools/publish.py
+
+# The moving picture of the README, and a still one of it: half a minute of training.
+picture: $(TESTS)
+	$(PY) tests/tools/picture.py
 
 notebooks: $(TESTS)
 	$(PY) tests/tools/refresh_notebooks.py
