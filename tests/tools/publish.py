@@ -80,7 +80,7 @@ def changelog(text, to):
     text = re.sub(r"^\[[\w.]+\]: .*\n", "", text, flags=re.M).rstrip("\n")
     named = re.findall(r"^## \[(\d[\w.]*)\]", text, re.M)
     links = [f"[{number}]: {to.repository}/releases/tag/v{number}" for number in named]
-    return "\n".join([text, *[""] * bool(links), *links, ""])
+    return "\n".join([text, "", *links]).rstrip("\n") + "\n"
 
 
 def forms(text, to):
@@ -94,22 +94,21 @@ def forms(text, to):
     return replaced(r"^contact_links:.*(?:\n .*)*$", lambda _: "\n".join(link), text)
 
 
+def installs(source, to):
+    """The line of a notebook's first cell that installs the package where it is missing."""
+    line = rf"""{re.escape(UNSET)}|line = '%pip install -q "edgecl_lite @ [^"]*"'"""
+    return replaced(line, lambda _: f"""line = '%pip install -q "{to.package}"'""", source)
+
+
 def notebook(text, to, path):
     """The line that installs the package, and a paragraph of links below the title."""
     book = json.loads(text)
-    for cell in book["cells"]:
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "code" and "edgecl_lite" in source:
-            line = rf"""{re.escape(UNSET)}|line = '%pip install -q "edgecl_lite @ [^"]*"'"""
-            new = f"""line = '%pip install -q "{to.package}"'"""
-            cell["source"] = replaced(line, lambda _: new, source).splitlines(keepends=True)
-            break
-    else:
-        raise Refused("expected a code cell with the line that installs edgecl_lite, found none")
-    top = book["cells"][0]
-    lines = "".join(top["source"]).partition(f"\n\n{OPENS}")[0]
+    cells = {kind: [c for c in book["cells"] if c["cell_type"] == kind] for kind in ("markdown", "code")}
+    title, setup = cells["markdown"][0], cells["code"][0]
+    words = "".join(title["source"]).partition(f"\n\n{OPENS}")[0]
     links = f"{OPENS}{to.colab(path)}) or on [Binder]({to.binder(path)})."
-    top["source"] = f"{lines}\n\n{links}".splitlines(keepends=True)
+    title["source"] = f"{words}\n\n{links}".splitlines(keepends=True)
+    setup["source"] = installs("".join(setup["source"]), to).splitlines(keepends=True)
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -128,11 +127,12 @@ PLACES = {
 def changes(root, repo):
     """{path below root: its new text} of what is not yet as it should be; writes nothing."""
     to, new = parsed(repo, version(root)), {}
-    books = {f"notebooks/{book.name}": notebook for book in sorted((root / "notebooks").glob("[0-9]*.ipynb"))}
-    for path, change in (PLACES | books).items():
+    books = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    lessons = {f"notebooks/{book.name}": notebook for book in books}
+    for path, change in (PLACES | lessons).items():
         try:
             text = (root / path).read_text(encoding="utf-8")
-            found = change(text, to, path) if path in books else change(text, to)
+            found = change(text, to, path) if path in lessons else change(text, to)
         except (OSError, Refused) as why:
             raise Refused(f"{path}: {why}; nothing was written") from None
         if found != text:
@@ -158,7 +158,7 @@ def main(repo):
     new = changes(ROOT, repo)
     write(ROOT, new)
     print("\n".join(new) if new else "Nothing to change: that address stands everywhere already.")
-    print(f"\nThe address is {repo}. Next: look (git diff), make test, commit; the rest is in docs/publish.md.")
+    print(f"\nThe address is {repo}. Next: git diff, make test, commit; then see docs/publish.md.")
 
 
 if __name__ == "__main__":
