@@ -9,6 +9,7 @@
 #   make epsilon privacy where only some of a fleet are called (minutes)
 #   make fleet   our fleet and the same on Flower, compared on one machine (minutes; an environment of its own)
 #   make publish set the public address: REPO=owner/name          make picture the moving picture of the README
+#   make wheel   the package for an installer, into dist/         make floor   every lesson beside Colab's versions (minutes)
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -24,7 +25,7 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor clean
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -130,6 +131,30 @@ fleet: $(FLEET)/.ready
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)
 	$(PY) tests/tools/ledger/ledger.py $(ARGS)
+
+# Built and checked in an environment of its own, which is gone afterwards.
+wheel: | $(PY)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PY) -m venv $$folder && rm -rf build dist && \
+	  $$folder/bin/python -m pip --disable-pip-version-check install -q -r tests/wheel.requirements.txt && \
+	  $$folder/bin/python -m build && $$folder/bin/python -m twine check --strict dist/*
+
+# The least that pyproject.toml asks for, in an environment of its own; the wheel must not replace any of it.
+FLOOR := .venv-floor
+PANELS := widgets meter life_panel plots
+FROZEN = $(FLOOR)/bin/python -m pip --disable-pip-version-check freeze --exclude edgecl_lite
+
+$(FLOOR)/.ready: tests/floor.requirements.txt | $(PY)
+	@echo "Installing Colab's versions into $(FLOOR) …"
+	@$$(command -v $(PYTHON) python3.13 $(PY) | head -1) -m venv $(FLOOR)
+	@$(FLOOR)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) -r tests/floor.requirements.txt
+	@$(FROZEN) > $@
+
+floor: wheel $(FLOOR)/.ready
+	@$(FLOOR)/bin/python -m pip --disable-pip-version-check uninstall -q -y edgecl_lite
+	@$(FLOOR)/bin/python -m pip --disable-pip-version-check install -q dist/*.whl
+	@$(FROZEN) | diff $(FLOOR)/.ready - && echo "The wheel replaced nothing."
+	OMP_NUM_THREADS=1 $(FLOOR)/bin/pytest -q $(PANELS:%=tests/screen/test_%.py)
+	OMP_NUM_THREADS=1 $(FLOOR)/bin/python tests/tools/alone.py $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots

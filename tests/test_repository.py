@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import edgecl_lite
+
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = ROOT / "edgecl_lite"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -101,7 +103,10 @@ def test_every_link_to_the_course_is_to_its_address():
 
 
 def test_version_stands_in_one_more_place_only():
-    assert f"version: {PROJECT['version']}" in read("CITATION.cff")
+    """edgecl_lite/__init__.py is the one place; pyproject.toml reads it there."""
+    assert "version" in PROJECT["dynamic"]
+    assert f"version: {edgecl_lite.__version__}" in read("CITATION.cff")
+    assert f"## [{edgecl_lite.__version__}]" in read("CHANGELOG.md")
 
 
 # ---- the texts
