@@ -121,7 +121,7 @@ def test_relative_links_resolve(name):
     if name.endswith(".ipynb"):
         cells = json.loads(text)["cells"]
         text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|srcset|href)="([^"]+)"', text)
     local = [t for t in targets if not re.match(r"[a-z]+:", t)]
     headings = {
         re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.M)
@@ -155,7 +155,9 @@ def test_readme_has_the_two_commands_and_the_plain_lines():
     for needed in ("make lab", "make test", "pip install -r requirements.txt", "uv pip", "conda create"):
         assert needed in text, needed
     small = "download.pytorch.org/whl/cpu", "--torch-backend cpu", "CPU=1"
-    installs = [line for line in text.splitlines() if re.match(r"    .*(make (lab|test)|-r requirements)", line)]
+    installs = [
+        line for line in text.splitlines() if re.match(r"    .*(make (lab|test)|-r requirements)", line)
+    ]
     assert len(installs) == 5 and all(any(way in line for way in small) for line in installs), installs
     before_the_map = text.partition("| lesson |")[0].splitlines()
     assert len(before_the_map) <= 35, "one screen before the map"
