@@ -206,9 +206,13 @@ def test_workflows_pass_actionlint():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", [*WORKFLOWS, *FORMS], ids=lambda path: path.name)
+SCHEMAS = {"workflows": "github-workflows", "ISSUE_TEMPLATE": "github-issue-forms", ".github": "dependabot"}
+SCHEMAS |= {"config.yml": "github-issue-config"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda path: path.name)
 def test_schemas(path):
-    kind = "vendor.github-workflows" if path in WORKFLOWS else "vendor.github-issue-forms"
+    kind = f"vendor.{SCHEMAS.get(path.name) or SCHEMAS[path.parent.name]}"
     lint = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", kind, path]
     done = subprocess.run(lint, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
