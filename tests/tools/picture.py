@@ -24,10 +24,10 @@ MOST = 1_000_000  # bytes
 README, MOVING, STILL = ROOT / "README.md", ROOT / "docs/lambda.gif", ROOT / "docs/lambda.png"
 
 
-def trained(lams=LAMS, seeds=3, **options):
+def trained(lams=LAMS, seeds=3, every=44, **options):
     """The lesson's sweep: five angles of the digits, one after the other."""
     camera = cl.rotated(cl.digits())
-    return cl.sweep(cl.EWC(cl.mlp(camera)), camera, seeds=seeds, lam=lams, every=110, **options)
+    return cl.sweep(cl.EWC(cl.mlp(camera)), camera, seeds=seeds, lam=lams, every=every, **options)
 
 
 def slider(ax, index, lams):
@@ -66,17 +66,24 @@ def highest(run):
     return int(plots.along(run).mean(1).argmax())
 
 
-def gif(frames, rests):
-    """The bytes of a GIF that loops, in one palette; it rests at the frames `rests`."""
+def in_one_palette(frames):
+    """The frames in 128 colours, the same in all, so that a GIF stores only what moves; paper is white."""
     wide, high = frames[0].size
-    strip = Image.new("RGB", (wide, high * len(rests)))
-    for place, index in enumerate(rests):
-        strip.paste(frames[index], (0, high * place))
-    palette = strip.quantize(128, method=Image.Quantize.MEDIANCUT)
-    first, *others = (f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames)
-    times = [REST if index in rests else STEP for index in range(len(frames))]
-    file = io.BytesIO()
-    first.save(file, "GIF", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
+    strip = Image.new("RGB", (wide, high * len(frames)))
+    for place, image in enumerate(frames):
+        strip.paste(image, (0, high * place))
+    strip = strip.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    colours, paper = strip.getpalette(), 3 * strip.getpixel((0, 0))
+    colours[paper : paper + 3] = 255, 255, 255
+    strip.putpalette(colours)
+    return [strip.crop((0, high * place, wide, high * (place + 1))) for place in range(len(frames))]
+
+
+def gif(images, rests):
+    """The bytes of a GIF that begins anew when it has ended; it rests at the images `rests`."""
+    times, file = [REST if i in rests else STEP for i in range(len(images))], io.BytesIO()
+    options = dict(save_all=True, append_images=images[1:], duration=times, loop=0, optimize=True)
+    images[0].save(file, "GIF", **options)
     return file.getvalue()
 
 
@@ -96,16 +103,16 @@ def alternative(run):
 
 def main():
     run = trained()
-    frames = [frame(run, index) for index in range(len(run.grid["lam"]))]
-    moving = gif(frames, sorted({0, highest(run), len(frames) - 1}))
+    images = in_one_palette([frame(run, index) for index in range(len(run.grid["lam"]))])
+    moving = gif(images, {0, highest(run), len(images) - 1})
     if len(moving) > MOST:
         sys.exit(f"{MOVING.name}: {len(moving):,} bytes, at most {MOST:,}: take fewer values")
     MOVING.write_bytes(moving)
-    frames[highest(run)].quantize(128).save(STILL, "PNG", optimize=True)
+    images[highest(run)].save(STILL, "PNG", optimize=True)
     text = README.read_text(encoding="utf-8")
     told = re.sub(r'(docs/lambda\.gif"[^>]* alt=")[^"]*', rf"\g<1>{alternative(run)}", text)
     README.write_text(told, encoding="utf-8")
-    print(f"{MOVING.name}: {len(frames)} frames, {len(moving):,} bytes\n{alternative(run)}")
+    print(f"{MOVING.name}: {len(images)} frames, {len(moving):,} bytes\n{alternative(run)}")
 
 
 if __name__ == "__main__":

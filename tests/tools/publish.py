@@ -85,13 +85,12 @@ def changelog(text, to):
 
 def forms(text, to):
     """Where the page that offers the forms sends people first."""
-    link = [
-        "contact_links:",
-        "  - name: What does this word mean?",
-        f"    url: {to.site}",
-        '    about: "The course on the web: the glossary, and a search over all lessons."',
-    ]
-    return replaced(r"^contact_links:.*(?:\n .*)*$", lambda _: "\n".join(link), text)
+    text = re.sub(r"^contact_links:\n(?: .*\n)*", "", text, flags=re.M)
+    return f"""{text}contact_links:
+  - name: What does this word mean?
+    url: {to.site}
+    about: "The course on the web: the glossary, and a search over all lessons."
+"""
 
 
 def installs(source, to):
