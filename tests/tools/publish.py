@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from address import Refused, parsed, version
+from public_address import Refused, parsed, version
 
 ROOT = Path(__file__).resolve().parents[2]
 START = "notebooks/00_start_here.ipynb"
@@ -68,7 +68,7 @@ def readme(text, to):
         f"· [**Read it on the web**]({to.site})",
     ]
     text = between("badges", "\n".join(badges), text)
-    text = between("clone", f"\n    git clone {to.repository} && cd {to.name}\n", text)
+    text = between("clone", f"    git clone {to.repository} && cd {to.name}", text)
     head = r"^(\| lesson \| [^|]* \|).*\n\| --- \| --- \|.*$"
     text = replaced(head, lambda at: f"{at[1]} in the browser |\n| --- | --- | --- |", text)
     row = r"^(\| \[[^|]*\]\((notebooks/\w+\.ipynb)\) \| [^|]* \|).*$"
