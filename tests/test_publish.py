@@ -46,7 +46,7 @@ def published(folder, repo):
 def test_addresses():
     """Against addresses written out by hand."""
     assert ADDRESS.repository == "https://github.com/tests-only/on-edge"
-    assert ADDRESS.site == "https://ada.github.io/on-edge/"
+    assert ADDRESS.site == "https://tests-only.github.io/on-edge/"
     assert Address("Ada", "ada.github.io", "1").site == "https://ada.github.io/"
     assert ADDRESS.package == "edgecl_lite @ git+https://github.com/tests-only/on-edge@v1.2.3"
     colab = "https://colab.research.google.com/github/tests-only/on-edge/blob/v1.2.3/notebooks/03_ewc.ipynb"
