@@ -15,7 +15,6 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from ipywidgets.widgets.widget import _instances
 
 import edgecl_lite as cl
 from edgecl_lite import (
@@ -42,6 +41,11 @@ from edgecl_lite.widgets import explore, flip, guess, live, pick, watch
 LIVE = sys.modules["edgecl_lite.widgets.live"]  # the module; `edgecl_lite.widgets.live` is the function
 JOB, LEARN = sys.modules["edgecl_lite.widgets.job"], sys.modules["edgecl_lite.learn"]
 PNG = b"\x89PNG"
+
+try:
+    from ipywidgets.widgets.widget import _instances
+except ImportError:  # before ipywidgets 8
+    _instances = ipywidgets.Widget.widgets
 
 
 @pytest.fixture(scope="module")
@@ -741,7 +745,8 @@ def kernel():
     kernel = Kernel()
     kernel.run(
         "import gc, weakref, ipywidgets\n"
-        "from ipywidgets.widgets.widget import _instances\n"
+        "try:\n    from ipywidgets.widgets.widget import _instances\n"
+        "except ImportError:\n    _instances = ipywidgets.Widget.widgets\n"
         "from edgecl_lite import EWC, digits, explore, flip, guess, live, mlp, rotated, sweep\n"
         "stream = rotated(digits(), (0, 60)); method = EWC(mlp(stream, (20,)))\n"
         "run = sweep(method, stream, steps=2, lam=[0, 1.0], progress=False)\n"
