@@ -89,7 +89,8 @@ def test_what_was_learned_is_the_same(stream, colab):
 
 
 def test_an_interrupt_keeps_what_there_is(stream, colab, monkeypatch):
-    panel, add = in_a_cell(lambda: live(stream)), cl.widgets.watch.Training._add
+    panel = in_a_cell(lambda: live(stream))
+    add = type(panel)._add
 
     def interrupted(self, point):
         add(self, point)
