@@ -129,7 +129,7 @@ wheel: | $(PY)
 
 # The least that pyproject.toml asks for, in an environment of its own; the wheel must not replace any of it.
 FLOOR := .venv-floor
-PANELS := widgets meter life_panel plots
+PANELS := widgets in_the_click meter life_panel plots
 FROZEN = $(FLOOR)/bin/python -m pip --disable-pip-version-check freeze --exclude edgecl_lite
 
 $(FLOOR)/.ready: tests/floor.requirements.txt | $(PY)
