@@ -15,6 +15,7 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
+from small import displayed
 
 import edgecl_lite as cl
 from edgecl_lite import (
@@ -448,20 +449,10 @@ def test_pick_keeps_only_what_it_is_told_to(tmp_path, monkeypatch):
     assert (again.board.value, again.job.value) == ("esp32-s3", "machine")
 
 
-def bundle(panel, monkeypatch):
-    """What the cell of a panel stores; ipywidgets 7 displays it itself."""
-    if hasattr(panel, "_repr_mimebundle_"):
-        return panel._repr_mimebundle_()
-    shown = []
-    monkeypatch.setattr("ipywidgets.widgets.widget.display", lambda data, raw: shown.append(data))
-    panel._ipython_display_()
-    return shown[0]
-
-
-def test_every_panel_leaves_a_stable_sentence(stream, run, monkeypatch):
+def test_every_panel_leaves_a_stable_sentence(stream, run):
     panels = panel_of(stream), explore(run), flip(lambda fig: ""), guess("test 4", "?", 0, 1), pick()
     for panel in panels:
-        stored = bundle(panel, monkeypatch)
+        stored = displayed(panel)
         assert stored["text/plain"] == panel.fallback == repr(panel)
         assert "open this notebook" in panel.fallback
         assert "application/vnd.jupyter.widget-view+json" in stored
