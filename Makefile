@@ -139,14 +139,16 @@ wheel: | $(PY)
 	  $$folder/bin/python -m build && $$folder/bin/python -m twine check --strict dist/*
 
 # The least that pyproject.toml asks for, in an environment of its own; the wheel must not replace any of it.
+# On Linux the plain torch brings gigabytes of CUDA: CPU=1 takes PyTorch's small CPU build.
 FLOOR := .venv-floor
-PANELS := widgets meter life_panel plots
+PANELS := widgets in_the_click meter life_panel plots
 FROZEN = $(FLOOR)/bin/python -m pip --disable-pip-version-check freeze --exclude edgecl_lite
 
 $(FLOOR)/.ready: tests/floor.requirements.txt | $(PY)
 	@echo "Installing Colab's versions into $(FLOOR) …"
-	@$$(command -v $(PYTHON) python3.13 $(PY) | head -1) -m venv $(FLOOR)
-	@$(FLOOR)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) -r tests/floor.requirements.txt
+	@for python in $(PYTHON) python3.13 $(PY); do if $$python -m venv $(FLOOR) 2>/dev/null; then break; fi; done
+	@$(FLOOR)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) \
+	  $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu,) -r tests/floor.requirements.txt
 	@$(FROZEN) > $@
 
 floor: wheel $(FLOOR)/.ready

@@ -81,9 +81,6 @@ class Panel(W.VBox):
     def __repr__(self):
         return self.fallback
 
-    def _repr_mimebundle_(self, **options):
-        return super()._repr_mimebundle_(**options) | {"text/plain": self.fallback}
-
 
 def _parts(widget):
     """A widget and all that it is made of: children, layouts, styles."""

@@ -81,8 +81,8 @@ def ask(python, code, **options):
 def test_the_wheel_holds_all_that_the_module_needs_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     inside = {name for name in names if name.startswith("edgecl_lite/")}
-    files = [p for p in (ROOT / "edgecl_lite").rglob("*") if p.is_file()]
-    files = {p.relative_to(ROOT).as_posix() for p in files if "__pycache__" not in p.parts}
+    files = {p.relative_to(ROOT).as_posix() for p in (ROOT / "edgecl_lite").rglob("*") if p.is_file()}
+    files = {name for name in files if "/__pycache__/" not in name and "/.ruff_cache/" not in name}
     states = {name for name in files if "/lessons/states/" in name}
     assert files - states - inside == {"edgecl_lite/ruff.toml"}
     assert inside <= files and not any("/states/" in name for name in inside)

@@ -57,7 +57,8 @@ def alone(path, **env):
     notebook = read(path)
     notebook.cells.append(nbformat.v4.new_code_cell(WHERE, id="where"))
     with tempfile.TemporaryDirectory() as folder:
-        cost = run(notebook, cwd=folder, **{"PYTHONPATH": "", **env})
+        quiet = {"PYTHONPATH": "", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # the latter for old debuggers
+        cost = run(notebook, cwd=folder, **quiet, **env)
         left = sorted(file.name for file in Path(folder).rglob("*"))
     file, prefix = said(notebook.cells[-1]).split()
     if not Path(file).is_relative_to(prefix):
