@@ -81,7 +81,7 @@ lint: $(TESTS)
 publish: | $(PY)
 	@$(PY) tests/tools/publish.py
 
-# The moving picture of the README, and a still one of it: half a minute of training.
+# The moving picture of the README, and a still one of it: a minute, most of it training.
 picture: $(TESTS)
 	$(PY) tests/tools/picture.py
 
