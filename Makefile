@@ -8,23 +8,27 @@
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
 #   make epsilon privacy where only some of a fleet are called (minutes)
 #   make fleet   our fleet and the same on Flower, compared on one machine (minutes; an environment of its own)
+#   make publish set the public address: REPO=owner/name          make picture the moving picture of the README
+#   make wheel   the package for an installer, into dist/         make floor   every lesson beside Colab's versions (minutes)
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
 PY    := $(VENV)/bin/python
 JOBS  ?= 2
 # In CI pip only reports what went wrong; at a terminal it shows how far it is.
-PIP   := $(PY) -m pip --disable-pip-version-check install $(if $(CI),-q,)
+# CPU=1 also looks for torch where PyTorch keeps its small CPU build: on Linux the plain one brings gigabytes of CUDA.
+PIP   := $(PY) -m pip --disable-pip-version-check install $(if $(CI),-q,) \
+  $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu,)
 ROOT  := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 LEARN := $(VENV)/.ready
 TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor clean
 
 help:
-	@sed -n '2,11s/^# *//p' Makefile
+	@sed -n '2,/^$$/s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -73,6 +77,14 @@ lint: $(TESTS)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
+# The public address, everywhere it stands: make publish REPO=owner/name. From the environment: no shell reads it.
+publish: | $(PY)
+	@$(PY) tests/tools/publish.py
+
+# The moving picture of the README, and a still one of it: a minute, most of it training.
+picture: $(TESTS)
+	$(PY) tests/tools/picture.py
+
 notebooks: $(TESTS)
 	$(PY) tests/tools/refresh_notebooks.py
 
@@ -119,6 +131,32 @@ fleet: $(FLEET)/.ready
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)
 	$(PY) tests/tools/ledger/ledger.py $(ARGS)
+
+# Built and checked in an environment of its own, which is gone afterwards.
+wheel: | $(PY)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PY) -m venv $$folder && rm -rf build dist && \
+	  $$folder/bin/python -m pip --disable-pip-version-check install -q -r tests/wheel.requirements.txt && \
+	  $$folder/bin/python -m build && $$folder/bin/python -m twine check --strict dist/*
+
+# The least that pyproject.toml asks for, in an environment of its own; the wheel must not replace any of it.
+# On Linux the plain torch brings gigabytes of CUDA: CPU=1 takes PyTorch's small CPU build.
+FLOOR := .venv-floor
+PANELS := widgets in_the_click meter life_panel plots
+FROZEN = $(FLOOR)/bin/python -m pip --disable-pip-version-check freeze --exclude edgecl_lite
+
+$(FLOOR)/.ready: tests/floor.requirements.txt | $(PY)
+	@echo "Installing Colab's versions into $(FLOOR) …"
+	@for python in $(PYTHON) python3.13 $(PY); do if $$python -m venv $(FLOOR) 2>/dev/null; then break; fi; done
+	@$(FLOOR)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) \
+	  $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu,) -r tests/floor.requirements.txt
+	@$(FROZEN) > $@
+
+floor: wheel $(FLOOR)/.ready
+	@$(FLOOR)/bin/python -m pip --disable-pip-version-check uninstall -q -y edgecl_lite
+	@$(FLOOR)/bin/python -m pip --disable-pip-version-check install -q dist/*.whl
+	@$(FROZEN) | diff $(FLOOR)/.ready - && echo "The wheel replaced nothing."
+	OMP_NUM_THREADS=1 $(FLOOR)/bin/pytest -q $(PANELS:%=tests/screen/test_%.py)
+	OMP_NUM_THREADS=1 $(FLOOR)/bin/python tests/tools/alone.py $(ARGS)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots

@@ -6,6 +6,8 @@ run, journal, metrics. Every folder is a room, and its first lines say which les
 
 from importlib import import_module
 
+__version__ = "0.1.0"
+
 # 00 and 01: forgetting
 from . import metrics
 from .data.images import Dataset, digits, fashion_mnist, mnist

@@ -36,6 +36,7 @@ CHROMIUM_ARGS = [
     "--disable-sync",
 ]
 
+APPS = {"lab": "LabApp", "notebook": "JupyterNotebookApp"}  # command: whose settings
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -61,10 +62,13 @@ def find_chromium():
 
 
 class LabServer:
-    """JupyterLab serving the folder `root`; stop() ends it and its kernels and removes its private files."""
+    """JupyterLab serving the folder `root`; stop() ends it and its kernels and removes its private files.
 
-    def __init__(self, root):
-        self.root = Path(root)
+    application: "notebook" for Notebook 7, where python is that of an environment that has it.
+    """
+
+    def __init__(self, root, application="lab", python=sys.executable):
+        self.root, self.application = Path(root), application
         self.token = secrets.token_hex(12)
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -85,24 +89,16 @@ class LabServer:
         env = os.environ | {key: str(self.private / name) for key, name in folders.items()}
         env |= {"JUPYTER_PLATFORM_DIRS": "1", "OMP_NUM_THREADS": "1"}
         env.pop("TQDM_DISABLE", None)  # a learner sees progress bars
+        own = APPS[application]
         command = [
-            *(
-                sys.executable,
-                "-m",
-                "jupyter",
-                "lab",
-                "--no-browser",
-                "--allow-root",
-                "--expose-app-in-browser",
-            ),
+            *(python, "-m", "jupyter", application, "--no-browser", "--allow-root"),
+            "--expose-app-in-browser",
             *("--ip=127.0.0.1", f"--port={self.address.rpartition(':')[2]}", "--ServerApp.port_retries=0"),
             *(f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={root}"),
             *("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
-            *(
-                "--LabApp.extension_manager=readonly",
-                f"--LabApp.user_settings_dir={self.private / 'settings'}",
-            ),
-            f"--LabApp.workspaces_dir={self.private / 'workspaces'}",
+            "--LabApp.extension_manager=readonly",
+            f"--{own}.user_settings_dir={self.private / 'settings'}",
+            f"--{own}.workspaces_dir={self.private / 'workspaces'}",
         ]
         with open(self.private / "server.log", "wb") as log:
             self.process = subprocess.Popen(
@@ -138,7 +134,8 @@ class LabServer:
 
     def url(self, notebook):
         """Address that opens `notebook` (a path below root) in a fresh workspace."""
-        return f"{self.address}/lab/tree/{notebook}?token={self.token}&reset"
+        where = "lab/tree" if self.application == "lab" else "notebooks"
+        return f"{self.address}/{where}/{notebook}?token={self.token}&reset"
 
     def end_kernels(self):
         """Shut down all kernels, so that one lesson does not slow the next."""

@@ -1,5 +1,7 @@
 """What the test files repeat: small streams and nets, quick options, spies, optimisers of one's own."""
 
+from unittest import mock
+
 import torch
 from torch.func import functional_call
 
@@ -61,3 +63,12 @@ def sgd(tensors, lr):
 
 def adamw(tensors, lr):
     return torch.optim.AdamW(tensors, lr=lr, weight_decay=0.1)
+
+
+def displayed(panel):
+    """What a cell that ends on a panel stores, {kind: data}; ipywidgets 7 displays it itself."""
+    if hasattr(panel, "_repr_mimebundle_"):
+        return panel._repr_mimebundle_()
+    with mock.patch("ipywidgets.widgets.widget.display") as display:
+        panel._ipython_display_()
+    return display.call_args.args[0]

@@ -7,12 +7,16 @@ import importlib.util
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-NEEDED = {
-    "torch": "2.13",
-    "numpy": "2",
+NEEDED = {  # as pyproject.toml has it: no version that Colab has not reached
+    "torch": "2.11",
+    "numpy": "2.1",
     "matplotlib": "3.10",
-    "ipywidgets": "8.1",
-    "ipykernel": "7.1",
+    "ipywidgets": "7.7.1",
+    "pandas": "2.2",
+    "pillow": "11.3",
+    "pooch": "1.9",
+    "safetensors": "0.8",
+    "tqdm": "4.67",
 }
 HELP = "run `pip install -r requirements.txt` in the folder of the course, then restart the kernel"
 
@@ -70,7 +74,7 @@ def _version(name):
 
 
 def _numbers(text):
-    return tuple(int(part) for part in text.split("+")[0].split(".")[:2] if part.isdigit())
+    return tuple(int(part) for part in text.split("+")[0].split(".")[:3] if part.isdigit())
 
 
 def _free_memory():

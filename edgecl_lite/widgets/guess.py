@@ -9,7 +9,7 @@ import ipywidgets as W
 
 from .._refuse.arguments import number as finite
 from ..plots import number
-from .painter import Panel, say
+from .painter import Panel, say, tip
 
 committed = {}  # name -> guess; kept here, so that a cell that is run again does not forget it
 # off by at most which share of the slider's range
@@ -36,7 +36,7 @@ class Guess(Panel):
         self.slider = _slider(low, high, step)
         if name in committed:
             self.slider.value = committed[name]
-        self.slider.tooltip = f"{question} Drag, or use the arrow keys"
+        tip(self.slider, f"{question} Drag, or use the arrow keys")
         self.button = W.Button(description="Commit", icon="check", tooltip="Commit this guess")
         self.button.add_class("edgecl-commit").on_click(lambda _: self.commit())
         self.answer = say("", css="edgecl-answer")

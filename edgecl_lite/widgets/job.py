@@ -4,17 +4,28 @@ Between two slices the kernel sees to its other business, so that Stop and other
 meanwhile; a thread would starve it. Callbacks of buttons may come from another thread with a loop
 of its own (the "subshell" of ipykernel 7): they only hand a call to the loop on which the job was
 made, and Stop only sets a flag. So does an interrupt of the kernel, which ipykernel ignores while
-no cell runs.
+no cell runs. Colab shows nothing that comes between two messages: there the click itself works.
 """
 
 import asyncio
 import contextlib
 import signal
+import sys
 import time
 
 SLICE = 0.02  # seconds of work between two looks at the kernel's other business
 FRAME = 1 / 14  # seconds from picture to picture
 SHARE = 0.08  # at most this share of the time goes into pictures, unless a panel says otherwise
+
+
+def beside():
+    """The loop to work on beside the kernel; None where there is none, or nothing would be seen."""
+    if "google.colab" in sys.modules:  # github.com/googlecolab/colabtools/issues/3373
+        return None
+    try:
+        return asyncio.get_running_loop()  # that of the cell, in the kernel's main thread
+    except RuntimeError:
+        return None
 
 
 class Job:
@@ -28,11 +39,7 @@ class Job:
     def __init__(self, work, show, done, share=SHARE):
         self.work, self.show, self.done, self.share = work, show, done, share
         self.state, self.task, self.stopping, self.drawing = "idle", None, False, (0.0, 0)
-        self.slices, self.working, self.over = None, False, False
-        try:
-            self.loop = asyncio.get_running_loop()  # that of the cell, in the kernel's main thread
-        except RuntimeError:
-            self.loop = None
+        self.slices, self.working, self.over, self.loop = None, False, False, beside()
 
     def call(self, function):
         """Run a function where the job lives, from whatever thread; at once where no loop is."""
@@ -42,8 +49,12 @@ class Job:
             function()
 
     def start(self):
-        """Begin beside the living kernel, in a `call`; nothing happens while it is running."""
-        if self.state != "training" and not self.over:
+        """Begin, in a `call`; without a loop go on to the end. Nothing happens while it runs."""
+        if self.state == "training" or self.over:
+            return
+        if self.loop is None:
+            self.run_blocking()
+        else:
             self.state, self.slices = "training", self._slices()
             self.task = self.loop.create_task(self._run())
             self.task.add_done_callback(_seen)

@@ -16,7 +16,7 @@ from ..learn import beginning, checked, follow
 from ..machine.settled import settled
 from ..plan import Options
 from ..run import Run
-from .painter import chosen, say, stacked, value_slider
+from .painter import chosen, say, stacked, tip, value_slider
 from .travel import TimeTravel
 from .watch import Training
 
@@ -151,7 +151,7 @@ class Live(Training):
 def time_slider():
     """A slider over recorded moments."""
     slider = W.IntSlider(description="moment", max=1, readout=False).add_class("edgecl-time")
-    slider.tooltip = "Travel through the recorded moments: drag, or use the arrow keys"
+    tip(slider, "Travel through the recorded moments: drag, or use the arrow keys")
     slider.layout.width = "620px"
     return slider
 

@@ -15,7 +15,9 @@ from ..device.budget import OPTIMIZER, budget
 from ..device.energy import estimate
 from .painter import Painter, Panel, say, value_slider
 
-ENGINES = {"PyTorch": "eager", "lean": "lean"}
+WEIGHTS = [("fp32", 4), ("int8", 1)]  # pairs, for ipywidgets 7 warns of a dict
+ENGINES = [("PyTorch", "eager"), ("lean", "lean")]
+RECOMPUTE = [("no", False), ("yes", True)]
 WHOLE = 128  # the largest batch of the slider, so that nothing is cut
 SLIDERS = "batch_size", "micro_batch", "capacity"
 
@@ -59,10 +61,10 @@ class Meter(Panel):
             "method": ToggleButtons(options=several("methods", self.budgets), description="method"),
             "board": ToggleButtons(options=list(self.boards), value=board, description="board"),
             "optimizer": ToggleButtons(options=list(OPTIMIZER), description="optimiser"),
-            "weight_bytes": ToggleButtons(options={"fp32": 4, "int8": 1}, description="weights"),
+            "weight_bytes": ToggleButtons(options=WEIGHTS, description="weights"),
             "bits": ToggleButtons(options=[8, 7, 6, 4], description="kept bits"),
             "engine": ToggleButtons(options=ENGINES, description="engine"),
-            "recompute": ToggleButtons(options={"no": False, "yes": True}, description="recompute"),
+            "recompute": ToggleButtons(options=RECOMPUTE, description="recompute"),
             "batch_size": value_slider("batch_size", [2**k for k in range(8)]),
             "micro_batch": value_slider("micro_batch", [1, 2, 4, 8, 16, WHOLE]),
             "capacity": value_slider("capacity", some),

@@ -81,9 +81,6 @@ class Panel(W.VBox):
     def __repr__(self):
         return self.fallback
 
-    def _repr_mimebundle_(self, **options):
-        return super()._repr_mimebundle_(**options) | {"text/plain": self.fallback}
-
 
 def _parts(widget):
     """A widget and all that it is made of: children, layouts, styles."""
@@ -113,8 +110,13 @@ def value_slider(name, values, continuous=True):
     slider.continuous_update, slider.layout.width = continuous, "420px"
     if len(word) > 10:  # more than the place for it
         slider.style.description_width = "initial"
-    slider.tooltip = f"{name}: drag, or use the arrow keys"
+    tip(slider, f"{name}: drag, or use the arrow keys")
     return slider.add_class(f"edgecl-{name}")
+
+
+def tip(widget, text):
+    """What a control is for, seen where the mouse rests; ipywidgets 7 has another name for it."""
+    setattr(widget, "tooltip" if widget.has_trait("tooltip") else "description_tooltip", text)
 
 
 def worded(values):

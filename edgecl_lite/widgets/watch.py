@@ -66,7 +66,7 @@ class Training(Panel):
     def _learn(self):
         """Work, and keep the points; only the last moment needs its weights."""
         self._busy(True)
-        self._say(f"{self.verb}{self._setting()} …")
+        self._say(f"{self.verb}{self._setting()} …{self._hint()}")
         self.points, self.begun = [], time.perf_counter()
         for point in self.work():
             if point is not None:
@@ -87,7 +87,8 @@ class Training(Panel):
         self.painter.paint()
         step, total = self._far(last)
         left = (time.perf_counter() - self.begun) * (total / max(1, step) - 1)
-        self._say(f"{self.verb}{self._setting()}: {self._where(last)}; about {left:.0f} s left.")
+        far = f"{self._where(last)}; about {left:.0f} s left.{self._hint()}"
+        self._say(f"{self.verb}{self._setting()}: {far}")
 
     def _draw(self):
         curve = np.stack([seen(point) for point in self.points], 1)  # (lanes, points, on)
@@ -128,8 +129,13 @@ class Training(Panel):
     def _setting(self):
         return ""
 
+    def _hint(self):
+        """How to stop what keeps Stop from being heard."""
+        return "" if self.job.loop else " To stop it, interrupt the kernel (on Colab: Runtime)."
+
     def _busy(self, busy):
-        self.train_button.disabled, self.stop_button.disabled = busy, not busy
+        self.train_button.disabled = busy
+        self.stop_button.disabled = not (busy and self.job.loop)
 
     def _say(self, text, role=None):
         say(text, self.status, "edgecl-status", role)

@@ -27,7 +27,6 @@ from lessons import (
     tagged,
     title,
 )
-from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
 # What every lesson has, in any wording that the pattern admits (lower case, in headings and bold text).
@@ -174,24 +173,6 @@ def test_links(path):
     here = course.index(path)
     for neighbour in course[max(here - 1, 0) : here] + course[here + 1 : here + 2]:
         assert neighbour.name in targets, f"no link to its neighbour {neighbour.name}"
-
-
-@pytest.mark.parametrize("path", lessons()[1:], ids=lambda path: path.stem)
-def test_a_notebook_that_stands_alone_says_how_to_get_the_module(path):
-    """The line above the import: a traceback shows it."""
-    first = next(c.source for c in read(path).cells if c.cell_type == "code" and "edgecl_lite" in c.source)
-    lines = first.splitlines()
-    above = lines[lines.index("import edgecl_lite as cl") - 1]
-    assert above == "# Not found? Then run this first: %pip install git+https://github.com/edgecl/edgecl"
-
-
-def test_the_traceback_of_a_notebook_that_stands_alone(tmp_path, monkeypatch):
-    (tmp_path / "edgecl_lite.py").write_text("raise ModuleNotFoundError(\"No module named 'edgecl_lite'\")")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    notebook = read(NOTEBOOKS / "03_ewc.ipynb")
-    notebook.cells = [c for c in notebook.cells if c.cell_type == "code" and "edgecl_lite" in c.source][:1]
-    with pytest.raises(CellExecutionError, match="%pip install git"):
-        run(notebook, cwd=tmp_path)
 
 
 def test_a_converter_that_reads_alternative_texts_finds_them_all():

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from small import displayed
 
 import edgecl_lite as cl
 from edgecl_lite import Every, Finetune, Guard, NearestMean, Replay, Separate, Strategy, plots
@@ -449,5 +450,5 @@ def test_a_closed_panel_frees_its_pictures(methods, year):
 
 def test_the_panel_leaves_a_stable_sentence(methods, year):
     panel = panel_of(methods, year)
-    assert panel._repr_mimebundle_()["text/plain"] == panel.fallback == repr(panel)
+    assert displayed(panel)["text/plain"] == panel.fallback == repr(panel)
     assert "edgecl-life" in panel._dom_classes and torch.is_tensor(panel.year.train.x)

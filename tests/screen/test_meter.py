@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small import displayed
 from torch import nn
 
 import edgecl_lite
@@ -364,8 +365,8 @@ def test_the_page_never_jumps(panel):
 def test_classes_fallback_and_name(panel):
     assert "edgecl-meter" in panel._dom_classes and "edgecl-memory" in panel.painter.image._dom_classes
     assert 'class="edgecl-readout"' in panel.readout.value and 'class="edgecl-work"' in panel.work.value
-    bundle = panel._repr_mimebundle_()
-    assert bundle["text/plain"] == panel.fallback == repr(panel) and "open this notebook" in panel.fallback
+    assert displayed(panel)["text/plain"] == panel.fallback == repr(panel)
+    assert "open this notebook" in panel.fallback
     assert edgecl_lite.meter is meter and isinstance(panel.verdict.budget, Budget)
 
 

