@@ -242,8 +242,9 @@ def _short(value, most=90):
 
 def _quoted(problem, answer):
     """The exception, and the line of the learner's own code (answer or cell) that it came from."""
-    own = getattr(getattr(answer, "__code__", None), "co_filename", "ipykernel_")
+    own = getattr(getattr(answer, "__code__", None), "co_filename", None)
+    cells = re.compile("ipykernel_|ipython-input-")  # files of cells in Jupyter, on Colab
     frames = traceback.extract_tb(problem.__traceback__)
-    theirs = [f.line for f in frames if f.filename == own or "ipykernel_" in f.filename]
+    theirs = [f.line for f in frames if f.filename == own or cells.search(f.filename)]
     where = f", in the line `{theirs[-1]}`" if theirs else ""
     return f"{type(problem).__name__}: {problem}"[:200].rstrip(".") + where

@@ -1,5 +1,6 @@
 """The checks recognise what they say they recognise, and never raise whatever a learner hands in."""
 
+import linecache
 from types import SimpleNamespace
 
 import numpy as np
@@ -149,6 +150,14 @@ def test_error_is_quoted_with_its_line(area):
 
     text = judge(area.name, answer).text
     assert "AttributeError" in text and "`return x.nonsense`" in text
+
+
+@pytest.mark.parametrize("file", ["/tmp/ipykernel_12/345.py", "/tmp/ipython-input-345.py"])  # Jupyter, Colab
+def test_error_in_a_cell_is_quoted_with_its_line(area, file, monkeypatch):
+    source = "class Answer:\n    def __call__(self, x):\n        return x.nonsense\n"
+    monkeypatch.setitem(linecache.cache, file, (len(source), None, source.splitlines(True), file))
+    exec(compile(source, file, "exec"), names := {})
+    assert "`return x.nonsense`" in judge(area.name, names["Answer"]()).text
 
 
 def test_unknown_name_lists_the_known(area):
