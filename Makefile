@@ -8,6 +8,7 @@
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
 #   make epsilon privacy where only some of a fleet are called (minutes)
 #   make fleet   our fleet and the same on Flower, compared on one machine (minutes; an environment of its own)
+#   make site    the course as a web site, from what the lessons store: build/site/
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -21,10 +22,10 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger clean
+.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger site clean
 
 help:
-	@sed -n '2,11s/^# *//p' Makefile
+	@sed -n '2,12s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -45,7 +46,7 @@ $(LEARN): requirements.txt pyproject.toml | $(PY)
 	  > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
-$(TESTS): tests/requirements.txt $(LEARN)
+$(TESTS): tests/requirements.txt site/requirements.txt $(LEARN)
 	@echo "Installing what the tests need into $(VENV) …"
 	@$(PIP) -r tests/requirements.txt
 	@touch $@
@@ -119,6 +120,10 @@ fleet: $(FLEET)/.ready
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)
 	$(PY) tests/tools/ledger/ledger.py $(ARGS)
+
+# Nothing is executed or fetched: the pages show what the notebooks store.
+site: $(TESTS)
+	$(PY) site/build.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots
