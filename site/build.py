@@ -20,6 +20,7 @@ ROOT = HERE.parent
 sys.path[:0] = [str(ROOT)]
 
 WARNED = re.compile(r"^(?P<file>\S+?site-source/)(?P<page>[^:]+)(:(?P<line>\d+))?", re.MULTILINE)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CELL = 10_000  # myst-nb counts the lines of a lesson as this times its cell, plus the line
 
 
@@ -69,7 +70,8 @@ def sphinx(build, extra):
     with patch_docutils(str(HERE)), docutils_namespace():
         app = Sphinx(source, HERE, build / "site", build / "site-doctrees", "html", own, None, said)
         app.build(force_all=True)
-    return WARNED.sub(lambda found: place(found, source), said.getvalue())
+    plain = COLOUR.sub("", said.getvalue())
+    return WARNED.sub(lambda found: place(found, source), plain)
 
 
 def place(found, source):

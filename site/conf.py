@@ -26,7 +26,7 @@ html_title = "edgecl"
 copyright = "text and figures: CC BY 4.0; code: MIT"  # noqa: A001
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 html_theme = "furo"
-html_static_path = ["site.css", "twin.css", "twin.js"]
+html_static_path = ["site.css", "formulas.woff2", "formulas.txt", "twin.css", "twin.js"]
 html_css_files = ["site.css"]
 html_copy_source = False  # a lesson as the site changed it helps nobody
 html_show_sphinx = False
@@ -44,6 +44,7 @@ nb_ipywidgets_js = {}  # panels are pages' own: see twins.py
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
+myst_heading_slug_func = "links.anchor"
 myst_url_schemes = {
     **dict.fromkeys(("http", "https", "mailto")),
     "built": {"url": "{{path}}"},  # a page that Sphinx writes without a source: see links.py
@@ -54,11 +55,6 @@ autodoc_typehints = "none"
 autodoc_class_signature = "mixed"
 
 _FOCUS = ('<div class="highlight"><pre>', '<div class="highlight"><pre tabindex="0">')
-
-
-def myst_heading_slug_func(text):
-    """The anchors that JupyterLab gives to headings."""
-    return text.replace(" ", "-")
 
 
 def tell(app, what, name, obj, options, lines):
@@ -74,7 +70,7 @@ def sources(app, env):
         name = ".".join(file.relative_to(HERE.parent).with_suffix("").parts)
         name = name.removesuffix(".__init__")
         if not known.get(name):
-            seen = ModuleAnalyzer.for_module(name)
+            seen = ModuleAnalyzer.for_file(file, name)
             seen.find_tags()
             known[name] = seen.code, seen.tags, {}, name
 

@@ -5,6 +5,7 @@ module in backticks becomes a link to where it is documented. Lesson: every one.
 """
 
 import re
+from itertools import groupby
 
 NAME = re.compile(r"`([^`\n]+)`")
 MARKUP = re.compile(r"([\\*_|<>])")
@@ -12,21 +13,18 @@ MARKUP = re.compile(r"([\\*_|<>])")
 
 def reworded(text, public):
     """The lines of reStructuredText for a plain docstring; public: names that have an entry."""
-    blocks = re.split(r"\n\s*\n", text.strip("\n"))
     lines = []
-    for block in filter(str.strip, blocks):
-        lines += _verbatim(block) if _set_in(block) else _spoken(block, public).splitlines()
-        lines.append("")
+    for set_in, run in groupby(text.strip("\n").splitlines(), key=_set_in):
+        block = list(run)
+        lines += (
+            ["", "::", "", *block, ""] if set_in else _spoken("\n".join(block), public).splitlines()
+        )
     return lines
 
 
-def _set_in(block):
-    return all(line.startswith("  ") for line in block.splitlines())
-
-
-def _verbatim(block):
-    """An equation or a drawing: every line as it stands."""
-    return ["::", "", *(f"  {line}" for line in block.splitlines())]
+def _set_in(line):
+    """Whether a line is an equation or a row of a table: it stays as it stands."""
+    return line.startswith("  ")
 
 
 def _spoken(block, public):

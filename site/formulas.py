@@ -4,14 +4,18 @@ latex2mathml does the work; what it gets wrong in a picture is mended here, befo
 what it leaves as TeX is refused, so that no reader meets a backslash. Lesson: every one.
 """
 
-import html
-import re
 from functools import cache
+from xml.etree import ElementTree
 
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+MATHML = "{http://www.w3.org/1998/Math/MathML}"
+NORMS = "‖", r"\lVert", r"\rVert"
+LIMITS = "max", "min", "arg min", "arg max", "∑"
+UNDER = {"msub": "munder", "msubsup": "munderover"}
+ElementTree.register_namespace("", MATHML[1:-1])
 PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 
 
@@ -28,11 +32,29 @@ def formulas(markdown):
 @cache
 def mathml(tex, display=False):
     """The <math> of a formula, or ValueError for one that cannot be drawn."""
+    known = tex.strip().replace(r"\arg\min", r"\argmin").replace(r"\arg\max", r"\argmax")
     try:
-        drawn = convert(tex.strip(), display="block" if display else "inline")
+        drawn = convert(known, display="block" if display else "inline")
     except Exception as error:  # the library has no error of its own
         raise ValueError(f"the formula {tex!r} cannot be drawn: {error!r}") from error
-    shown = re.sub(r"<[^>]*>", "", drawn)
-    if "\\" in html.unescape(shown):
-        raise ValueError(f"of the formula {tex!r} this is left as TeX: {shown!r}")
-    return drawn
+    math = ElementTree.fromstring(drawn)
+    for node in math.iter():
+        _mend(node, display)
+    left = [node.text for node in math.iter() if "\\" in (node.text or "")]
+    if left:
+        raise ValueError(f"of the formula {tex!r} this is left as TeX: {', '.join(left)}")
+    return ElementTree.tostring(math, encoding="unicode")
+
+
+def _mend(node, display):
+    """What latex2mathml draws otherwise than TeX: primes, norms, what stands under max and min."""
+    kind, text = node.tag.removeprefix(MATHML), (node.text or "").replace("\u2009", " ")
+    if text in NORMS:
+        node.text = "‖"
+        if "minsize" not in node.attrib:
+            node.set("stretchy", "false")  # else only the left one grows
+    if text == "′":
+        node.tag = f"{MATHML}mo"
+        node.set("class", "prime")
+    if display and kind in UNDER and (node[0].text or "").replace("\u2009", " ") in LIMITS:
+        node.tag = f"{MATHML}{UNDER[kind]}"

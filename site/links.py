@@ -33,8 +33,8 @@ def rewritten(text, here, root):
             return found[0]
         path, hash_, anchor = target.partition("#")
         wanted = posixpath.normpath(posixpath.join(posixpath.dirname(here), path))
-        if not (root / wanted).is_file():
-            raise Broken(f"{here}: a link to {target}, which is no file of the course")
+        if not (root / wanted).exists():
+            raise Broken(f"{here}: a link to {target}, which is not there")
         page, how = page_of(wanted)
         if page not in (wanted, *HOME.values()) or wanted.endswith(PICTURES):
             files.add(wanted)
@@ -56,3 +56,8 @@ def page_of(wanted):
         module = wanted.removesuffix(".py").removesuffix("/__init__")
         return f"_modules/{module}.html", "built:"  # a page that Sphinx writes: see conf.py
     return f"files/{wanted}.md", ""
+
+
+def anchor(text):
+    """The anchor of a heading, as JupyterLab gives it."""
+    return text.replace(" ", "-")

@@ -40,11 +40,11 @@ def pages():
         said = "\n".join(reworded(import_module(home).__doc__, ()))
         body = "\n".join(_documented(name, value) for name, value in rooms[room])
         if room == "metrics":
-            said, body = "", _directive("automodule", home, "members")
+            said, body = "", _directive("automodule", home, members="")
         if room == "plots":
             named = vars(import_module(home)).items()
             body = "\n".join(_documented(f"plots.{k}", v) for k, v in named if _told(v))
-        written[f"api/{room}.rst"] = f"{_title(title)}\n{said}\n{body}"
+        written[f"api/{room}.rst"] = f"{_title(title)}\n{said}\n\n{body}"
     return written
 
 
@@ -66,8 +66,7 @@ def public():
 
 def _verbs():
     """The first page: the six verbs of a method, then what trains one."""
-    told = f"members: {VERBS}", "member-order: bysource"
-    verbs = _directive("autoclass", "edgecl_lite.Finetune", *told)
+    verbs = _directive("autoclass", "edgecl_lite.Finetune", members=VERBS, member_order="bysource")
     each = "\n".join(_documented(name, getattr(edgecl_lite, name)) for name in TRAINING)
     return f"{_title('The six verbs')}\n{OPENING}\n\n{verbs}\n{_title('Training', '-')}\n{each}"
 
@@ -75,9 +74,12 @@ def _verbs():
 def _documented(name, value):
     """The directive of one public name."""
     if inspect.ismodule(value):
-        return f"{_title(name, '-')}\n{_directive('automodule', value.__name__, 'members')}"
-    kind = "autoclass" if inspect.isclass(value) else "autofunction"
-    return _directive(kind, f"edgecl_lite.{name}", *["members"] * (kind == "autoclass"))
+        return f"{_title(name, '-')}\n{_directive('automodule', value.__name__, members='')}"
+    if inspect.isclass(value):
+        return _directive("autoclass", f"edgecl_lite.{name}", members="")
+    if inspect.isfunction(value):
+        return _directive("autofunction", f"edgecl_lite.{name}")
+    return _directive("autodata", f"edgecl_lite.{name}", no_value="")
 
 
 def _told(value):
@@ -85,8 +87,9 @@ def _told(value):
     return callable(value) and value.__doc__ and value.__module__.startswith("edgecl_lite.")
 
 
-def _directive(kind, name, *options):
-    return "\n".join([f".. {kind}:: {name}", *(f"   :{option}:" for option in options), ""])
+def _directive(kind, name, **options):
+    told = [f"   :{option.replace('_', '-')}: {value}" for option, value in options.items()]
+    return "\n".join([f".. {kind}:: {name}", *told, ""])
 
 
 def _title(title, line="="):

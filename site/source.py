@@ -94,12 +94,16 @@ def _toctree(caption, paths):
 
 
 def show(root, name, to):
-    """A file that some page links to: a picture is copied, the text of any other is a page."""
+    """What some page links to: a picture is copied, the text of any other file is a page.
+
+    A folder's page lists what is in it; modules have pages already.
+    """
     if name.endswith(PICTURES):
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, to / name)
-    elif not name.startswith("edgecl_lite/") or not name.endswith(".py"):  # modules have pages
-        text = (root / name).read_text(encoding="utf-8")
+    elif not name.startswith("edgecl_lite/") or not name.endswith(".py"):
+        inside = sorted(path.relative_to(root).as_posix() for path in (root / name).rglob("*.*"))
+        text = "\n".join(inside) or (root / name).read_text(encoding="utf-8")
         language = next((said for end, said in CODE.items() if name.endswith(end)), "text")
         page = f"---\norphan: true\n---\n\n# {name}\n\n{FENCE}{language}\n{text}\n{FENCE}\n"
         put(to / f"files/{name}.md", page)

@@ -170,7 +170,7 @@ def test_with_an_address_every_lesson_can_be_run(course):
         ("Σ F_ (a*b) |x|", r"Σ F\_ (a\*b) \|x\|"),
         ("See `fisher`.", "See :py:obj:`fisher <edgecl_lite.fisher>`\\ ."),
         ("`lam` and so on", "``lam``\\  and so on"),
-        ("Of\n\n    x = y*z", "Of\n\n::\n\n      x = y*z"),
+    x
     ],
 )
 def test_a_docstring_is_plain_text(plain, marked):
