@@ -61,16 +61,15 @@ def coded(cell, stem, out):
         what = f"{failed[0].ename}: {failed[0].evalue}"
         raise ValueError(f"it stores an error ({what}); mend the cell, then `make notebooks`")
     tags, jupyter = cell.metadata.setdefault("tags", []), cell.metadata.get("jupyter", {})
-    said = {}
-    if jupyter.get("source_hidden"):
-        tags.append("hide-input")
-        said["code_prompt_show"] = next((FOLDED[t] for t in tags if t in FOLDED), CODE)
-        said["code_prompt_hide"] = said["code_prompt_show"]
+    prompt = None
     if jupyter.get("outputs_hidden"):
+        prompt = ANSWER
         tags.append("hide-output")
-        said["output_prompt_show"] = said["output_prompt_hide"] = ANSWER
-    if said:
-        cell.metadata["mystnb"] = said
+    if jupyter.get("source_hidden"):
+        prompt = next((FOLDED[tag] for tag in tags if tag in FOLDED), CODE)
+        tags.append("hide-input")
+    if prompt:
+        cell.metadata["mystnb"] = {"code_prompt_show": prompt, "code_prompt_hide": prompt}
     cell.outputs = [panel(output, stem, cell.id, out) for output in cell.outputs]
 
 

@@ -3,8 +3,10 @@
 build.py runs it over build/site-source/; by itself it builds nothing. Lesson: every one.
 """
 
+import inspect
 import sys
 import tomllib
+from dataclasses import is_dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -30,6 +32,7 @@ html_static_path = ["site.css", "formulas.woff2", "formulas.txt", "twin.css", "t
 html_css_files = ["site.css"]
 html_copy_source = False  # a lesson as the site changed it helps nobody
 html_show_sphinx = False
+smartquotes = False  # "adam" is typed as it stands
 html_permalinks = False
 html_math_renderer = "mathml"
 html_theme_options = {
@@ -61,6 +64,17 @@ def tell(app, what, name, obj, options, lines):
     """Our docstrings are plain text; Sphinx wants reStructuredText."""
     known = {name for room in public().values() for name, _ in room} | {*TRAINING, "Finetune"}
     lines[:] = reworded("\n".join(lines), known)
+
+
+def signed(app, what, name, obj, options, signature, returns):
+    """A method is made by its dataclass, not by the `__new__` that checks its arguments."""
+    if is_dataclass(obj) and what == "class":
+        fields = [
+            p.replace(annotation=p.empty)
+            for p in inspect.signature(obj.__init__).parameters.values()
+        ]
+        signature = str(inspect.Signature(fields[1:]))
+    return signature, returns
 
 
 def sources(app, env):
@@ -96,6 +110,7 @@ def finish(app, page, template, context, doctree):
 
 def setup(app):
     app.connect("autodoc-process-docstring", tell)
+    app.connect("autodoc-process-signature", signed)
     app.connect("env-updated", sources)
     app.connect("html-page-context", finish)
     app.add_html_math_renderer("mathml", draw(False), draw(True))

@@ -7,7 +7,7 @@ module in backticks becomes a link to where it is documented. Lesson: every one.
 import re
 from itertools import groupby
 
-NAME = re.compile(r"`([^`\n]+)`")
+NAME = re.compile(r"`([^`]+)`")
 MARKUP = re.compile(r"([\\*_|<>])")
 
 
@@ -31,7 +31,7 @@ def _spoken(block, public):
     """A paragraph: names as code, or as links; any other markup as the sign that it is."""
     parts = NAME.split(block)  # odd ones stood in backticks
     for i, part in enumerate(parts):
-        parts[i] = _name(part, public) if i % 2 else MARKUP.sub(r"\\\1", part)
+        parts[i] = _name(" ".join(part.split()), public) if i % 2 else MARKUP.sub(r"\\\1", part)
     return "".join(parts)
 
 

@@ -23,20 +23,20 @@ def rewritten(text, here, root):
     """Markdown of the file `here` (a path inside root, as a string) with its links mended.
 
     Returns (text, files): files are the paths inside root that the site must show as well. Raises
-    `Broken` for a link to nowhere.
+    `Broken` for a link to nowhere; who calls says where it stands.
     """
     files = set()
 
     def mended(found):
-        target, how = found[1], ""
+        target = found[1]
         if re.match(r"[a-z]+:|#", target):
             return found[0]
         path, hash_, anchor = target.partition("#")
         wanted = posixpath.normpath(posixpath.join(posixpath.dirname(here), path))
         if not (root / wanted).exists():
-            raise Broken(f"{here}: a link to {target}, which is not there")
+            raise Broken(f"a link to {target}, which is not there")
         page, how = page_of(wanted)
-        if page not in (wanted, *HOME.values()) or wanted.endswith(PICTURES):
+        if page.startswith("files/") or page.endswith(PICTURES):
             files.add(wanted)
         away = posixpath.relpath(page, posixpath.dirname(here) or ".")
         return f"]({how}{away}{hash_}{anchor})"

@@ -37,7 +37,10 @@ def write(root, to, out):
         put(to / path, nbformat.writes(notebook))
         wanted |= files
     for name, text in documents(root, lessons).items():
-        text, files = rewritten(text, name, root)
+        try:
+            text, files = rewritten(text, name, root)
+        except Broken as error:
+            raise Broken(f"{name}: {error}") from error
         put(to / name, text)
         wanted |= files
     for name, text in pages().items():
