@@ -146,6 +146,7 @@ class Watch(Training):
     """
 
     fallback = "A panel that follows a training: open this notebook in Jupyter to use it."
+    finite = lambda self: f"{self.fallback} It trains as you watch, which a page cannot."
 
     def __init__(self, work, names, total, label="accuracy", top=1.0):
         if not callable(work):
