@@ -8,6 +8,8 @@ from html import escape
 
 LEFT, TOP, WIDE, HIGH = 46, 26, 300, 210  # of the axes, in units of the drawing
 SIZE = "0 0 360 274"
+KINDS = "band", "thin", "bold", "marks"
+FAINT = "none", "none", "bold faint", "none"  # of one among many tasks
 SHAPES = {  # of the course's markers, within 4 units of their middle
     "o": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z",
     "s": "M-3.6-3.6h7.2v7.2h-7.2Z",
@@ -40,8 +42,8 @@ def picture(name, label, inside):
 def axes(frame):
     """Axes with their ticks and labels."""
     ticks = [
-        f'<path class="grid" d="M{LEFT} {Y(y)}h{WIDE}"/><text class="tick" x="{LEFT - 6}" y="{Y(y)}" dy=".35em"'
-        f' text-anchor="end">{escape(word)}</text>'
+        f'<path class="grid" d="M{LEFT} {Y(y)}h{WIDE}"/>'
+        f'<text class="tick" x="{LEFT - 6}" y="{Y(y)}" dy=".35em" text-anchor="end">{escape(word)}</text>'
         for y, word in frame["y"]["ticks"]
     ]
     ticks += [
@@ -85,35 +87,38 @@ def thumb(place, dot):
 
 def curves(still, numbers, name, words=""):
     """(drawing, legend) of forgetting curves; name: of this twin, for its markers."""
-    drawn, legend = axes(still["frame"]), ""
-    spans = sorted(set(still["spans"]))
-    drawn += "".join(f'<path class="span" d="M{X(x)} {TOP}v{HIGH}"/>' for x in spans[1:-1])
-    for on, look in enumerate(still["curves"]):
-        mark = f"{name}-{on}"
-        shape = f'<path d="{SHAPES.get(look["marker"], "")}"/>'
-        drawn += (
-            f'<marker id="{mark}" viewBox="-6 -6 12 12" markerWidth="12" markerHeight="12" '
-            f'markerUnits="userSpaceOnUse" style="--c:{look["colour"]}">{shape}</marker>'
-        )
-        lines = _lines(still["x"], look, numbers["mean"][on], numbers["sd"][on])
-        kinds = (
-            ("band", "thin", "bold", "marks") if look["marker"] else ("none", "none", "bold faint", "none")
-        )
-        inside = "".join(
-            f'<path class="{kind}" d="{path(line)}"'
-            + f' marker-mid="url(#{mark})"' * (kind == "marks")
-            + "/>"
-            for kind, line in zip(kinds, lines)
-        )
-        drawn += f'<g class="curve" style="--c:{look["colour"]}">{inside}</g>'
-        if look["marker"]:
-            key = f'<svg viewBox="-14 -6 28 12" aria-hidden="true"><path class="bold" d="M-14 0H14"/>{shape}</svg>'
-            legend += f'<li style="--c:{look["colour"]}">{key}{escape(look["name"])}</li>'
-    drawn += f'<text class="words" x="{LEFT + WIDE / 2}" y="{TOP + HIGH / 2}" text-anchor="middle">'
-    return f"{drawn}{escape(words)}</text>", f'<ul class="twin-legend">{legend}</ul>'
+    drawn = [axes(still["frame"])]
+    drawn += [f'<path class="span" d="M{X(x)} {TOP}v{HIGH}"/>' for x in sorted(set(still["spans"]))[1:-1]]
+    for on, (look, mean, sd) in enumerate(zip(still["curves"], numbers["mean"], numbers["sd"])):
+        drawn.append(curve(look, lines(still["x"], look, mean, sd), f"{name}-{on}"))
+    place = f'x="{LEFT + WIDE / 2}" y="{TOP + HIGH / 2}" text-anchor="middle"'
+    drawn.append(f'<text class="words" {place}>{escape(words)}</text>')
+    keys = (key(look) for look in still["curves"] if look["marker"])
+    return "".join(drawn), f'<ul class="twin-legend">{"".join(keys)}</ul>'
 
 
-def _lines(x, look, mean, sd):
+def curve(look, drawn, mark):
+    """Band, dotted line, bold line and markers of one curve; mark: the id of its marker."""
+    box = 'viewBox="-6 -6 12 12" markerWidth="12" markerHeight="12" markerUnits="userSpaceOnUse"'
+    kinds = KINDS if look["marker"] else FAINT
+    paths = [f'<path class="{kind}" d="{path(line)}"/>' for kind, line in zip(kinds, drawn)]
+    paths[-1] = paths[-1].replace("<path", f'<path style="marker:url(#{mark})"')
+    shape = f'<marker id="{mark}" {box}>{marker(look)}</marker>'
+    return f'<g class="curve" style="--c:{look["colour"]}">{"".join(paths)}{shape}</g>'
+
+
+def marker(look):
+    return f'<path class="mark" d="{SHAPES.get(look["marker"], "")}"/>'
+
+
+def key(look):
+    """A line of the legend."""
+    line = f'<path class="bold" d="M-14 0H14"/>{marker(look)}'
+    drawn = f'<svg viewBox="-14 -6 28 12" aria-hidden="true">{line}</svg>'
+    return f'<li style="--c:{look["colour"]}">{drawn}{escape(look["name"])}</li>'
+
+
+def lines(x, look, mean, sd):
     """Band, before, after and markers of one curve, each a list of places; as drawCurves in twin.js."""
     known = [i for i in range(len(x)) if mean[i] is not None]
     at = lambda side, some: [(x[i], mean[i] + side * sd[i]) for i in some]
@@ -125,13 +130,11 @@ def _lines(x, look, mean, sd):
 
 def bars(still, numbers):
     """Memory bars with their words, and what the parts are called."""
-    drawn = ""
+    whole, drawn = f"{still['whole'] / 10}%", []
     for below, bar in zip(still["below"], numbers):
-        parts = "".join(
-            f'<i class="part{k}" style="width:{w / 10}%"></i>' for k, w in enumerate(bar["widths"])
-        )
-        end = f'<b style="left:{still["whole"] / 10}%"></b>'
-        drawn += f'<div class="twin-bar" style="--whole:{still["whole"] / 10}%"><p>{escape(bar["told"])}</p>'
-        drawn += f'<div aria-hidden="true">{parts}{end}</div><small>{escape(below)}; the line is 100 %</small></div>'
+        parts = [f'<i class="part{k}" style="width:{w / 10}%"></i>' for k, w in enumerate(bar["widths"])]
+        inside = f'<div aria-hidden="true">{"".join(parts)}<b style="left:{whole}"></b></div>'
+        told = f"<p>{escape(bar['told'])}</p>{inside}<small>{escape(below)}; the line is 100 %</small>"
+        drawn.append(f'<div class="twin-bar" style="--whole:{whole}">{told}</div>')
     names = (f'<li><i class="part{k}"></i>{escape(name)}</li>' for k, name in enumerate(still["parts"]))
-    return f'<ul class="twin-legend">{"".join(names)}</ul>{drawn}'
+    return f'<ul class="twin-legend">{"".join(names)}</ul>{"".join(drawn)}'

@@ -1,4 +1,4 @@
-"""What a picture shows, as numbers: for whoever draws it elsewhere, such as a page without a kernel.
+"""What a picture shows, as numbers, for whoever draws it elsewhere: a page without a kernel.
 
 Places are whole thousandths of the axes, (0, 0) at the lower left: a scale, even a logarithmic one,
 is applied already, and the picture may have any size. What is NaN is None. Most lessons.
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from .curves import MANY, spread
-from .house import few, percent, tied
+from .house import few, tied
 from .sweeps import LOWER_IS_BETTER, along, sweep_name
 
 
@@ -103,7 +103,7 @@ def bars_frame(bars):
 
 
 def bars_numbers(bars):
-    """What `MemoryBars` show: for each bar the words above it and the width of each of its parts."""
+    """What `MemoryBars` show: for each bar the words above it, and the widths of its parts."""
     found = []
     for parts, text in bars.bars.values():
         most = parts[0].axes.get_xlim()[1]

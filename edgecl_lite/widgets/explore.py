@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import plots
 from .painter import Painter, Panel, chosen, say, value_slider
-from .states import Finite, choice, text
+from .states import Finite, choice, words_of
 
 LONG = 24  # letters that fit above the narrow picture
 
@@ -93,7 +93,7 @@ class Explore(Panel):
         return Finite(
             "explore",
             tuple(map(choice, self.sliders.values())),
-            tuple(partial(text, word) for word in words),
+            tuple(partial(words_of, word) for word in words),
             numbers,
             still={"curves": plots.curves_frame(self.curves, self.run.step)},
         )

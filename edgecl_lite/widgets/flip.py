@@ -8,7 +8,7 @@ import ipywidgets as W
 from .. import plots
 from .._refuse.arguments import number, several
 from .painter import Panel, image, say, value_slider, worded
-from .states import Finite, choice, text
+from .states import Finite, choice, words_of
 
 MOST = 1000  # values to choose from: more than pixels of a slider
 
@@ -52,7 +52,7 @@ class Flip(Panel):
 
     def finite(self):
         controls = tuple(map(choice, self.controls.values()))
-        said, picture = lambda: text(self.sentence), lambda: self.image.value
+        said, picture = lambda: words_of(self.sentence), lambda: self.image.value
         return Finite("flip", controls, (said,), {}, picture)
 
     def _changed(self, _=None):

@@ -69,9 +69,7 @@ class Guess(Panel):
 
     def finite(self):
         low, high, step = self.slider.min, self.slider.max, self.slider.step
-        values = [
-            low + i * step for i in range(1 + round((high - low) / step)) if low + i * step <= high
-        ]
+        values = [low + i * step for i in range(1 + int((high - low) / step + 1e-9))]
         move = lambda i: setattr(self.slider, "value", values[i])
         at = min(range(len(values)), key=lambda i: abs(values[i] - self.slider.value))
         words = [self._text(value) for value in values]

@@ -17,7 +17,7 @@ from ..machine.settled import settled
 from ..plan import Options
 from ..run import Run
 from .painter import chosen, say, stacked, value_slider
-from .states import Control, Finite, text
+from .states import Control, Finite, words_of
 from .travel import TimeTravel
 from .watch import Training
 
@@ -139,7 +139,7 @@ class Live(Training):
             "curves": lambda: plots.curves_numbers(self.curves, self.curve),
         }
         recorded = f"A recorded training{self._setting()}; in Jupyter you train it yourself."
-        told = lambda: text(self.details), lambda: text(self.sentence), lambda: recorded
+        told = lambda: words_of(self.details), lambda: words_of(self.sentence), lambda: recorded
         picture = lambda: self.moment.painter.image.value
         still = {"curves": plots.curves_frame(self.curves, self.run.step)}
         return Finite("live", (moments,), told, numbers, picture, still)

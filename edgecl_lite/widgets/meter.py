@@ -14,7 +14,7 @@ from ..device.boards import boards
 from ..device.budget import OPTIMIZER, budget
 from ..device.energy import estimate
 from .painter import Painter, Panel, say, value_slider
-from .states import Finite, choice, text
+from .states import Finite, choice, words_of
 
 ENGINES = {"PyTorch": "eager", "lean": "lean"}
 WHOLE = 128  # the largest batch of the slider, so that nothing is cut
@@ -83,7 +83,7 @@ class Meter(Panel):
         fixed = [c for name, c in self.controls.items() if name not in KEPT]
         rest = plots.listed(f"{c.description} {c.label}" for c in fixed)
         rest = f"Fixed here, and to be chosen in Jupyter: {rest}."
-        said = [lambda w=w: text(w) for w in (self.readout, self.sentence, self.work)]
+        said = [lambda w=w: words_of(w) for w in (self.readout, self.sentence, self.work)]
         controls = tuple(choice(self.controls[name]) for name in KEPT)
         numbers = {"bars": lambda: plots.bars_numbers(self.memory)}
         still = {"bars": plots.bars_frame(self.memory)}

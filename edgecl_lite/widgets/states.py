@@ -54,7 +54,7 @@ def choice(widget):
     return Control(widget.description, list(widget._options_labels), move, widget.index, buttons)
 
 
-def text(widget):
+def words_of(widget):
     """What a sentence says (`say`), without its HTML."""
     return html.unescape(re.sub(r"<[^>]+>", "", widget.value))
 
@@ -96,7 +96,7 @@ def _plain(control):
 def packed(values):
     """{"of": those that differ, "at": for each state which of them}."""
     keys = [value if isinstance(value, bytes) else json.dumps(value) for value in values]
-    first = {key: value for key, value in reversed(list(zip(keys, values)))}
+    first = dict(zip(reversed(keys), reversed(values)))
     of = list(dict.fromkeys(keys))
     return {"of": [first[key] for key in of], "at": [of.index(key) for key in keys]}
 

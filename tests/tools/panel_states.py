@@ -2,8 +2,9 @@
 
     write(sources, "03_ewc")    in the kernel that ran the lesson, sources: {cell id: source}
 
-Called by refresh_notebooks.py after a lesson's last cell. Numbers and sentences: STATES/<lesson>.json; pictures:
-one animation a panel, STATES/<lesson>.<cell>.webp, a frame for each that differs. site/twins.py reads them.
+Called by refresh_notebooks.py after a lesson's last cell. Numbers and sentences: STATES/<lesson>.json;
+pictures: one animation a panel, STATES/<lesson>.<cell>.webp, a frame for each that differs. site/twins.py
+reads them.
 """
 
 import io
@@ -40,8 +41,8 @@ def write(sources, stem, folder=STATES):
         sizes = {name: len(as_json(told).encode()) for name, told in found.items()}
         largest = max(sizes, key=sizes.get)
         raise ValueError(
-            f"{stem}: the states of its panels take {len(text.encode()):,} bytes, at most {BYTES:,}; cell {largest} "
-            f"takes {sizes[largest]:,}: give its controls fewer values, or its run fewer points (every=)"
+            f"{stem}: the states of its panels take {len(text.encode()):,} bytes, at most {BYTES:,}; "
+            f"cell {largest} takes {sizes[largest]:,}: give its controls fewer values, or its run fewer points (every=)"
         )
     (folder / f"{stem}.json").write_text(text, encoding="utf-8")
 
