@@ -42,9 +42,8 @@ def twin(stem, cell_id, out, up="../"):
     state = start(told["controls"])
     name = f"{stem}-{cell_id}"
     shown = picture(told, state, name) + (image(told, state, where, size) if size else "")
-    data = json.dumps(told | {"folder": where}, ensure_ascii=False, separators=(",", ":")).replace(
-        "</", "<\\/"
-    )
+    data = json.dumps(told | {"folder": where}, ensure_ascii=False, separators=(",", ":"))
+    data = data.replace("</", "<\\/")  # else it would end the script
     asked = escape(told["still"].get("question", ""))
     return (
         f'<div class="twin twin-{told["kind"]}" id="{name}">'

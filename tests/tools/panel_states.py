@@ -42,7 +42,8 @@ def write(sources, stem, folder=STATES):
         largest = max(sizes, key=sizes.get)
         raise ValueError(
             f"{stem}: the states of its panels take {len(text.encode()):,} bytes, at most {BYTES:,}; "
-            f"cell {largest} takes {sizes[largest]:,}: give its controls fewer values, or its run fewer points (every=)"
+            f"cell {largest} takes {sizes[largest]:,}: give its controls fewer values, or its run fewer "
+            "points (every=)"
         )
     (folder / f"{stem}.json").write_text(text, encoding="utf-8")
 
