@@ -38,20 +38,22 @@ def twin(stem, cell_id, out, up="../"):
         return f'<p class="twin-kernel">{escape(told["said"])}</p>'
     folder = Path(out) / "_twins" / stem
     size = write_pictures(stem, cell_id, folder) if told["pictures"] else None
-    where = f"{up}_twins/{stem}/{cell_id}"
-    state = start(told["controls"])
-    name = f"{stem}-{cell_id}"
+    return written(told, f"{stem}-{cell_id}", f"{up}_twins/{stem}/{cell_id}", size)
+
+
+def written(told, name, where, size):
+    """The HTML of states as they begin; name: its id; where, size: of its pictures."""
+    state, asked = start(told["controls"]), escape(told["still"].get("question", ""))
+    controls = [control(one, f"{name}-{k}") for k, one in enumerate(told["controls"])]
+    if asked:
+        controls.append(f"<button>{escape(told['still']['button'])}</button>")
     shown = picture(told, state, name) + (image(told, state, where, size) if size else "")
     data = json.dumps(told | {"folder": where}, ensure_ascii=False, separators=(",", ":"))
     data = data.replace("</", "<\\/")  # else it would end the script
-    asked = escape(told["still"].get("question", ""))
     return (
-        f'<div class="twin twin-{told["kind"]}" id="{name}">'
-        + (f"<p>{asked}</p>" if asked else "")
-        + f"<form hidden>{''.join(control(one, f'{name}-{k}') for k, one in enumerate(told['controls']))}"
-        + (f"<button>{told['still']['button']}</button>" if asked else "")
-        + f"</form>{shown}{words(told, state)}"
-        + f'<script type="application/json">{data}</script></div>'
+        f'<div class="twin twin-{told["kind"]}" id="{name}">{f"<p>{asked}</p>" * bool(asked)}'
+        f"<form hidden>{''.join(controls)}</form>{shown}{words(told, state)}"
+        f'<script type="application/json">{data}</script></div>'
     )
 
 
