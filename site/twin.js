@@ -59,7 +59,7 @@ function begin(twin) {
       state = state * words.length + place;
       if (input.type === "range") {
         input.setAttribute("aria-valuetext", words[place]);
-        control.querySelector("output").value = words[place];
+        control.querySelector(".twin-value").textContent = words[place];
       }
       return `${label} = ${words[place]}`;
     });

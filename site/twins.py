@@ -77,8 +77,9 @@ def control(one, name):
         word = escape(one["words"][one["at"]])
         most = len(one["words"]) - 1
         return (
-            f'<label class="twin-control">{label} <input type="range" min="0" max="{most}" '
-            f'value="{one["at"]}" aria-valuetext="{word}"> <output>{word}</output></label>'
+            f'<div class="twin-control"><label for="{name}">{label}</label> <input type="range" id="{name}" '
+            f'min="0" max="{most}" value="{one["at"]}" aria-valuetext="{word}"> '
+            f'<span class="twin-value" aria-hidden="true">{word}</span></div>'
         )
     buttons = (
         f'<label><input type="radio" name="{name}" value="{i}"{" checked" * (i == one["at"])}>'

@@ -17,7 +17,7 @@ from ..machine.settled import settled
 from ..plan import Options
 from ..run import Run
 from .painter import chosen, say, stacked, value_slider
-from .states import Control, Finite, words_of
+from .states import RECORDED, Control, Finite, words_of
 from .travel import TimeTravel
 from .watch import Training
 
@@ -138,7 +138,7 @@ class Live(Training):
             "thumb": lambda: [plots.places(ax, self.thumb.get_xdata()[:1], 0)[0][0], None],
             "curves": lambda: plots.curves_numbers(self.curves, self.curve),
         }
-        recorded = f"A recorded training{self._setting()}; in Jupyter you train it yourself."
+        recorded = RECORDED.replace(";", f"{self._setting()};")
         told = lambda: words_of(self.details), lambda: words_of(self.sentence), lambda: recorded
         picture = lambda: self.moment.painter.image.value
         still = {"curves": plots.curves_frame(self.curves, self.run.step)}

@@ -17,7 +17,8 @@ from itertools import product
 
 from . import cells
 
-MOST, BYTES = 60, 100_000  # pictures of a panel, bytes of a lesson's JSON
+MOST = 60  # pictures of a panel, that a page takes
+RECORDED = "A recorded training; in Jupyter you train it yourself."
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import sys
 import threading
 from dataclasses import replace
 from html import unescape
+from types import SimpleNamespace
 
 import numpy as np
 import panel_states
@@ -70,6 +71,9 @@ def made(stream):
         "live": live(EWC(net), stream, seeds=2, epochs=1, lam=[0, 10.0]),
         "meter": meter({"plain": Finetune(net), "replay": Replay(net)}, stream),
         "guess": surprise,
+        "watch": watch(
+            lambda: meta.follow(meta.maml, net, waves, seeds=2, steps=40, shown=(0, 1)), ["a", "b"], 40
+        ),
     }
 
 
@@ -205,6 +209,16 @@ def test_meter(made, stored):
         assert f"{control.description} {control.label}" in fixed
 
 
+def test_watch_is_its_recorded_training(made, stored):
+    panel, one = made["watch"], stored["watch"]
+    assert one["controls"] == [] and one["said"][0]["of"] == [told(panel.sentence)] != [""]
+    steps, still = np.array([point.step for point in panel.points]), one["still"]["curves"]
+    some = [int(np.argmin(abs(steps - x * steps[-1] / 1000))) for x in still["x"]]
+    score = np.stack([point.score for point in panel.points], 1)  # (lanes, points, curves)
+    mean = (score.mean(0)[some].T + 0.02 * panel.curves.top) / (1.04 * panel.curves.top)
+    close(now(stored, "watch", "curves", 0)["mean"], mean)
+
+
 def test_guess_is_told_as_it_is_revealed(made, stored):
     panel, one = made["guess"], stored["guess"]
     assert panel.value is None  # reading it off has committed nothing
@@ -232,10 +246,13 @@ def test_packed_is_each_value_once(values):
 # ---- what has no twin, and what is too much for a page
 
 
-def test_what_only_a_kernel_can_do_says_so(stream, tmp_path):
-    panel = watch(lambda: meta.follow(None), ["a"], 10)
-    assert states(panel)[0]["kind"] == "kernel" and "a page cannot" in states(panel)[0]["said"]
+def test_what_only_a_kernel_can_do_says_so(monkeypatch, tmp_path):
+    panel = SimpleNamespace(finite=lambda: "It trains, which a <page> cannot.")
+    assert states(panel) == ({"kind": "kernel", "said": "It trains, which a <page> cannot."}, [])
     assert states(pick()) == (None, [])
+    monkeypatch.setattr(twins, "states", {STEM: {"life": states(panel)[0]}}.get)
+    assert "a &lt;page&gt; cannot" in twins.twin(STEM, "life", tmp_path)
+    assert twins.twin(STEM, "another", tmp_path) is None
 
 
 def test_too_many_pictures_are_refused(monkeypatch, tmp_path):
@@ -365,7 +382,7 @@ SHOWN = """twin => {
         all('.twin-bar i', i => i.style.width),
         all('.twin-bar p, .words', p => p.textContent),
         all('img', i => [i.getAttribute('src'), i.alt]),
-        all('output', o => o.textContent),
+        all('.twin-value', s => s.textContent),
         all('input[type=range]', i => i.getAttribute('aria-valuetext')),
     ];
 }"""
