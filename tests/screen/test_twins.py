@@ -22,7 +22,7 @@ import pytest
 from lessons import ROOT, lessons, read
 from PIL import Image
 
-from edgecl_lite import EWC, Finetune, OnlineEWC, Replay, digits, meta, mlp, rotated, sweep
+from edgecl_lite import EWC, Finetune, OnlineEWC, Replay, digits, maml, meta, mlp, rotated, sinusoids, sweep
 from edgecl_lite.widgets import cells, explore, flip, guess, live, meter, pick, watch
 from edgecl_lite.widgets.states import packed, states
 
@@ -50,6 +50,11 @@ def leaf(fig, lam, form):
     return f"λ = {lam} <goes> {form}."
 
 
+def meta_training():
+    waves = sinusoids(shots=5, queries=5)
+    return meta.follow(maml, mlp(waves, (8,)), waves, seeds=2, steps=40, every=10, shown=(0, 1))
+
+
 def lossy(run):
     """The run with one seed of one value lost half-way."""
     curve = run.curve.copy()
@@ -71,9 +76,7 @@ def made(stream):
         "live": live(EWC(net), stream, seeds=2, epochs=1, lam=[0, 10.0]),
         "meter": meter({"plain": Finetune(net), "replay": Replay(net)}, stream),
         "guess": surprise,
-        "watch": watch(
-            lambda: meta.follow(meta.maml, net, waves, seeds=2, steps=40, shown=(0, 1)), ["a", "b"], 40
-        ),
+        "watch": watch(meta_training, ["before", "after"], 40, label="error", top=6),
     }
 
 
