@@ -78,7 +78,7 @@ def states(panel):
         for control, place in zip(finite.controls, places):
             control.move(place)
         read = [word() for word in finite.words], {k: f() for k, f in finite.numbers.items()}
-        seen.append((*read, finite.picture and finite.picture()))
+        seen.append((*read, bytes(finite.picture()) if finite.picture else b""))
     for control in finite.controls:
         control.move(control.at)
     words, numbers, pictures = zip(*seen)
