@@ -38,7 +38,7 @@ def twin(stem, cell_id, out, up="../"):
         return f'<p class="twin-kernel">{escape(told["said"])}</p>'
     folder = Path(out) / "_twins" / stem
     size = write_pictures(stem, cell_id, folder) if told["pictures"] else None
-    return written(told, f"{stem}-{cell_id}", f"{up}_twins/{stem}/{cell_id}", size)
+    return written(told, f"twin-{stem}-{cell_id}", f"{up}_twins/{stem}/{cell_id}", size)
 
 
 def written(told, name, where, size):

@@ -23,7 +23,7 @@ from .life import YearCurves, outcomes
 from .lines import lines, look_of
 from .memory import MemoryBars, memory
 from .names import line, spoken
-from .numbers import bars_frame, bars_numbers, curves_frame, curves_numbers, places, sweep_numbers
+from .numbers import bar_widths, bars_frame, curves_frame, curves_numbers, places, sweep_numbers
 from .page import Easel, bare, legend
 from .samples import Samples
 from .sweeps import along, sweep_curve

@@ -102,11 +102,7 @@ def bars_frame(bars):
     }
 
 
-def bars_numbers(bars):
-    """What `MemoryBars` show: for each bar the words above it, and the widths of its parts."""
-    found = []
-    for parts, text in bars.bars.values():
-        most = parts[0].axes.get_xlim()[1]
-        widths = thousandths([part.get_width() / most for part in parts])
-        found.append({"told": text.get_text(), "widths": widths})
-    return found
+def bar_widths(parts):
+    """Of one bar of `MemoryBars` the widths of its parts, in thousandths of the axes."""
+    most = parts[0].axes.get_xlim()[1]
+    return thousandths([part.get_width() / most for part in parts])

@@ -88,7 +88,6 @@ class Explore(Panel):
             "sweep": lambda: plots.sweep_numbers(*self._swept()),
             "thumb": lambda: [p[0] for p in plots.places(self.left, *self.dot.get_data())],
             "curves": lambda: plots.curves_numbers(self.curves, self.curve),
-            "words": self.words.get_text,
         }
         return Finite(
             "explore",
@@ -96,6 +95,7 @@ class Explore(Panel):
             tuple(partial(words_of, word) for word in words),
             numbers,
             still={"curves": plots.curves_frame(self.curves, self.run.step)},
+            labels=(self.words.get_text,),
         )
 
     def _swept(self):

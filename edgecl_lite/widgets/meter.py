@@ -85,9 +85,14 @@ class Meter(Panel):
         rest = f"Fixed here, and to be chosen in Jupyter: {rest}."
         said = [lambda w=w: words_of(w) for w in (self.readout, self.sentence, self.work)]
         controls = tuple(choice(self.controls[name]) for name in KEPT)
-        numbers = {"bars": lambda: plots.bars_numbers(self.memory)}
+        bars = self.memory.bars.values()
+        numbers = {
+            f"bar {k}": lambda bar=bar: plots.bar_widths(bar) for k, (bar, _) in enumerate(bars)
+        }
         still = {"bars": plots.bars_frame(self.memory)}
-        return Finite("meter", controls, (*said, lambda: rest), numbers, still=still)
+        labels = tuple(text.get_text for _, text in bars)
+        words = (*said, lambda: rest)
+        return Finite("meter", controls, words, numbers, still=still, labels=labels)
 
     def _changed(self, _=None):
         try:

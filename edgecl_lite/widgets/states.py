@@ -18,6 +18,7 @@ from itertools import product
 from . import cells
 
 MOST = 60  # pictures of a panel, that a page takes
+PHRASE = re.compile(r"(?<=[:;.,(] )|(?= \()|(?<= of )|(?<= for )")  # where a sentence is cut
 RECORDED = "A recorded training; in Jupyter you train it yourself."
 
 
@@ -37,7 +38,7 @@ class Finite:
     """How to read a panel off: functions without arguments, of the state in which it is.
 
     words: each a text, the first is what follows the thumb; numbers {name: what is drawn by them};
-    picture: the bytes of a PNG. still: what is the same in all states.
+    picture: a PNG. still: what is the same in all states; labels: texts within what is drawn.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Finite:
     numbers: dict
     picture: Callable | None = None
     still: dict | None = None
+    labels: tuple = ()
 
 
 def choice(widget):
@@ -73,20 +75,30 @@ def states(panel):
         many = " × ".join(f"{c.label}: {n}" for c, n in zip(finite.controls, counts))
         hint = "give its controls fewer values"
         raise ValueError(f"{math.prod(counts)} pictures ({many}), at most {MOST}: {hint}")
-    seen = []
-    for places in product(*map(range, counts)):
-        for control, place in zip(finite.controls, places):
-            control.move(place)
-        read = [word() for word in finite.words], {k: f() for k, f in finite.numbers.items()}
-        seen.append((*read, bytes(finite.picture()) if finite.picture else b""))
-    for control in finite.controls:
-        control.move(control.at)
-    words, numbers, pictures = zip(*seen)
-    pictures = packed(pictures) if finite.picture else {"of": [], "at": []}
+    read = {**_named("said", finite.words), **_named("labels", finite.labels), **finite.numbers}
+    read |= {"pictures": lambda: bytes(finite.picture())} if finite.picture else {}
+    seen = [{name: look() for name, look in read.items()} for _ in _each(finite.controls)]
+    found = {name: packed([each[name] for each in seen]) for name in read}
+    pictures = found.get("pictures", {"of": [], "at": []})
     told = {"kind": finite.kind, "controls": [_plain(control) for control in finite.controls]}
-    told |= {"said": [packed(each) for each in zip(*words)], "still": finite.still or {}}
-    told["drawn"] = {name: packed([each[name] for each in numbers]) for name in finite.numbers}
+    for name, all in (("said", finite.words), ("labels", finite.labels)):
+        told[name] = [phrased(found[f"{name} {k}"]) for k in range(len(all))]
+    told |= {"still": finite.still or {}, "drawn": {name: found[name] for name in finite.numbers}}
     return told | {"pictures": pictures["at"]}, pictures["of"]
+
+
+def _each(controls):
+    """Move the controls to each of their states, the last one fastest, and back at the end."""
+    for places in product(*(range(len(control.words)) for control in controls)):
+        for control, place in zip(controls, places):
+            control.move(place)
+        yield places
+    for control in controls:
+        control.move(control.at)
+
+
+def _named(name, texts):
+    return {f"{name} {k}": text for k, text in enumerate(texts)}
 
 
 def _plain(control):
@@ -100,6 +112,14 @@ def packed(values):
     first = dict(zip(reversed(keys), reversed(values)))
     of = list(dict.fromkeys(keys))
     return {"of": [first[key] for key in of], "at": [of.index(key) for key in keys]}
+
+
+def phrased(texts):
+    """Packed texts with each text as numbers of phrases: long sentences differ in a few of them."""
+    split = [PHRASE.split(text) for text in texts["of"]]
+    phrases = list(dict.fromkeys(phrase for text in split for phrase in text))
+    number = {phrase: i for i, phrase in enumerate(phrases)}
+    return {"phrases": phrases, **texts, "of": [[number[p] for p in text] for text in split]}
 
 
 def panels(sources):

@@ -412,7 +412,7 @@ def starts(one):
 @pytest.mark.parametrize("kind", ["explore", "flip", "live"])
 def test_keyboard_goes_through_all_states(kind, opened, stored):
     page, one = opened(), stored[kind]
-    twin = page.locator(f"#{STEM}-{kind}")
+    twin = page.locator(f"#twin-{STEM}-{kind}")
     assert shown(twin) == expected(twin, kind, one, starts(one))
     controls = twin.locator(".twin-control").all()
     for places in itertools.product(*(range(len(control["words"])) for control in one["controls"])):
@@ -432,7 +432,7 @@ def test_keyboard_goes_through_all_states(kind, opened, stored):
 
 def test_meter_by_its_buttons(opened, stored):
     page, one = opened(), stored["meter"]
-    twin, places = page.locator(f"#{STEM}-meter"), starts(one)
+    twin, places = page.locator(f"#twin-{STEM}-meter"), starts(one)
     assert shown(twin) == expected(twin, "meter", one, places)
     for k, name in enumerate(["method", "board"]):
         group = twin.get_by_role("group", name=name, exact=True)
@@ -447,7 +447,7 @@ def test_meter_by_its_buttons(opened, stored):
 
 def test_a_guess_is_committed_and_compared_in_the_page(opened, stored):
     page = opened()
-    twin = page.locator(f"#{STEM}-guess")
+    twin = page.locator(f"#twin-{STEM}-guess")
     answer = twin.get_by_role("status")
     assert answer.inner_text() == "" and "How <many>?" in twin.inner_text()
     twin.get_by_role("slider").press("End")
@@ -461,7 +461,7 @@ def test_a_guess_is_committed_and_compared_in_the_page(opened, stored):
 def test_without_javascript_there_is_a_picture_and_a_sentence(opened, stored):
     page = opened(java_script_enabled=False)
     for kind, one in stored.items():
-        twin = page.locator(f"#{STEM}-{kind}")
+        twin = page.locator(f"#twin-{STEM}-{kind}")
         assert not twin.locator("form").is_visible()
         if kind == "guess":
             continue
@@ -475,7 +475,7 @@ def test_a_phone(opened, stored):
     page = opened(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for kind in ("explore", "live", "flip"):
-        twin = page.locator(f"#{STEM}-{kind}")
+        twin = page.locator(f"#twin-{STEM}-{kind}")
         slider = twin.get_by_role("slider").first
         before, box = shown(twin), slider.bounding_box()
         assert box["height"] >= 24 and box["width"] >= 150
@@ -484,7 +484,7 @@ def test_a_phone(opened, stored):
         slider.tap(position={"x": end * box["width"], "y": box["height"] / 2})
         after = shown(twin)
         assert after[0] != before[0] and after[1:] != before[1:]
-    image = page.locator(f"#{STEM}-live img")
+    image = page.locator(f"#twin-{STEM}-live img")
     assert image.bounding_box()["width"] >= 700  # it scrolls in its own box, and stays legible
 
 

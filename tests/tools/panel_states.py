@@ -1,6 +1,6 @@
 """Write down what the panels of a lesson show in each of their states, for pages without a kernel.
 
-    write(sources, "03_ewc")    in the kernel that ran the lesson, sources: {cell id: source}
+    write(sources("03_ewc"), "03_ewc")    in the kernel that ran the lesson
 
 Called by refresh_notebooks.py after a lesson's last cell. Numbers and sentences: STATES/<lesson>.json;
 pictures: one animation a panel, STATES/<lesson>.<cell>.webp, a frame for each that differs. site/twins.py
@@ -15,8 +15,16 @@ from PIL import Image
 
 from edgecl_lite.widgets.states import panels, states
 
-STATES = Path(__file__).resolve().parents[2] / "edgecl_lite/lessons/states"
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS, STATES = ROOT / "notebooks", ROOT / "edgecl_lite/lessons/states"
 BYTES = 100_000  # of a lesson's numbers and sentences
+
+
+def sources(stem):
+    """{cell id: source} of a lesson's code cells."""
+    notebook = json.loads((NOTEBOOKS / f"{stem}.ipynb").read_text("utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return {cell["id"]: "".join(cell["source"]) for cell in code}
 
 
 def write(sources, stem, folder=STATES):

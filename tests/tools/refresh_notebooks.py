@@ -20,7 +20,10 @@ from lessons import ROOT, chosen, lessons, read, run, title
 
 SECONDS, PEAK_MB = 45, 500  # a lesson's limits: one whole Run All on one core, with the CPU wheel of torch
 CUDA_MB = 310  # about what the plain Linux wheel of torch takes more
-STATES = "import sys\nsys.path.insert(0, {!r})\nimport panel_states\npanel_states.write({!r}, {!r})"
+STATES = """import sys
+sys.path.insert(0, {tools!r})
+import panel_states
+panel_states.write(panel_states.sources({stem!r}), {stem!r})"""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -46,8 +49,7 @@ def clean(notebook):
 
 def run_with_states(notebook, stem):
     """Run a lesson, and then what writes down the states of its panels, in the same kernel."""
-    sources = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
-    write = STATES.format(str(Path(__file__).parent), sources, stem)
+    write = STATES.format(tools=str(Path(__file__).parent), stem=stem)
     notebook.cells.append(nbformat.v4.new_code_cell(write, id="panel-states"))
     try:
         return run(notebook)
