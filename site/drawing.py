@@ -85,14 +85,14 @@ def thumb(place, dot):
     return f'<g class="thumb" transform="translate({X(x)} 0)"><path d="M0 {TOP}v{HIGH}"/>{circle}</g>'
 
 
-def curves(still, numbers, name, words=""):
-    """(drawing, legend) of forgetting curves; name: of this twin, for its markers."""
+def curves(still, numbers, name, labels=()):
+    """(drawing, legend) of forgetting curves; name: of this twin, for its markers; labels: on top."""
     drawn = [axes(still["frame"])]
     drawn += [f'<path class="span" d="M{X(x)} {TOP}v{HIGH}"/>' for x in sorted(set(still["spans"]))[1:-1]]
     for on, (look, mean, sd) in enumerate(zip(still["curves"], numbers["mean"], numbers["sd"])):
         drawn.append(curve(look, lines(still["x"], look, mean, sd), f"{name}-{on}"))
     place = f'x="{LEFT + WIDE / 2}" y="{TOP + HIGH / 2}" text-anchor="middle"'
-    drawn.append(f'<text class="words" {place}>{escape(words)}</text>')
+    drawn += [f"<text data-label {place}>{escape(label)}</text>" for label in labels]
     keys = (key(look) for look in still["curves"] if look["marker"])
     return "".join(drawn), f'<ul class="twin-legend">{"".join(keys)}</ul>'
 
@@ -128,13 +128,13 @@ def lines(x, look, mean, sd):
     return at(-1, after) + at(1, after[::-1]), at(0, before), at(0, after), at(0, ends)
 
 
-def bars(still, numbers):
+def bars(still, widths, labels):
     """Memory bars with their words, and what the parts are called."""
     whole, drawn = f"{still['whole'] / 10}%", []
-    for below, bar in zip(still["below"], numbers):
-        parts = [f'<i class="part{k}" style="width:{w / 10}%"></i>' for k, w in enumerate(bar["widths"])]
+    for below, bar, label in zip(still["below"], widths, labels):
+        parts = [f'<i class="part{k}" style="width:{w / 10}%"></i>' for k, w in enumerate(bar)]
         inside = f'<div aria-hidden="true">{"".join(parts)}<b style="left:{whole}"></b></div>'
-        told = f"<p>{escape(bar['told'])}</p>{inside}<small>{escape(below)}; the line is 100 %</small>"
+        told = f"<p data-label>{escape(label)}</p>{inside}<small>{escape(below)}; the line is 100 %</small>"
         drawn.append(f'<div class="twin-bar" style="--whole:{whole}">{told}</div>')
     names = (f'<li><i class="part{k}"></i>{escape(name)}</li>' for k, name in enumerate(still["parts"]))
     return f'<ul class="twin-legend">{"".join(names)}</ul>{"".join(drawn)}'

@@ -30,11 +30,8 @@ function drawThumb(thumb, [x, y]) {
   if (dot) dot.setAttribute("cy", y === null ? -99 : Y(y));
 }
 
-function drawBars(bars, numbers) {
-  numbers.forEach(({ told, widths }, k) => {
-    bars[k].querySelector("p").textContent = told;
-    widths.forEach((width, part) => (bars[k].querySelectorAll("i")[part].style.width = `${width / 10}%`));
-  });
+function drawBar(bar, widths) {
+  bar.querySelectorAll("i").forEach((part, k) => (part.style.width = `${widths[k] / 10}%`));
 }
 
 function begin(twin) {
@@ -45,10 +42,10 @@ function begin(twin) {
   const inputOf = (control) => control.querySelector("input:checked") ?? control.querySelector("input");
   const file = (state) => `${data.folder}.${data.pictures[state]}.webp`;
 
-  function say(now) {
-    all("[data-said]").forEach((p, k) => {
-      const text = now(data.said[k]);
-      if (p.textContent !== text) p.textContent = text; // else it would be read out anew
+  function say(where, texts, now) {
+    where.forEach((element, k) => {
+      const text = now(texts[k]).map((i) => texts[k].phrases[i]).join("");
+      if (element.textContent !== text) element.textContent = text; // else it would be read out anew
     });
   }
 
@@ -64,12 +61,12 @@ function begin(twin) {
       return `${label} = ${words[place]}`;
     });
     const now = ({ of, at }) => of[at[state]], drawn = data.drawn;
-    if (!button || event?.type === "submit") say(now);
+    if (!button || event?.type === "submit") say(all("[data-said]"), data.said, now);
+    say(all("[data-label]"), data.labels, now);
     if (drawn.sweep) all(".sweep").forEach((g, k) => (g.style.display = k === drawn.sweep.at[state] ? "" : "none"));
     if (drawn.curves) drawCurves(twin.querySelector(".curves"), data.still.curves, now(drawn.curves));
     if (drawn.thumb) drawThumb(twin.querySelector(".thumb"), now(drawn.thumb));
-    if (drawn.words) twin.querySelector(".words").textContent = now(drawn.words);
-    if (drawn.bars) drawBars(all(".twin-bar"), now(drawn.bars));
+    all(".twin-bar").forEach((bar, k) => drawBar(bar, now(drawn[`bar ${k}`])));
     if (picture) {
       picture.alt = setting.join(", ");
       picture.src = file(state);

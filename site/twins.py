@@ -70,6 +70,11 @@ def now(each, state):
     return each["of"][each["at"][state]]
 
 
+def text(each, state):
+    """The words of this state, of texts that are numbers of phrases."""
+    return "".join(each["phrases"][i] for i in now(each, state))
+
+
 def control(one, name):
     """A slider, or a row of buttons."""
     label = escape(one["label"])
@@ -93,7 +98,7 @@ def words(told, state):
     """The sentences; the first is what follows the thumb. A guess says nothing before it is made."""
     asked = told["kind"] == "guess"
     return "".join(
-        f"<p data-said{' role=status' * (k == 0)}>{'' if asked else escape(now(each, state))}</p>"
+        f"<p data-said{' role=status' * (k == 0)}>{'' if asked else escape(text(each, state))}</p>"
         for k, each in enumerate(told["said"])
     )
 
@@ -101,12 +106,13 @@ def words(told, state):
 def picture(told, state, name):
     """What is drawn by numbers, if anything is."""
     drawn, still = told["drawn"], told["still"]
-    if "bars" in drawn:
-        return drawing.bars(still["bars"], now(drawn["bars"], state))
+    labels = [text(each, state) for each in told["labels"]]
+    if "bars" in still:
+        widths = [now(drawn[f"bar {k}"], state) for k in range(len(labels))]
+        return drawing.bars(still["bars"], widths, labels)
     if "curves" not in drawn:
         return ""
-    words = now(drawn["words"], state) if "words" in drawn else ""
-    lines, legend = drawing.curves(still["curves"], now(drawn["curves"], state), name, words)
+    lines, legend = drawing.curves(still["curves"], now(drawn["curves"], state), name, labels)
     where, plots = now(drawn["thumb"], state) if "thumb" in drawn else None, ""
     if "sweep" in drawn:
         here = drawn["sweep"]["at"][state]

@@ -144,10 +144,10 @@ def test_explore(made, stored):
     panel, lost = made["explore"], []
     for state in moved(WIDGETS["explore"](panel)):
         words = [told(widget) for widget in (panel.readout, panel.sentence, panel.beside)]
-        assert [twins.now(each, state) for each in stored["explore"]["said"]] == words
+        assert [twins.text(each, state) for each in stored["explore"]["said"]] == words
         numbers, sweep = now(stored, "explore", "curves", state), now(stored, "explore", "sweep", state)
         same_curves(panel.curves, stored["explore"]["still"]["curves"], numbers)
-        lost.append(now(stored, "explore", "words", state))
+        lost.append(twins.text(stored["explore"]["labels"][0], state))
         assert lost[-1] == panel.words.get_text()
         mean, band = panel.left.lines[0], panel.left.collections[0].get_paths()[0].vertices
         kept = [i for i, y in enumerate(sweep["mean"]) if y is not None]
@@ -172,7 +172,7 @@ def test_flip(made, stored, tmp_path):
     panel = made["flip"]
     twins.write_pictures(STEM, "flip", tmp_path)
     for state in moved(WIDGETS["flip"](panel)):
-        assert twins.now(stored["flip"]["said"][0], state) == told(panel.sentence)
+        assert twins.text(stored["flip"]["said"][0], state) == told(panel.sentence)
         same_pixels(tmp_path / f"flip.{stored['flip']['pictures'][state]}.webp", panel.image.value)
     assert len(set(stored["flip"]["pictures"])) == 6
 
@@ -185,13 +185,13 @@ def same_pixels(path, png):
 def test_live_is_its_recorded_training(made, stored, tmp_path):
     panel, one = made["live"], stored["live"]
     twins.write_pictures(STEM, "live", tmp_path)
-    assert panel.sliders["lam"].value == 0 and "λ = 0" in one["said"][2]["of"][0]
+    assert panel.sliders["lam"].value == 0 and "λ = 0" in twins.text(one["said"][2], 0)
     assert len(one["controls"][0]["words"]) <= 24
     for state, word in enumerate(one["controls"][0]["words"]):
         moment = list(panel.run.step).index(int(word.removeprefix("step ")))
         panel.time.value = moment
-        assert twins.now(one["said"][0], state) == told(panel.details)
-        assert twins.now(one["said"][1], state) == told(panel.sentence)
+        assert twins.text(one["said"][0], state) == told(panel.details)
+        assert twins.text(one["said"][1], state) == told(panel.sentence)
         same_curves(panel.curves, one["still"]["curves"], now(stored, "live", "curves", state))
         close([now(stored, "live", "thumb", state)[0]], [panel.run.step[moment] / panel.run.step[-1]])
         same_pixels(tmp_path / f"live.{one['pictures'][state]}.webp", panel.moment.painter.image.value)
@@ -202,11 +202,11 @@ def test_meter(made, stored):
     panel, one = made["meter"], stored["meter"]
     for state in moved(WIDGETS["meter"](panel)):
         words = [told(widget) for widget in (panel.readout, panel.sentence, panel.work)]
-        assert [twins.now(each, state) for each in one["said"]][:3] == words
-        for bar, (parts, text) in zip(now(stored, "meter", "bars", state), panel.memory.bars.values()):
-            assert bar["told"] == text.get_text()
-            close(bar["widths"], [part.get_width() / 150 for part in parts])
-    fixed = one["said"][3]["of"][0]
+        assert [twins.text(each, state) for each in one["said"]][:3] == words
+        for k, (parts, label) in enumerate(panel.memory.bars.values()):
+            assert twins.text(one["labels"][k], state) == label.get_text()
+            close(now(stored, "meter", f"bar {k}", state), [part.get_width() / 150 for part in parts])
+    fixed = twins.text(one["said"][3], 0)
     for name in set(panel.controls) - {"method", "board", "batch_size"}:
         control = panel.controls[name]
         assert f"{control.description} {control.label}" in fixed
@@ -214,7 +214,7 @@ def test_meter(made, stored):
 
 def test_watch_is_its_recorded_training(made, stored):
     panel, one = made["watch"], stored["watch"]
-    assert one["controls"] == [] and one["said"][0]["of"] == [told(panel.sentence)] != [""]
+    assert one["controls"] == [] and twins.text(one["said"][0], 0) == told(panel.sentence) != ""
     steps, still = np.array([point.step for point in panel.points]), one["still"]["curves"]
     some = [int(np.argmin(abs(steps - x * steps[-1] / 1000))) for x in still["x"]]
     score = np.stack([point.score for point in panel.points], 1)  # (lanes, points, curves)
@@ -229,7 +229,7 @@ def test_guess_is_told_as_it_is_revealed(made, stored):
     for state in range(11):
         panel.slider.value = state / 2
         panel.commit()
-        assert twins.now(one["said"][0], state) == told(panel.answer)
+        assert twins.text(one["said"][0], state) == told(panel.answer)
 
 
 def test_panels_are_left_where_they_were(stream):
@@ -383,7 +383,7 @@ SHOWN = """twin => {
         all('.thumb', g => g.getAttribute('transform')),
         all('.thumb circle', c => Number(c.getAttribute('cy'))),
         all('.twin-bar i', i => i.style.width),
-        all('.twin-bar p, .words', p => p.textContent),
+        all('[data-label]', p => p.textContent),
         all('img', i => [i.getAttribute('src'), i.alt]),
         all('.twin-value', s => s.textContent),
         all('input[type=range]', i => i.getAttribute('aria-valuetext')),
@@ -453,7 +453,7 @@ def test_a_guess_is_committed_and_compared_in_the_page(opened, stored):
     twin.get_by_role("slider").press("End")
     assert answer.inner_text() == ""
     twin.get_by_role("button", name="Commit").press("Enter")
-    assert answer.inner_text() == stored["guess"]["said"][0]["of"][10]
+    assert answer.inner_text() == twins.text(stored["guess"]["said"][0], 10)
     assert "you guessed 5 %" in answer.inner_text() and "the answer is 3.2 %" in answer.inner_text()
     assert page.url.endswith("/notebooks/")  # nothing was sent
 
@@ -467,7 +467,7 @@ def test_without_javascript_there_is_a_picture_and_a_sentence(opened, stored):
             continue
         state = twins.start(one["controls"])
         for k, each in enumerate(one["said"]):
-            assert twin.locator("[data-said]").nth(k).text_content() == twins.now(each, state)
+            assert twin.locator("[data-said]").nth(k).text_content() == twins.text(each, state)
         assert twin.locator(".twin-plots svg, img, .twin-bar").first.is_visible()
 
 
