@@ -61,6 +61,10 @@ class Panel(W.VBox):
         self.add_class(css)
         cells.enter(self)
 
+    def finite(self):
+        """Its finitely many states (`states.Finite`), or why a page without a kernel has none."""
+        return None
+
     def close(self):
         """Stop what it does, close all its widgets and free its pictures; results stay."""
         if self.comm is None:
