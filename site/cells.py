@@ -6,13 +6,14 @@ cannot be drawn and a link to nowhere stop the build, by the name of the cell. L
 
 import html
 import re
+import struct
+from binascii import a2b_base64
 
 import nbformat
-from nbformat.v4 import new_output
-
 from address import run_it
 from formulas import formulas, mathml
 from links import Broken, rewritten
+from nbformat.v4 import new_output
 from twins import twin
 
 PANEL = re.compile(r"open this notebook in Jupyter to use (it|them)\.$")
@@ -70,13 +71,29 @@ def coded(cell, stem, out):
         tags.append("hide-input")
     if prompt:
         cell.metadata["mystnb"] = {"code_prompt_show": prompt, "code_prompt_hide": prompt}
-    cell.outputs = [panel(output, stem, cell.id, out) for output in cell.outputs]
+    name = f"{stem}/{cell.id}"
+    cell.outputs = [shown(one, name, k, out) for k, one in enumerate(cell.outputs)]
 
 
-def panel(output, stem, cell_id, out):
-    """The output, or what a page shows in place of a sentence that stands for a panel."""
-    sentence = output.get("data", {}).get("text/plain", "")
-    if not PANEL.search(sentence):
+def shown(output, name, k, out):
+    """Output k of the cell `name`, lesson/cell: of a picture or a panel, what a page has of it."""
+    data = output.get("data", {})
+    said = data.get("text/plain", "")
+    if PANEL.search(said):
+        page = twin(*name.split("/"), out) or f'<p class="panel-elsewhere">{html.escape(said)}</p>'
+    elif "image/png" in data:
+        alt = output.metadata.get("image/png", {}).get("alt", "")
+        page = picture(data["image/png"], alt, name, k, out)
+    else:
         return output
-    shown = twin(stem, cell_id, out) or f'<p class="panel-elsewhere">{html.escape(sentence)}</p>'
-    return new_output("display_data", data={"text/html": shown})
+    return new_output("display_data", data={"text/html": page})
+
+
+def picture(base64, alt, name, k, out):
+    """The <img> of a stored picture, which becomes a file: loaded when it is nearly in sight."""
+    file = out / f"_figures/{name}-{k}.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(a2b_base64(base64))
+    width, height = struct.unpack(">II", file.read_bytes()[16:24])  # where every PNG says its size
+    size = f'width="{width}" height="{height}" loading="lazy"'
+    return f'<img src="../_figures/{name}-{k}.png" alt="{html.escape(alt)}" {size}>'

@@ -37,7 +37,7 @@ class Page(HTMLParser):
             self.fetched.add(has["href"])
         if tag in FETCHED and has.get(FETCHED[tag]):
             self.fetched.add(has[FETCHED[tag]])
-        if tag == "img" and not has.get("alt"):
+        if tag == "img" and has.get("alt") in (None, "", has.get("src")):
             self.silent.append(has.get("src"))
 
 

@@ -7,19 +7,20 @@ import inspect
 import sys
 import tomllib
 from dataclasses import is_dataclass
+from itertools import product
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import edgecl_lite  # noqa: E402
-from docutils.nodes import SkipNode  # noqa: E402
-from sphinx.pycode import ModuleAnalyzer  # noqa: E402
-
 from address import repository  # noqa: E402
 from docstrings import reworded  # noqa: E402
+from docutils.nodes import SkipNode  # noqa: E402
 from formulas import mathml  # noqa: E402
 from reference import TRAINING, public  # noqa: E402
+from sphinx.pycode import ModuleAnalyzer  # noqa: E402
+
+import edgecl_lite  # noqa: E402
 
 _project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -30,6 +31,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 html_theme = "furo"
 html_static_path = ["site.css", "formulas.woff2", "formulas.txt", "twin.css", "twin.js"]
 html_css_files = ["site.css"]
+html_favicon = "icon.svg"
 html_copy_source = False  # a lesson as the site changed it helps nobody
 html_show_sphinx = False
 smartquotes = False  # "adam" is typed as it stands
@@ -57,7 +59,13 @@ autodoc_inherit_docstrings = False
 autodoc_typehints = "none"
 autodoc_class_signature = "mixed"
 
-_FOCUS = ('<div class="highlight"><pre>', '<div class="highlight"><pre tabindex="0">')
+# what may be wider than its page is within reach of a keyboard, and a heading says its rank
+REACH = {
+    '<div class="highlight"><pre>': '<div class="highlight"><pre tabindex="0">',
+    '<div class="math-wrapper ': '<div tabindex="0" class="math-wrapper ',
+    '<div class="table-wrapper ': '<div tabindex="0" class="table-wrapper ',
+    ' role="heading">': ' role="heading" aria-level="2">',
+}
 
 
 def tell(app, what, name, obj, options, lines):
@@ -69,11 +77,8 @@ def tell(app, what, name, obj, options, lines):
 def signed(app, what, name, obj, options, signature, returns):
     """A method is made by its dataclass, not by the `__new__` that checks its arguments."""
     if is_dataclass(obj) and what == "class":
-        fields = [
-            p.replace(annotation=p.empty)
-            for p in inspect.signature(obj.__init__).parameters.values()
-        ]
-        signature = str(inspect.Signature(fields[1:]))
+        _, *given = inspect.signature(obj.__init__).parameters.values()
+        signature = str(inspect.Signature([p.replace(annotation=p.empty) for p in given]))
     return signature, returns
 
 
@@ -101,9 +106,9 @@ def draw(display):
 
 def finish(app, page, template, context, doctree):
     """What scrolls can be reached by keyboard; a panel's script comes where there is a panel."""
-    body = context.get("body", "")
-    context["body"] = body.replace(*_FOCUS)
-    if "edgecl-twin" in body:
+    for part, (old, new) in product(("body", "furo_navigation_tree"), REACH.items()):
+        context[part] = context.get(part, "").replace(old, new)
+    if 'class="twin ' in context["body"]:
         app.add_css_file("twin.css")
         app.add_js_file("twin.js", loading_method="defer")
 
@@ -112,6 +117,6 @@ def setup(app):
     app.connect("autodoc-process-docstring", tell)
     app.connect("autodoc-process-signature", signed)
     app.connect("env-updated", sources)
-    app.connect("html-page-context", finish)
+    app.connect("html-page-context", finish, priority=900)  # after the theme
     app.add_html_math_renderer("mathml", draw(False), draw(True))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

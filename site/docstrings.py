@@ -16,9 +16,8 @@ def reworded(text, public):
     lines = []
     for set_in, run in groupby(text.strip("\n").splitlines(), key=_set_in):
         block = list(run)
-        lines += (
-            ["", "::", "", *block, ""] if set_in else _spoken("\n".join(block), public).splitlines()
-        )
+        spoken = _spoken("\n".join(block), public).splitlines()
+        lines += ["", "::", "", *block, ""] if set_in else spoken
     return lines
 
 

@@ -1,6 +1,6 @@
 """Links of the course as links of its site: a lesson stays a lesson, a file becomes a page.
 
-    README.md → the landing page · edgecl_lite/x.py → its source page · LICENSE → a page of its text
+    README.md → the landing page · edgecl_lite/x.py → its source · LICENSE → a page of its text
 
 A link is followed from where it stands in the repository; one that leads nowhere stops the build.
 Lesson: every one.

@@ -7,9 +7,9 @@ Sphinx's autodoc does the rest. Lesson: every one, where it names a function.
 import inspect
 from importlib import import_module
 
-import edgecl_lite
-
 from docstrings import reworded
+
+import edgecl_lite
 
 VERBS = "start, begin_task, draw, loss, after_step, end_task, predict"
 OPENING = """\

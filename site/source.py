@@ -8,7 +8,6 @@ import re
 import shutil
 
 import nbformat
-
 from address import repository
 from cells import page_of_lesson
 from links import PICTURES, Broken, rewritten

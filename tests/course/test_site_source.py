@@ -185,7 +185,8 @@ FAULTS = {
     "no such anchor": '<a href="b.html#nowhere">c</a>',
     "links to p2.png": '<img src="p2.png" alt="x">',
     "from another host": '<script src="https://example.org/a.js"></script>',
-    "without a text": '<img src="p.png">',
+    "a picture without a text: p.png": '<img src="p.png">',
+    "a picture without a text: p.png?": '<img src="p.png?" alt="p.png?">',
     "allowed: 200": "".join(f'<img src="p.png?{i}" alt="x">' for i in range(201)),
 }
 
