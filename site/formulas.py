@@ -5,6 +5,7 @@ what it leaves as TeX is refused, so that no reader meets a backslash. Lesson: e
 """
 
 from functools import cache
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from latex2mathml.converter import convert
@@ -40,9 +41,12 @@ def mathml(tex, display=False):
     math = ElementTree.fromstring(drawn)
     for node in math.iter():
         _mend(node, display)
-    left = [node.text for node in math.iter() if "\\" in (node.text or "")]
-    if left:
-        raise ValueError(f"of the formula {tex!r} this is left as TeX: {', '.join(left)}")
+        _apart(node)
+    said = "".join(math.itertext())
+    if "\\" in said:
+        raise ValueError(f"of the formula {tex!r} this is left as TeX: {said}")
+    if "⏟" in said or "⏞" in said:
+        raise ValueError(f"browsers draw the brace in {tex!r} too short: write it without")
     return ElementTree.tostring(math, encoding="unicode")
 
 
@@ -58,3 +62,12 @@ def _mend(node, display):
         node.set("class", "prime")
     if display and kind in UNDER and (node[0].text or "").replace("\u2009", " ") in LIMITS:
         node.tag = f"{MATHML}{UNDER[kind]}"
+
+
+def _apart(row):
+    """A little room around log, sin and other named functions, as TeX leaves it."""
+    for name, then in pairwise([*row, row]):
+        if name.tag == f"{MATHML}mi" and len(name.text or "") > 1:
+            name.tag = f"{MATHML}mo"
+            name.set("lspace", "0.17em")
+            name.set("rspace", "0" if then.text == "(" else "0.17em")

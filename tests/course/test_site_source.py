@@ -34,6 +34,28 @@ def test_every_formula_is_drawn(path):
             assert formulas.mathml(tex, display).startswith("<math")
 
 
+DRAWN = {  # as TeX means it, where latex2mathml alone draws something else
+    r"\lVert x \rVert_F": '<mo stretchy="false">‖</mo>',
+    r"\Bigl\lVert x \Bigr\rVert": ">‖</mo><mi>x</mi>",
+    r"\arg\min_i": '<munder><mo movablelimits="true">arg\u2009min</mo><mi>i</mi></munder>',
+    r"\max_{t<T} R": "<munder><mo>max</mo>",
+    "x'": '<msup><mi>x</mi><mo class="prime">′</mo></msup>',
+    r"\log p": '<mo lspace="0.17em" rspace="0.17em">log</mo><mi>p</mi>',
+    r"\log(p)": '<mo lspace="0.17em" rspace="0">log</mo>',
+}
+
+
+@pytest.mark.parametrize("tex", DRAWN)
+def test_a_formula_is_drawn_as_tex_means_it(tex):
+    assert DRAWN[tex] in formulas.mathml(tex, display=True)
+
+
+@pytest.mark.parametrize("tex", [r"\underbrace{a + b}_{c}", r"\nonsense x", "x_1_2", r"\frac{"])
+def test_a_formula_that_comes_out_wrong_is_refused(tex):
+    with pytest.raises(ValueError, match="formula|brace"):
+        formulas.mathml(tex)
+
+
 def test_formulas_are_found_as_markdown_means_them():
     text = "$a$ and `$b$`, $$c$$\n\n```\n$d$\n```\n\n$$\ne\n$$\n\n| t |\n| - |\n| $f$ |\n"
     assert [tex.strip() for tex, _ in formulas.formulas(text)] == ["a", "c", "e", "f"]
