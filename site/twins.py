@@ -16,6 +16,7 @@ import drawing
 from PIL import Image
 
 STATES = Path(__file__).resolve().parents[1] / "edgecl_lite/lessons/states"
+LEGIBLE = 640  # pixels: a picture is not drawn narrower, its box scrolls instead
 SCRIPTS = [Path(__file__).with_name(name) for name in ("twin.css", "twin.js")]
 
 
@@ -131,7 +132,9 @@ def image(told, state, where, size):
     setting = ", ".join(f"{one['label']} = {one['words'][one['at']]}" for one in told["controls"])
     src = f"{where}.{told['pictures'][state]}.webp"
     box = '<div class="twin-scroll" tabindex="0" role="group" aria-label="picture, may scroll sideways">'
-    return f'{box}<img src="{src}" alt="{escape(setting)}" width="{size[0]}" height="{size[1]}"></div>'
+    wide, high = size
+    legible = f'width="{wide}" height="{high}" style="min-width:{min(wide, LEGIBLE)}px"'
+    return f'{box}<img src="{src}" alt="{escape(setting)}" {legible}></div>'
 
 
 def write_pictures(stem, cell_id, folder):

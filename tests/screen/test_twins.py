@@ -325,8 +325,8 @@ def test_nothing_is_stored_that_no_lesson_has():
 
 # ---- in a browser
 
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>twins</title><link rel="icon" href="data:,">
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>twins</title>
+<link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="../twin.css"><body style="margin:12px;font-family:sans-serif">{}
 <script src="../twin.js"></script></body></html>"""
 
@@ -485,7 +485,7 @@ def test_a_phone(opened, stored):
         after = shown(twin)
         assert after[0] != before[0] and after[1:] != before[1:]
     image = page.locator(f"#twin-{STEM}-live img")
-    assert image.bounding_box()["width"] >= 700  # it scrolls in its own box, and stays legible
+    assert image.bounding_box()["width"] >= twins.LEGIBLE  # it scrolls in its own box, and stays legible
 
 
 def test_the_script_is_small():
