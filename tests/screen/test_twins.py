@@ -326,7 +326,8 @@ def test_nothing_is_stored_that_no_lesson_has():
 # ---- in a browser
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>twins</title>
-<link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <link rel="stylesheet" href="../twin.css"><body style="margin:12px;font-family:sans-serif">{}
 <script src="../twin.js"></script></body></html>"""
 
