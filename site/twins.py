@@ -51,8 +51,9 @@ def written(told, name, where, size):
     shown = picture(told, state, name) + (image(told, state, where, size) if size else "")
     data = json.dumps(told | {"folder": where}, ensure_ascii=False, separators=(",", ":"))
     data = data.replace("</", "<\\/")  # else it would end the script
+    question = f"<p>{asked}</p><noscript>To commit a guess here takes JavaScript.</noscript>" if asked else ""
     return (
-        f'<div class="twin twin-{told["kind"]}" id="{name}">{f"<p>{asked}</p>" * bool(asked)}'
+        f'<div class="twin twin-{told["kind"]}" id="{name}">{question}'
         f"<form hidden>{''.join(controls)}</form>{shown}{words(told, state)}"
         f'<script type="application/json">{data}</script></div>'
     )
