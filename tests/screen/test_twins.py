@@ -302,7 +302,9 @@ def test_every_panel_of_a_lesson_has_its_states(path):
     found = json.loads(stored.read_text("utf-8"))
     assert found.keys() == wanted.keys(), again
     assert stored.stat().st_size <= panel_states.BYTES
+    sources = panel_states.sources(path.stem)
     for name, one in found.items():
+        assert one["source"] == panel_states.digest(sources[name]), f"{name} was changed: {again}"
         assert one["kind"] in wanted[name] or one["kind"] == "kernel", name
         if one["kind"] == "kernel":
             continue
