@@ -6,8 +6,8 @@ numbers. Colours, markers and dotted lines are those of the course; how they loo
 
 from html import escape
 
-LEFT, TOP, WIDE, HIGH = 46, 26, 300, 210  # of the axes, in units of the drawing
-SIZE = "0 0 360 274"
+LEFT, TOP, WIDE, HIGH = 46, 26, 300, 200  # of the axes, in units of the drawing
+SIZE = "0 0 360 264"
 KINDS = "band", "thin", "bold", "marks"
 FAINT = "none", "none", "bold faint", "none"  # of one among many tasks
 SHAPES = {  # of the course's markers, within 4 units of their middle

@@ -3,7 +3,7 @@
 "use strict";
 
 // Thousandths of the axes -> units of a drawing; the same numbers as in drawing.py.
-const X = (x) => (46 + 0.3 * x).toFixed(1), Y = (y) => (236 - 0.21 * y).toFixed(1);
+const X = (x) => (46 + 0.3 * x).toFixed(1), Y = (y) => (226 - 0.2 * y).toFixed(1);
 const path = (points) => (points.length ? "M" + points.map(([x, y]) => `${X(x)} ${Y(y)}`).join("L") : "");
 
 // Forgetting curves: dotted before a task is learned, then bold with a band and markers.

@@ -16,6 +16,7 @@ import drawing
 from PIL import Image
 
 STATES = Path(__file__).resolve().parents[1] / "edgecl_lite/lessons/states"
+LEGIBLE = 640  # pixels: a picture is not drawn narrower, its box scrolls instead
 SCRIPTS = [Path(__file__).with_name(name) for name in ("twin.css", "twin.js")]
 
 
@@ -50,8 +51,9 @@ def written(told, name, where, size):
     shown = picture(told, state, name) + (image(told, state, where, size) if size else "")
     data = json.dumps(told | {"folder": where}, ensure_ascii=False, separators=(",", ":"))
     data = data.replace("</", "<\\/")  # else it would end the script
+    question = f"<p>{asked}</p><noscript>To commit a guess here takes JavaScript.</noscript>" if asked else ""
     return (
-        f'<div class="twin twin-{told["kind"]}" id="{name}">{f"<p>{asked}</p>" * bool(asked)}'
+        f'<div class="twin twin-{told["kind"]}" id="{name}">{question}'
         f"<form hidden>{''.join(controls)}</form>{shown}{words(told, state)}"
         f'<script type="application/json">{data}</script></div>'
     )
@@ -131,7 +133,9 @@ def image(told, state, where, size):
     setting = ", ".join(f"{one['label']} = {one['words'][one['at']]}" for one in told["controls"])
     src = f"{where}.{told['pictures'][state]}.webp"
     box = '<div class="twin-scroll" tabindex="0" role="group" aria-label="picture, may scroll sideways">'
-    return f'{box}<img src="{src}" alt="{escape(setting)}" width="{size[0]}" height="{size[1]}"></div>'
+    wide, high = size
+    legible = f'width="{wide}" height="{high}" style="min-width:{min(wide, LEGIBLE)}px"'
+    return f'{box}<img src="{src}" alt="{escape(setting)}" {legible}></div>'
 
 
 def write_pictures(stem, cell_id, folder):

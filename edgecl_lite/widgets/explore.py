@@ -86,7 +86,7 @@ class Explore(Panel):
         words = self.readout, self.sentence, self.beside
         numbers = {
             "sweep": lambda: plots.sweep_numbers(*self._swept()),
-            "thumb": lambda: [p[0] for p in plots.places(self.left, *self.dot.get_data())],
+            "thumb": self._place,
             "curves": lambda: plots.curves_numbers(self.curves, self.curve),
         }
         return Finite(
@@ -97,6 +97,12 @@ class Explore(Panel):
             still={"curves": plots.curves_frame(self.curves, self.run.step)},
             labels=(self.words.get_text,),
         )
+
+    def _place(self):
+        """Where the thumb stands in the left picture, [x, y], y None where there is no result."""
+        x, y = self.dot.get_data()
+        middle = np.mean(self.left.get_ylim())
+        return [plots.places(self.left, x, middle)[0][0], plots.places(self.left, x, y)[1][0]]
 
     def _swept(self):
         """What the left picture was drawn from."""

@@ -21,7 +21,7 @@ from .states import RECORDED, Control, Finite, words_of
 from .travel import TimeTravel
 from .watch import Training
 
-MOMENTS = 24  # of a recorded training, that a page without a kernel shows
+MOMENTS = 16  # of a recorded training, that a page without a kernel shows
 KEEP = 64e6  # bytes of Runs that a panel keeps
 LATER = "After the training: what the network answers at the chosen moment, and what it misreads."
 

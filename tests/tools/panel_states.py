@@ -7,6 +7,7 @@ pictures: one animation a panel, STATES/<lesson>.<cell>.webp, a frame for each t
 reads them.
 """
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -41,7 +42,7 @@ def write(sources, stem, folder=STATES):
         except ValueError as error:
             raise ValueError(f"{stem}, cell {name}: {error}") from error
         if told:
-            found[name] = told
+            found[name] = told | {"source": digest(sources[name])}
         if pictures:
             (folder / f"{stem}.{name}.webp").write_bytes(animation(pictures))
     text = as_json(found)
@@ -54,6 +55,11 @@ def write(sources, stem, folder=STATES):
             "points (every=)"
         )
     (folder / f"{stem}.json").write_text(text, encoding="utf-8")
+
+
+def digest(source):
+    """By which a cell is known that was changed after its states were written."""
+    return hashlib.sha256(source.encode()).hexdigest()[:12]
 
 
 def as_json(found):
@@ -69,6 +75,6 @@ def animation(pictures):
     """The pictures (bytes of PNG) as one lossless animated WebP."""
     first, *others = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
     file = io.BytesIO()
-    how = dict(lossless=True, quality=90, method=4, duration=1000, minimize_size=True)
+    how = dict(lossless=True, quality=100, method=6, duration=1000, minimize_size=True)
     first.save(file, "WEBP", save_all=True, append_images=others, **how)
     return file.getvalue()
