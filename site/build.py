@@ -7,7 +7,6 @@ looks finished. One build at a time. Lesson: every one.
 """
 
 import io
-import re
 import shutil
 import sys
 import time
@@ -18,10 +17,6 @@ from filelock import FileLock, Timeout
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT)]
-
-WARNED = re.compile(r"^(?P<file>\S+?site-source/)(?P<page>[^:]+)(:(?P<line>\d+))?", re.MULTILINE)
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-CELL = 10_000  # myst-nb counts the lines of a lesson as this times its cell, plus the line
 
 
 def main(folder=None):
@@ -62,6 +57,7 @@ def built(build):
 
 def sphinx(build, extra):
     """Run Sphinx; its warnings as a text, "" if there were none: a site has to be without."""
+    from check import told
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
@@ -70,19 +66,7 @@ def sphinx(build, extra):
     with patch_docutils(str(HERE)), docutils_namespace():
         app = Sphinx(source, HERE, build / "site", build / "site-doctrees", "html", own, None, said)
         app.build(force_all=True)
-    plain = COLOUR.sub("", said.getvalue())
-    return WARNED.sub(lambda found: place(found, source), plain)
-
-
-def place(found, source):
-    """Where a warning comes from, in the words of the course: a lesson and its cell, or a page."""
-    page, line = found["page"], int(found["line"] or 0)
-    if not page.endswith(".ipynb") or line < CELL:
-        return f"{page}, line {line}" if line else page
-    import nbformat
-
-    cells = nbformat.read(source / page, 4).cells
-    return f"{page}, cell `{cells[line // CELL - 1].id}`, line {line % CELL}"
+    return told(said.getvalue(), source)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,16 @@ Lesson: every one.
 """
 
 import posixpath
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
+import nbformat
+
+WARNED = re.compile(r"^\S+?site-source/(?P<page>[^:]+)(:(?P<line>\d+))?", re.MULTILINE)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+CELL = 10_000  # myst-nb counts the lines of a lesson as this times its cell, plus the line
 REQUESTS, BYTES = 200, 25_000_000
 FETCHED = {"script": "src", "img": "src", "source": "src", "iframe": "src", "video": "src"}
 LINKED = "stylesheet", "icon", "preload", "modulepreload", "manifest"
@@ -77,3 +83,19 @@ def dead(name, page, pages, files):
             yield link, "which is not there"
         elif parts.fragment and unquote(parts.fragment) not in pages[target].anchors:
             yield link, "which has no such anchor"
+
+
+def told(warnings, source):
+    """Sphinx's warnings, each with its place in the words of the course: a lesson and its cell.
+
+    source: the folder that Sphinx read.
+    """
+
+    def place(found):
+        page, line = found["page"], int(found["line"] or 0)
+        if page.endswith(".ipynb") and line >= CELL:
+            cell = nbformat.read(source / page, 4).cells[line // CELL - 1]
+            page, line = f"{page}, cell `{cell.id}`", line % CELL
+        return f"{page}, line {line}" if line else page
+
+    return WARNED.sub(place, COLOUR.sub("", warnings))

@@ -228,6 +228,20 @@ def test_a_site_too_large_is_found(tmp_path, monkeypatch):
     assert "4 bytes, allowed: 3" in " ".join(check.problems(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("notebooks/03_ewc.ipynb:20004:", "notebooks/03_ewc.ipynb, cell `second`, line 4:"),
+        ("docs/speed.md:7:", "docs/speed.md, line 7:"),
+        ("docs/speed.md:", "docs/speed.md:"),
+    ],
+)
+def test_a_warning_names_the_lesson_and_its_cell(course, place, words):
+    lesson(course, text("first", "# One"), text("second", "Two"))
+    said = f"\x1b[91m/any/folder/site-source/{place} WARNING: x\x1b[39m\n"
+    assert check.told(said, course) == f"{words} WARNING: x\n"
+
+
 def test_the_map_of_the_readme_is_the_map_of_the_site(course):
     with pytest.raises(links.Broken, match=r"README.md: its map .* differ in .*03_ewc"):
         source.lessons_of(course)

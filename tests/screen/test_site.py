@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import threading
+from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import nbformat
 import pytest
+from check import REQUESTS
 from filelock import FileLock
 from reference import TRAINING, public
 
@@ -55,13 +57,14 @@ def address(built):
 @pytest.fixture
 def visit(browser, address, request):
     """visit(page, width, …) opens a page of the site; errors and foreign requests fail the test."""
-    outside, errors, contexts = [], [], []
+    outside, errors, contexts, asked = [], [], [], []
 
     def opened(name, width=1200, **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda r: r.url.startswith((address, "data:")) or outside.append(r.url))
+        page.on("request", lambda r: asked.append((page, r.url)))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: said.type == "error" and errors.append(said.text))
         page.goto(f"{address}/{name}.html")
@@ -76,6 +79,8 @@ def visit(browser, address, request):
         context.close()
     assert not outside, f"requests left the machine: {outside}"
     assert not errors, f"errors on the page: {errors}"
+    most = max(Counter(page for page, _ in asked).values(), default=0)
+    assert most <= REQUESTS, f"a page asks for {most} files"
 
 
 def stored(name):
