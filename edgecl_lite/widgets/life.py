@@ -36,9 +36,9 @@ class YearPanel(Training):
     """
 
     fallback = "A panel that plays a year: open this notebook in Jupyter to use it."
-    finite = lambda self: f"{self.fallback} It trains as it plays, which a page cannot."
+    alone = f"{fallback} It trains as it plays, which a page cannot."
     unit, button, verb = "day", "Play", "Playing"
-    share = 0.12  # three axes take twice as long to draw as one, and a year lasts but seconds
+    share = 0.14  # three axes take twice as long to draw as one, and a year lasts but seconds
 
     def __init__(self, methods, year, lives=1, when=None, guards=None, on="nano-33-ble", **options):
         self.settings = Settings(methods, year, lives, when, guards, on, options)

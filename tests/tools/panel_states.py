@@ -75,6 +75,6 @@ def animation(pictures):
     """The pictures (bytes of PNG) as one lossless animated WebP."""
     first, *others = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
     file = io.BytesIO()
-    how = dict(lossless=True, quality=100, method=6, duration=1000, minimize_size=True)
+    how = dict(lossless=True, quality=90, method=4, duration=1000, minimize_size=True)
     first.save(file, "WEBP", save_all=True, append_images=others, **how)
     return file.getvalue()
