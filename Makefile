@@ -10,6 +10,7 @@
 #   make fleet   our fleet and the same on Flower, compared on one machine (minutes; an environment of its own)
 #   make publish set the public address: REPO=owner/name          make picture the moving picture of the README
 #   make wheel   the package for an installer, into dist/         make floor   every lesson beside Colab's versions (minutes)
+#   make site    the course as a web site, from what the lessons store: build/site/
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -25,7 +26,7 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site clean
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -49,7 +50,7 @@ $(LEARN): requirements.txt pyproject.toml | $(PY)
 	  > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
-$(TESTS): tests/requirements.txt $(LEARN)
+$(TESTS): tests/requirements.txt site/requirements.txt $(LEARN)
 	@echo "Installing what the tests need into $(VENV) …"
 	@$(PIP) -r tests/requirements.txt
 	@touch $@
@@ -134,7 +135,7 @@ ledger: $(TESTS)
 
 # Built and checked in an environment of its own, which is gone afterwards.
 wheel: | $(PY)
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PY) -m venv $$folder && rm -rf build dist && \
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PY) -m venv $$folder && rm -rf build/lib build/bdist* dist && \
 	  $$folder/bin/python -m pip --disable-pip-version-check install -q -r tests/wheel.requirements.txt && \
 	  $$folder/bin/python -m build && $$folder/bin/python -m twine check --strict dist/*
 
@@ -157,6 +158,10 @@ floor: wheel $(FLOOR)/.ready
 	@$(FROZEN) | diff $(FLOOR)/.ready - && echo "The wheel replaced nothing."
 	OMP_NUM_THREADS=1 $(FLOOR)/bin/pytest -q $(PANELS:%=tests/screen/test_%.py)
 	OMP_NUM_THREADS=1 $(FLOOR)/bin/python tests/tools/alone.py $(ARGS)
+
+# Nothing is executed or fetched: the pages show what the notebooks store.
+site: $(TESTS)
+	$(PY) site/build.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots

@@ -8,11 +8,13 @@ tests/shots/).
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "site"))  # what builds the web site has tests, too
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores; kernels inherit it
 
 

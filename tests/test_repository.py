@@ -48,7 +48,7 @@ def test_binder_pins_equal_the_roots():
     assert binder == root
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt", "site/requirements.txt"])
 def test_pins_are_what_is_installed(name):
     wrong = {p: (pin, version(p)) for p, pin in pins(name).items() if version(p).partition("+")[0] != pin}
     assert not wrong, f"{name} pins one version, another is installed: {wrong}"

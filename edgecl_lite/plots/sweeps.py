@@ -52,7 +52,7 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
     order = np.argsort(grid)
     x, value = grid[order], value[order]
     mean, lost = value.mean(1), np.isnan(value).any(1)  # (values,)
-    name = getattr(metric, "__name__", "metric").replace("_", " ")
+    name = sweep_name(metric)
     words = [f"{symbol} = {number(v)}" for v in x]
     _hill(ax, x, value)
     ax.set(xlabel=symbol, ylabel=name)
@@ -72,6 +72,11 @@ def sweep_curve(run, ax, over="lam", metric=None, at=None):
     rest = f"; it is {listed(others)}" if others else ""
     where = listed(dict.fromkeys(words[i] for i in first), 6)
     return f"The {name} is best at {where}, {percent(mean[top])}{band}{tie}{rest}.{gone}"
+
+
+def sweep_name(metric=None):
+    """The name of a metric in words."""
+    return getattr(metric or average_accuracy, "__name__", "metric").replace("_", " ")
 
 
 def _hill(ax, x, value):

@@ -4,10 +4,13 @@ Left the whole range with its band and the thumb's place, right the forgetting c
 that lost a lane says what happened and is never drawn as a result. Most lessons.
 """
 
+from functools import partial
+
 import numpy as np
 
 from .. import plots
 from .painter import Painter, Panel, chosen, say, value_slider
+from .states import Finite, choice, words_of
 
 LONG = 24  # letters that fit above the narrow picture
 
@@ -62,11 +65,11 @@ class Explore(Panel):
         """All that the thumb's place changes."""
         cell = tuple(slider.index for slider in self.sliders.values())
         value = self.slider.value
-        result, curve = self.values[self.slider.index], plots.cell_of(self.run, cell)
+        result, self.curve = self.values[self.slider.index], plots.cell_of(self.run, cell)
         lost = np.isnan(result).any()
         if lost:
-            curve = np.full_like(curve, np.nan)
-        self.curves.set(self.run.step, curve)
+            self.curve = np.full_like(self.curve, np.nan)
+        self.curves.set(self.run.step, self.curve)
         self.thumb.set_xdata([value, value])
         self.dot.set_data([value], [result.mean()])
         self.words.set_text("lost in training" if lost else "")
@@ -78,6 +81,32 @@ class Explore(Panel):
         note = str(self.note(value)) if self.note else ""
         say(note, self.beside, "edgecl-note")
         self.painter.paint()
+
+    def finite(self):
+        words = self.readout, self.sentence, self.beside
+        numbers = {
+            "sweep": lambda: plots.sweep_numbers(*self._swept()),
+            "thumb": self._place,
+            "curves": lambda: plots.curves_numbers(self.curves, self.curve),
+        }
+        return Finite(
+            "explore",
+            tuple(map(choice, self.sliders.values())),
+            tuple(partial(words_of, word) for word in words),
+            numbers,
+            still={"curves": plots.curves_frame(self.curves, self.run.step)},
+            labels=(self.words.get_text,),
+        )
+
+    def _place(self):
+        """Where the thumb stands in the left picture, [x, y], y None where there is no result."""
+        x, y = self.dot.get_data()
+        middle = np.mean(self.left.get_ylim())
+        return [plots.places(self.left, x, middle)[0][0], plots.places(self.left, x, y)[1][0]]
+
+    def _swept(self):
+        """What the left picture was drawn from."""
+        return self.run, self.left, self.over, self.metric, self._at()
 
     def _at(self):
         """{name: value} of all sliders."""

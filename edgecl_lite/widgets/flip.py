@@ -8,6 +8,7 @@ import ipywidgets as W
 from .. import plots
 from .._refuse.arguments import number, several
 from .painter import Panel, image, say, value_slider, worded
+from .states import Finite, choice, words_of
 
 MOST = 1000  # values to choose from: more than pixels of a slider
 
@@ -48,6 +49,11 @@ class Flip(Panel):
         word, options = name.replace("_", " "), list(zip(worded(values), values))
         buttons = W.ToggleButtons(options=options, description=word, index=0)
         return buttons.add_class(f"edgecl-{name}")
+
+    def finite(self):
+        controls = tuple(map(choice, self.controls.values()))
+        said, picture = lambda: words_of(self.sentence), lambda: self.image.value
+        return Finite("flip", controls, (said,), {}, picture)
 
     def _changed(self, _=None):
         key = tuple(control.index for control in self.controls.values())

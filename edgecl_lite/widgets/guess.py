@@ -10,6 +10,7 @@ import ipywidgets as W
 from .._refuse.arguments import number as finite
 from ..plots import number
 from .painter import Panel, say, tip
+from .states import Control, Finite
 
 committed = {}  # name -> guess; kept here, so that a cell that is run again does not forget it
 # off by at most which share of the slider's range
@@ -32,6 +33,7 @@ class Guess(Panel):
             got = f"got low={low:g}, high={high:g}"
             raise ValueError(f"guess({name!r}): low must be below high, {got}")
         self.name, self.range, self.truth = name, high - low, None
+        self.question = str(question)
         self.unit = f" {unit}" if unit else ""
         self.slider = _slider(low, high, step)
         if name in committed:
@@ -41,7 +43,7 @@ class Guess(Panel):
         self.button.add_class("edgecl-commit").on_click(lambda _: self.commit())
         self.answer = say("", css="edgecl-answer")
         controls = [self.slider, W.Label(self.unit), self.button]
-        super().__init__("edgecl-guess-panel", say(str(question)), controls, self.answer)
+        super().__init__("edgecl-guess-panel", say(self.question), controls, self.answer)
         if self.value is not None:
             self.commit()
 
@@ -52,25 +54,39 @@ class Guess(Panel):
     def commit(self):
         """Commit what the slider says; where the answer is known, say at once how far off it is."""
         committed[self.name] = self.slider.value
-        known = self.truth is not None
-        self._say(self._off() if known else f"Your guess is {self._text(self.value)}. Now read on.")
+        self._say(self._told(self.value))
 
     def reveal(self, truth):
         """Say in words how far the guess was from the truth, in the panel and below this cell.
 
         Without a guess only the cell says the truth.
         """
-        self.truth, made = _truth(self.name, truth), self.value is not None
-        self._say(self._off() if made else "The answer is computed; commit a guess to see it here.")
+        self.truth, made = _truth(self.name, truth), self.value
+        computed = "The answer is computed; commit a guess to see it here."
+        self._say(computed if made is None else self._told(made))
         blank = f"No guess was committed, which is fine: the answer is {self._text(truth)}."
-        print(self._off() if made else blank)
+        print(blank if made is None else self._told(made))
 
-    def _off(self):
-        off = self.value - self.truth
+    def finite(self):
+        low, high, step = self.slider.min, self.slider.max, self.slider.step
+        values = [low + i * step for i in range(1 + int((high - low) / step + 1e-9))]
+        move = lambda i: setattr(self.slider, "value", values[i])
+        at = min(range(len(values)), key=lambda i: abs(values[i] - self.slider.value))
+        words = [self._text(value) for value in values]
+        control = Control(self.slider.description, words, move, at)
+        told = lambda: self._told(self.slider.value)
+        asked = {"question": self.question, "button": self.button.description}
+        return Finite("guess", (control,), (told,), {}, still=asked)
+
+    def _told(self, value):
+        """What is said of a guess: how far off it was, where the answer is known."""
+        if self.truth is None:
+            return f"Your guess is {self._text(value)}. Now read on."
+        off = value - self.truth
         how = next(word for share, word in WORDS.items() if abs(off) <= share * self.range)
         apart = self._text(abs(off)).replace("%", "points")  # between two percentages
         by = f", {apart} too {'high' if off > 0 else 'low'}" if how != "Spot on" else ""
-        guessed, answer = self._text(self.value), self._text(self.truth)
+        guessed, answer = self._text(value), self._text(self.truth)
         return f"{how}: you guessed {guessed}{by}; the answer is {answer}."
 
     def _text(self, value):

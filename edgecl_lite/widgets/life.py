@@ -36,6 +36,7 @@ class YearPanel(Training):
     """
 
     fallback = "A panel that plays a year: open this notebook in Jupyter to use it."
+    alone = f"{fallback} It trains as it plays, which a page cannot."
     unit, button, verb = "day", "Play", "Playing"
     share = 0.14  # three axes take twice as long to draw as one, and a year lasts but seconds
 

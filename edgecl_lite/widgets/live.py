@@ -17,9 +17,11 @@ from ..machine.settled import settled
 from ..plan import Options
 from ..run import Run
 from .painter import chosen, say, stacked, tip, value_slider
+from .states import RECORDED, Control, Finite, words_of
 from .travel import TimeTravel
 from .watch import Training
 
+MOMENTS = 16  # of a recorded training, that a page without a kernel shows
 KEEP = 64e6  # bytes of Runs that a panel keeps
 LATER = "After the training: what the network answers at the chosen moment, and what it misreads."
 
@@ -124,6 +126,28 @@ class Live(Training):
         self.thumb.set(xdata=[run.step[i]] * 2, visible=True)
         self._past(True)
         self.painter.paint()
+
+    def finite(self):
+        if self.run is None:
+            self.run_blocking()
+        some = plots.few(len(self.run.step), MOMENTS)
+        words = [f"{self.unit} {self.run.step[i]}" for i in some]
+        moments = Control(self.time.description, words, lambda i: self._go(some[i]), len(some) - 1)
+        ax = self.thumb.axes
+        numbers = {
+            "thumb": lambda: [plots.places(ax, self.thumb.get_xdata()[:1], 0)[0][0], None],
+            "curves": lambda: plots.curves_numbers(self.curves, self.curve),
+        }
+        recorded = RECORDED.replace(";", f"{self._setting()};")
+        told = lambda: words_of(self.details), lambda: words_of(self.sentence), lambda: recorded
+        picture = lambda: self.moment.painter.image.value
+        still = {"curves": plots.curves_frame(self.curves, self.run.step)}
+        return Finite("live", (moments,), told, numbers, picture, still)
+
+    def _go(self, moment):
+        """Travel to a moment in this call."""
+        self.time.value = moment
+        self._travel()
 
     # ---- words
 

@@ -14,12 +14,14 @@ from ..device.boards import boards
 from ..device.budget import OPTIMIZER, budget
 from ..device.energy import estimate
 from .painter import Painter, Panel, say, value_slider
+from .states import Finite, choice, words_of
 
 WEIGHTS = [("fp32", 4), ("int8", 1)]  # pairs, for ipywidgets 7 warns of a dict
 ENGINES = [("PyTorch", "eager"), ("lean", "lean")]
 RECOMPUTE = [("no", False), ("yes", True)]
 WHOLE = 128  # the largest batch of the slider, so that nothing is cut
 SLIDERS = "batch_size", "micro_batch", "capacity"
+KEPT = "method", "board", "batch_size"  # on a page without a kernel: all would be too many
 
 
 class Meter(Panel):
@@ -78,6 +80,21 @@ class Meter(Panel):
             control.style.button_width = "auto"
             control.add_class(f"edgecl-{name}").observe(self._changed, "value")
         return controls
+
+    def finite(self):
+        fixed = [c for name, c in self.controls.items() if name not in KEPT]
+        rest = plots.listed(f"{c.description} {c.label}" for c in fixed)
+        rest = f"Fixed here, and to be chosen in Jupyter: {rest}."
+        said = [lambda w=w: words_of(w) for w in (self.readout, self.sentence, self.work)]
+        controls = tuple(choice(self.controls[name]) for name in KEPT)
+        bars = self.memory.bars.values()
+        numbers = {
+            f"bar {k}": lambda bar=bar: plots.bar_widths(bar) for k, (bar, _) in enumerate(bars)
+        }
+        still = {"bars": plots.bars_frame(self.memory)}
+        labels = tuple(text.get_text for _, text in bars)
+        words = (*said, lambda: rest)
+        return Finite("meter", controls, words, numbers, still=still, labels=labels)
 
     def _changed(self, _=None):
         try:

@@ -51,6 +51,7 @@ class Panel(W.VBox):
     """
 
     fallback = "A panel with controls: open this notebook in Jupyter to use it."
+    alone = None  # what is said in a page where only a kernel could show it
     job = None  # a training, of those that have one
 
     def __init__(self, css, *rows):
@@ -60,6 +61,10 @@ class Panel(W.VBox):
         super().__init__(rows, layout=dict(overflow="visible"))
         self.add_class(css)
         cells.enter(self)
+
+    def finite(self):
+        """Its finitely many states (`states.Finite`), or why a page without a kernel has none."""
+        return self.alone
 
     def close(self):
         """Stop what it does, close all its widgets and free its pictures; results stay."""

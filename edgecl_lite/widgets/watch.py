@@ -6,6 +6,7 @@ Lesson: meta_learning.
 
 import time
 from dataclasses import fields, replace
+from functools import partial
 
 import ipywidgets as W
 import numpy as np
@@ -14,7 +15,9 @@ from .. import plots
 from .._refuse.arguments import several, whole
 from .job import SHARE, Job
 from .painter import Painter, Panel, say
+from .states import RECORDED, Finite, words_of
 
+POINTS = 60  # of a recorded training, that a page without a kernel draws
 HEAVY = "params", "state", "carried"  # of a point: only the newest one's are needed
 
 
@@ -167,6 +170,16 @@ class Watch(Training):
         self._busy(False)
         self._say("Ready: press Train.")
         self.painter.paint()
+
+    def finite(self):
+        points = self.points or self.run_blocking()
+        some = [points[i] for i in plots.few(len(points), POINTS)]
+        steps = np.array([point.step for point in some])
+        curve = np.stack([seen(point) for point in some], 1)
+        numbers = {"curves": lambda: plots.curves_numbers(self.curves, curve)}
+        still = {"curves": plots.curves_frame(self.curves, steps)}
+        said = partial(words_of, self.sentence), lambda: RECORDED
+        return Finite("watch", (), said, numbers, still=still)
 
     def _finished(self):
         first, last = self.points[0], self.points[-1]

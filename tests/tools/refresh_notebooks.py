@@ -1,7 +1,9 @@
-"""Run every lesson and store its outputs:  python tests/tools/refresh_notebooks.py [--measure] [NAME ...]
+"""Run every lesson and store its outputs:  refresh_notebooks.py [--measure | --states] [NAME ...]
 
 Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
 that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
+What the panels show in each of their states goes into edgecl_lite/lessons/states/ (panel_states.py), from the
+kernel that ran the lesson; --states writes only these, and leaves the notebook as it is.
 --measure stores no outputs: it writes the measured time and memory into docs/lessons.md and start_here, and
 ends with an exit code other than 0 where a lesson takes more than its limit; no test does.
 NAME picks lessons by the beginning of their file name: python tests/tools/refresh_notebooks.py 02
@@ -11,12 +13,17 @@ import argparse
 import re
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import nbformat
 from lessons import ROOT, chosen, lessons, read, run, title
 
 SECONDS, PEAK_MB = 45, 500  # a lesson's limits: one whole Run All on one core, with the CPU wheel of torch
 CUDA_MB = 310  # about what the plain Linux wheel of torch takes more
+STATES = """import sys
+sys.path.insert(0, {tools!r})
+import panel_states
+panel_states.write(panel_states.sources({stem!r}), {stem!r})"""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -38,6 +45,16 @@ def clean(notebook):
             cell.outputs = [o for o in cell.outputs if o.get("data") != {} and o.get("text") != ""]
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def run_with_states(notebook, stem):
+    """Run a lesson, and then what writes down the states of its panels, in the same kernel."""
+    write = STATES.format(tools=str(Path(__file__).parent), stem=stem)
+    notebook.cells.append(nbformat.v4.new_code_cell(write, id="panel-states"))
+    try:
+        return run(notebook)
+    finally:
+        notebook.cells.pop()
 
 
 def table(costs):
@@ -82,15 +99,16 @@ def main():
         "names", nargs="*", metavar="NAME", help="beginning of a lesson's file name; default all"
     )
     parser.add_argument("--measure", action="store_true", help="only measure, and fill in the maps")
+    parser.add_argument("--states", action="store_true", help="only write the states of the panels")
     options = parser.parse_args()
     costs = {}
     for path in chosen(options.names):
         notebook = read(path)
-        cost = run(notebook)
+        cost = run(notebook) if options.measure else run_with_states(notebook, path.stem)
         costs[path] = (title(notebook), cost)
         took = f"{cost.seconds:.1f} s (at most {SECONDS}), {cost.peak_mb:.0f} MB (at most {PEAK_MB})"
         print(f"{path.name}: {took}", flush=True)
-        if not options.measure:
+        if not (options.measure or options.states):
             nbformat.write(clean(notebook), path)
     print("\n" + table(costs))
     if options.measure and not options.names:

@@ -1,0 +1,73 @@
+"""`make site`: the course as a web site in build/site/, from the lessons as they are stored.
+
+    notebooks/, docs/, docstrings → build/site-source/ → Sphinx → build/site/ → checked
+
+Whatever is wrong is told at once, by the name of the lesson and the cell, and nothing is left that
+looks finished. One build at a time. Lesson: every one.
+"""
+
+import io
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path[:0] = [str(ROOT)]
+
+
+def main(folder=None):
+    """Build the site in a folder, build/ by default: None, or a text that says what went wrong."""
+    build = Path(folder or ROOT / "build").resolve()
+    build.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(build / "site.lock", timeout=0)
+    try:
+        with lock:
+            return built(build)
+    except Timeout:
+        return f"Another `make site` is at work in {build}: wait for its end, then try again."
+
+
+def built(build):
+    """Build into the folder `build`: None, or a text that says what went wrong."""
+    from check import problems
+    from links import Broken
+    from source import write
+
+    begun, site, extra = time.perf_counter(), build / "site", build / "site-extra"
+    for old in (site, build / "site-broken"):
+        shutil.rmtree(old, ignore_errors=True)  # no old page survives a build that fails
+    try:
+        write(ROOT, build / "site-source", extra)
+    except Broken as error:
+        return f"The site was not built. {error}."
+    wrong = sphinx(build, extra) or "\n".join(problems(site))
+    if wrong:
+        site.rename(build / "site-broken")
+        return f"The site was not built; what there is of it lies in site-broken.\n{wrong}"
+    files = [path for path in site.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    seconds = time.perf_counter() - begun
+    print(f"{site / 'index.html'}: {len(files)} files, {size:.1f} MB, {seconds:.0f} s.")
+    return None
+
+
+def sphinx(build, extra):
+    """Run Sphinx; its warnings as a text, "" if there were none: a site has to be without."""
+    from check import told
+    from sphinx.application import Sphinx
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    said, source = io.StringIO(), build / "site-source"
+    own = {"html_extra_path": [str(extra)]}
+    with patch_docutils(str(HERE)), docutils_namespace():
+        app = Sphinx(source, HERE, build / "site", build / "site-doctrees", "html", own, None, said)
+        app.build(force_all=True)
+    return told(said.getvalue(), source)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
