@@ -10,7 +10,7 @@ import struct
 from binascii import a2b_base64
 
 import nbformat
-from address import run_it
+from address import download
 from formulas import formulas, mathml
 from links import Broken, rewritten
 from nbformat.v4 import new_output
@@ -41,9 +41,8 @@ def page_of_lesson(path, root, out):
                 coded(cell, path.stem, out)
         except ValueError as error:
             raise Broken(f"{here}, cell `{cell.id}`: {error}") from error
-    line = run_it(path.stem, root)
-    if line and path.stem != "glossary":
-        notebook.cells[0].source += f"\n\n{line}"
+    if path.stem != "glossary":
+        notebook.cells[0].source += f"\n\n{download(path.stem, root)}".rstrip()
     return notebook, files
 
 

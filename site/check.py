@@ -18,7 +18,7 @@ WARNED = re.compile(r"^\S+?site-source/(?P<page>[^:]+)(:(?P<line>\d+))?", re.MUL
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CELL = 10_000  # myst-nb counts the lines of a lesson as this times its cell, plus the line
 REQUESTS, BYTES = 200, 25_000_000
-FETCHED = {"script": "src", "img": "src", "source": "src", "iframe": "src", "video": "src"}
+FETCHED = {"script": "src", "img": "src", "source": "srcset", "iframe": "src", "video": "src"}
 LINKED = "stylesheet", "icon", "preload", "modulepreload", "manifest"
 
 

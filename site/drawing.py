@@ -71,8 +71,9 @@ def sweep(one, seen):
     best = [(one["x"][i], one["mean"][i]) for i in one["best"]]
     drawn += "".join(f'<circle class="best" cx="{X(x)}" cy="{Y(y)}" r="6.5"/>' for x, y in best)
     if best:
-        (x, y), side = best[0], "end" if best[0][0] > 500 else "start"
-        told = escape(one["told"].replace("\n", " "))
+        highest = max(y for _, y in mean) in [y for _, y in best]
+        x, y = (max if highest else min)(best, key=lambda point: point[1])
+        told, side = escape(one["told"].replace("\n", " ")), "end" if x > 500 else "start"
         drawn += f'<text class="told" x="{X(x)}" y="{Y(y)}" dy="-12" text-anchor="{side}">{told}</text>'
     hidden = "" if seen else ' style="display:none"'
     return f'<g class="sweep"{hidden}>{drawn}</g>'

@@ -10,6 +10,7 @@ import posixpath
 import re
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+SHOWN = re.compile(r'(?:src|srcset)="([^"]+)"')  # by HTML within Markdown
 FENCED = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
 HOME = {"README.md": "index.md"}
 PICTURES = ".png", ".gif", ".webp", ".svg", ".jpg"
@@ -43,6 +44,8 @@ def rewritten(text, here, root):
 
     parts = FENCED.split(text)  # odd ones are code
     parts[::2] = [LINK.sub(mended, part) for part in parts[::2]]
+    for found in SHOWN.finditer("".join(parts[::2])):
+        mended(found)
     return "".join(parts), files
 
 

@@ -5,7 +5,9 @@ Sphinx's autodoc does the rest. Lesson: every one, where it names a function.
 """
 
 import inspect
+import re
 from importlib import import_module
+from pathlib import Path
 
 from docstrings import reworded
 
@@ -28,6 +30,7 @@ ROOMS = {  # in the order of reading
     "widgets": "Panels",
     "lessons": "What belongs to lessons",
 }
+FILE = re.compile(r"(?<![`\w])([\w\\]+)\.py")
 OF_FLOWER = "flower", "run_in_kernel"  # need Flower, in an environment of its own
 
 
@@ -37,7 +40,7 @@ def pages():
     written = {"api/verbs.rst": _verbs()}
     for room, title in ROOMS.items():
         home = "edgecl_lite" if room == "core" else f"edgecl_lite.{room}"
-        said = "\n".join(reworded(import_module(home).__doc__, ()))
+        said = _read_first(import_module(home))
         body = "\n".join(_documented(name, value) for name, value in rooms[room])
         if room == "metrics":
             said, body = "", _directive("automodule", home, members="")
@@ -80,6 +83,19 @@ def _documented(name, value):
     if inspect.isfunction(value):
         return _directive("autofunction", f"edgecl_lite.{name}")
     return _directive("autodata", f"edgecl_lite.{name}", no_value="")
+
+
+def _read_first(module):
+    """What the first lines of a room say, with the files that they name as links to their pages."""
+    folder = Path(module.__file__).parent
+    away = "../_modules/" + "/".join(module.__name__.split("."))
+
+    def link(found):
+        name = found[1].replace("\\", "")
+        there = (folder / f"{name}.py").exists()
+        return f"`{name}.py <{away}/{name}.html>`__" if there else found[0]
+
+    return FILE.sub(link, "\n".join(reworded(module.__doc__, ())))
 
 
 def _told(value):

@@ -13,8 +13,8 @@ from cells import page_of_lesson
 from links import PICTURES, Broken, rewritten
 from reference import pages
 
-ROW = re.compile(r"^\| \[(.+?)\]\((notebooks/\w+\.ipynb)\) \| (.+?) \|$", re.MULTILINE)
-PICTURE = re.compile(r"^!\[[^\]]+\]\((?!https?:)[^)]+\)$", re.MULTILINE)
+ROW = re.compile(r"^\| \[(.+?)\]\((notebooks/\w+\.ipynb)\) \| ([^|]+) \|", re.MULTILINE)
+PICTURE = re.compile(r"^(!\[[^\]]+\]\((?!https?:)[^)]+\)$|<picture>.*?</picture>)", re.M | re.DOTALL)
 DOCUMENTS = "docs/*.md", "tests/tools/ledger/README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 GLOSSARY = "notebooks/glossary.ipynb"
 FENCE = "`" * 8
@@ -45,7 +45,7 @@ def write(root, to, out):
     for name, text in pages().items():
         put(to / name, text)
     for name in wanted:
-        show(root, name, to)
+        show(root, name, to, out)
 
 
 def lessons_of(root):
@@ -95,14 +95,15 @@ def _toctree(caption, paths):
     return f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{names}\n```"
 
 
-def show(root, name, to):
+def show(root, name, to, out):
     """What some page links to: a picture is copied, the text of any other file is a page.
 
     A folder's page lists what is in it; modules have pages already.
     """
     if name.endswith(PICTURES):
-        (to / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / name, to / name)
+        for folder in (to, out):  # Sphinx moves those of Markdown; HTML names them as they stand
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, folder / name)
     elif not name.startswith("edgecl_lite/") or not name.endswith(".py"):
         inside = sorted(path.relative_to(root).as_posix() for path in (root / name).rglob("*.*"))
         text = "\n".join(inside) or (root / name).read_text(encoding="utf-8")

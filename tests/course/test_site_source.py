@@ -170,18 +170,19 @@ def test_a_panel_is_a_twin_or_says_where_it_moves(course, monkeypatch):
 # ---- the address
 
 
-def test_without_an_address_nothing_leads_there(course):
-    assert address.repository(course) is None and address.run_it("03_ewc", course) is None
+@pytest.mark.parametrize("urls", ["", f'[project.urls]\nRepository = "{address.PLACEHOLDER}"\n'])
+def test_without_an_address_nothing_leads_there(course, urls):
+    (course / "pyproject.toml").write_text(f'[project]\nname = "x"\n{urls}')
+    assert address.repository(course) is None
     line = lesson(course, text("title", "# One"))()[0].cells[0].source
     assert line == "# One"
 
 
-def test_with_an_address_every_lesson_can_be_run(course):
-    project = course / "pyproject.toml"
-    project.write_text(project.read_text().replace(address.PLACEHOLDER, "https://github.com/teacher/course"))
+def test_with_an_address_every_lesson_can_be_fetched(course):
+    urls = '[project.urls]\nRepository = "https://github.com/teacher/course"\n'
+    (course / "pyproject.toml").write_text(f'[project]\nname = "x"\n{urls}')
     line = lesson(course, text("title", "# One"))()[0].cells[0].source
-    assert "mybinder.org/v2/gh/teacher/course/HEAD?urlpath=lab/tree/notebooks/03_ewc.ipynb" in line
-    assert "colab.research.google.com/github/teacher/course/blob/HEAD/notebooks/03_ewc.ipynb" in line
+    assert "(https://github.com/teacher/course/raw/HEAD/notebooks/03_ewc.ipynb)" in line
 
 
 # ---- docstrings, and what a finished site must keep to
@@ -240,6 +241,22 @@ def test_a_warning_names_the_lesson_and_its_cell(course, place, words):
     lesson(course, text("first", "# One"), text("second", "Two"))
     said = f"\x1b[91m/any/folder/site-source/{place} WARNING: x\x1b[39m\n"
     assert check.told(said, course) == f"{words} WARNING: x\n"
+
+
+def test_the_landing_page_has_the_map_and_the_picture_of_the_readme(course):
+    picture = '<picture>\n<source srcset="docs/p.png">\n<img src="docs/p.gif" alt="a">\n</picture>'
+    rows = "| [03 · EWC](notebooks/03_ewc.ipynb) | Why? | [Colab](https://example.org) |"
+    (course / "README.md").write_text(f"[![Badge](https://example.org/b.svg)](x)\n\n{picture}\n\n{rows}\n")
+    shutil.copy(ROOT / "site/index.md", course / "site")
+    page = source.landing(course, ["notebooks/03_ewc.ipynb"], [])
+    assert picture in page and "| [03 · EWC](notebooks/03_ewc.ipynb) | Why? |\n" in page
+    assert "1 lessons" in page and "example.org" not in page
+
+
+def test_pictures_of_html_come_along(course):
+    (course / "docs/p.gif").write_bytes(b"p")
+    html = '<img src="docs/p.gif" alt="a">'
+    assert links.rewritten(html, "README.md", course) == (html, {"docs/p.gif"})
 
 
 def test_the_map_of_the_readme_is_the_map_of_the_site(course):

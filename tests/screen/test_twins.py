@@ -149,16 +149,17 @@ def test_explore(made, stored):
         same_curves(panel.curves, stored["explore"]["still"]["curves"], numbers)
         lost.append(twins.text(stored["explore"]["labels"][0], state))
         assert lost[-1] == panel.words.get_text()
-        mean, band = panel.left.lines[0], panel.left.collections[0].get_paths()[0].vertices
+        line, band = panel.left.lines[0].get_xydata(), panel.left.collections[0].get_paths()[0].vertices
         kept = [i for i, y in enumerate(sweep["mean"]) if y is not None]
-        close(np.stack([sweep["x"], sweep["mean"]])[:, kept], inside(panel.left, mean.get_xydata()))
+        drawn = {side: np.array(sweep[side], float)[kept] for side in ("x", "low", "mean", "high")}
+        close([drawn["x"], drawn["mean"]], inside(panel.left, line))
         edges = inside(panel.left, band)[1]
-        for side, extreme in (("low", edges.min()), ("high", edges.max())):
-            own = [sweep[side][i] for i in kept]
-            close([min(own) if side == "low" else max(own)], [extreme])
+        close([drawn["low"].min(), drawn["high"].max()], [edges.min(), edges.max()])
         x, y = now(stored, "explore", "thumb", state)
-        dot = panel.left.transScale.transform(panel.dot.get_xydata()) if y is not None else None
-        if dot is not None:
+        at = panel.thumb.get_xdata()[0], np.mean(panel.left.get_ylim())
+        close([x], inside(panel.left, at)[0])
+        assert (y is None) == (lost[-1] != "")
+        if y is not None:
             close([[x], [y]], inside(panel.left, panel.dot.get_xydata()))
         best = [t.get_text() for t in panel.left.texts if hasattr(t, "xyann")]
         assert [sweep["told"]] == best
