@@ -6,7 +6,7 @@ as words, `show`), then curves.py (one run), lines.py and bars.py (values over s
 axes, legends, an easel), and what you need of images.py (samples and answers), samples.py (how one
 is drawn), sweeps.py (a metric along a grid), memory.py (a board's bytes), life.py and year.py
 (a device's year), league.py (several of them), cuts.py (a power cut), tables.py (rows and columns),
-ideas.py (a map) and names.py (any name, made fit for a picture).
+marks.py (a class), ideas.py (a map) and names.py (any name, made fit for a picture).
 """
 
 from .bars import bars, told
@@ -20,6 +20,7 @@ from .images import confusion, misread, shelves, strip, wall
 from .league import league
 from .life import YearCurves, outcomes
 from .lines import lines, look_of
+from .marks import marks
 from .memory import MemoryBars, memory
 from .names import line, spoken
 from .page import Easel, bare, legend
