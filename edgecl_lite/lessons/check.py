@@ -19,6 +19,7 @@ import importlib
 import os
 import pkgutil
 import re
+import sys
 import traceback
 import types
 from collections.abc import Callable
@@ -53,7 +54,7 @@ class Exercise:
 
     probe: answer -> numbers, tensors, words, or tuples, lists, dicts of them (default: the answer
     itself). tolerance: how far numbers may be off, as a share of the largest. expects: said in
-    place of the value.
+    place of the value. subject: the file of questions/ that it stands in.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Exercise:
     tolerance: float = 1e-4
     expects: str = ""
     praise: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,11 @@ def exam():
 
 
 def exercise(name, right, **options):
-    """Register an `Exercise`; options are its other fields."""
+    """Register an `Exercise` of the file that calls this; options are its other fields."""
     if name in exercises:
         raise ValueError(f"exercise names must differ; got {name!r} twice")
-    exercises[name] = Exercise(name, right, **options)
+    file = sys._getframe(1).f_globals["__name__"]
+    exercises[name] = Exercise(name, right, subject=file.rpartition(".")[2], **options)
     return exercises[name]
 
 

@@ -132,7 +132,8 @@ def names_of(source):
         table = tables.pop()
         used |= {s.get_name() for s in table.get_symbols() if s.is_global()}
         tables += table.get_children()
-    return given, _changed(tree), used
+    made = {getattr(line, "name", None) for line in tree.body}  # a def is there when it is called
+    return given, _changed(tree), used - made
 
 
 def imported(source):
