@@ -8,6 +8,8 @@
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
 #   make epsilon privacy where only some of a fleet are called (minutes)
 #   make fleet   our fleet and the same on Flower, compared on one machine (minutes; an environment of its own)
+#   make handouts  lessons for a class: students.zip, teachers.zip, nbgrader.zip in build/handouts
+#   make nbgrader  those in nbgrader itself, in an environment of its own; make class grades a class of thirty
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -21,10 +23,10 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger clean
+.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger handouts nbgrader class clean
 
 help:
-	@sed -n '2,11s/^# *//p' Makefile
+	@sed -n '2,13s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -115,6 +117,24 @@ $(FLEET)/.ready: tests/fleet.requirements.txt pyproject.toml | $(PY)
 fleet: $(FLEET)/.ready
 	OMP_NUM_THREADS=1 $(FLEET)/bin/python tests/tools/fleet.py
 	OMP_NUM_THREADS=1 $(FLEET)/bin/python -m pytest -q tests/fleet/test_flower.py
+
+handouts: $(TESTS)
+	$(PY) tests/tools/handouts.py $(ARGS)
+
+class: $(TESTS)
+	OMP_NUM_THREADS=1 $(PY) tests/tools/papers.py
+
+# nbgrader brings a hundred packages: an environment of its own.
+NBGRADER := .venv-nbgrader
+
+$(NBGRADER)/.ready: tests/nbgrader.requirements.txt requirements.txt pyproject.toml | $(PY)
+	@echo "Installing nbgrader into $(NBGRADER) …"
+	@$(PY) -m venv $(NBGRADER)
+	@$(NBGRADER)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) -r tests/nbgrader.requirements.txt
+	@touch $@
+
+nbgrader: $(NBGRADER)/.ready
+	OMP_NUM_THREADS=1 $(NBGRADER)/bin/python tests/tools/nbgraded.py
 
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)
