@@ -91,10 +91,8 @@ def test_an_exercise_runs_with_what_it_needs_and_nothing_else():
 
 
 def test_the_later_of_two_cells_counts():
-    raw = notebook(
-        "a = 1\ncheck('n', a)", "a = 2\ncheck('n', a)", tags={0: ["exercise:n"], 1: ["exercise:n"]}
-    )
-    (asked,) = cells.asked(cells.read(raw))
+    source, tag = "def f():\n    pass\n\n\ncheck('n', f)", ["exercise:n"]
+    (asked,) = cells.asked(cells.read(notebook(source, source, tags={0: tag, 1: tag})))
     assert asked.run == (1,)
 
 
@@ -162,7 +160,7 @@ def test_what_is_sent_equals_what_it_was(value):
 
 
 def test_what_cannot_be_sent_equals_nothing():
-    for value in (object(), len, torch.nn.Linear(2, 2), 1j, np.zeros(wire.MOST + 1), "x" * 10**6):
+    for value in (object(), len, torch.nn.Linear(2, 2), np.zeros(wire.MOST + 1), "x" * 10**6):
         assert isinstance(sent(value), wire.Other)
     for junk in (None, 3, {}, {"array": [1], "type": "|O8", "shape": [1]}, {"literal": "f("}, {"dict": 3}):
         with pytest.raises(ValueError):

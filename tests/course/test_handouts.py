@@ -33,6 +33,10 @@ def unknown(notebook):
     return found
 
 
+def squeezed(text):
+    return "".join(text.split())
+
+
 @every_lesson
 def test_students_get_exercises_and_no_answers(path):
     lesson = read(path)
@@ -40,13 +44,11 @@ def test_students_get_exercises_and_no_answers(path):
     assert tagged(made, "exercise").keys() == tagged(lesson, "exercise").keys()
     assert not tagged(made, "solution") and not any(handouts.has(c, "claims") for c in made.cells)
     assert not any(cell.outputs or cell.execution_count for cell in code(made))
-    whole = nbformat.writes(made)
     for name, answer in solutions(lesson).items():
-        given = tagged(lesson, "exercise")[name].source
-        lines = {line.strip() for line in answer.splitlines()} - {line.strip() for line in given.splitlines()}
-        long = [line for line in lines if len(line) > 30]
-        assert not any(line.replace('"', '\\"') in whole for line in long), name
-    assert "](../" not in whole
+        given = tagged(lesson, "exercise")[name].source.splitlines()
+        body = squeezed("".join(line for line in answer.splitlines() if line not in given))
+        assert len(body) < 20 or body not in squeezed("".join(cell.source for cell in made.cells)), name
+    assert "](../" not in nbformat.writes(made)
     assert unknown(made) <= unknown(lesson)  # no cell needs one that is gone
 
 
@@ -59,7 +61,7 @@ def test_teachers_get_every_solution_and_every_hint_folded(path):
         told = made.cells[made.cells.index(cell) + 1].source
         assert told.startswith("<details>") and "</details>" in told
         for wrong in checks.exercises[name].wrong:
-            assert wrong.name in told and told.count(wrong.hint) == 1
+            assert wrong.name in told and f": {wrong.hint}\n" in told
 
 
 @every_lesson
@@ -97,7 +99,7 @@ def test_what_is_released_is_the_exercise_and_what_is_graded_its_solution(path):
         assert lines == [line for line in given.splitlines() if line.strip() != "return ..."]
         body = cell.source.partition(handouts.BEGIN)[2].partition(handouts.END)[0]
         answer = solutions(lesson)[name]
-        assert all(line in answer.splitlines() for line in body.strip().splitlines() if line.strip())
+        assert all(line in answer.splitlines() for line in body.splitlines() if line.strip())
 
 
 def test_the_zips(tmp_path):

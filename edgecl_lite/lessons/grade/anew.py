@@ -8,6 +8,7 @@ each grading. An answer that is a value and no function has nothing to be asked.
 """
 
 import random
+import zlib
 
 import torch
 
@@ -41,6 +42,12 @@ def _tuned(f, a, n):
 def _digits(pairs, n):
     """Pairs of other digits."""
     return [tuple((digit + n) % 10 for digit in pair) for pair in pairs]
+
+
+def _other(version, raw, crc, n):
+    """A slot of other bytes, whole where it was whole."""
+    other, whole = raw + b"!" * n, zlib.crc32(raw) == crc
+    return version + n, other, zlib.crc32(other) if whole else crc
 
 
 # fmt: off
@@ -85,7 +92,6 @@ CHANGED = {
         k, q, [[mask * n % 2**32 for mask in row] for row in masks]),
     "drift": lambda f, a, n: lambda x, delta: f(a * x, delta / n),
     "undo": lambda f, a, n: lambda old, new, tolerance: f(new, old, tolerance),
-    "newest whole": lambda f, a, n: lambda slots: f(
-        [(version + n, raw, crc) for version, raw, crc in slots[::-1]]),
+    "newest whole": lambda f, a, n: lambda slots: f([_other(*slot, n) for slot in slots[::-1]]),
     "drops of power": lambda f, a, n: lambda charge, watts, *rest: f(charge, a * watts, *rest),
 }

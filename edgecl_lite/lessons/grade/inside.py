@@ -39,6 +39,7 @@ def shut():
     check.exercises.clear()
     for name in [name for name in sys.modules if name.startswith(QUESTIONS)]:
         del sys.modules[name]
+    delattr(sys.modules[__package__.rpartition(".")[0]], "questions")
     sys.meta_path.insert(0, Shut())
     check.check = taken
     return probes
