@@ -122,7 +122,7 @@ handouts: $(TESTS)
 	$(PY) tests/tools/handouts.py $(ARGS)
 
 class: $(TESTS)
-	OMP_NUM_THREADS=1 $(PY) tests/tools/papers.py
+	OMP_NUM_THREADS=1 $(PY) tests/tools/papers.py $(ARGS)
 
 # nbgrader brings a hundred packages: an environment of its own.
 NBGRADER := .venv-nbgrader

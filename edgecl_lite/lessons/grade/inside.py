@@ -49,7 +49,8 @@ def phrase(problem):
     """An exception in one line."""
     if isinstance(problem, SystemExit):
         return "calls exit"
-    words = " ".join(f"{type(problem).__name__}: {problem}".split())
+    what = problem.msg if isinstance(problem, SyntaxError) else problem
+    words = " ".join(f"{type(problem).__name__}: {what}".split())
     return check.placeless(words)[:100].rstrip(": ")
 
 
