@@ -82,7 +82,10 @@ def test_the_form_of_nbgrader(path):
         assert f'check("{name}", ' in locked.source and locked.source.endswith('== "right"')
         for one in (cell, locked, tagged(released, "exercise")[name]):
             compile(one.source, name, "exec")
+        assert handouts.SKIP not in [*cell.metadata.tags, *locked.metadata.get("tags", [])]
     assert unknown(full) <= unknown(lesson)
+    full.cells = [cell for cell in full.cells if not handouts.has(cell, handouts.SKIP)]
+    assert not unknown(full)  # what nbgrader runs needs nothing that it leaves out
     text = nbformat.writes(released)
     assert handouts.BEGIN not in text and text.count(handouts.STUB) == len(names)
 

@@ -7,7 +7,8 @@ nbgrader.zip   an nbgrader course: source/LESSON/LESSON.ipynb with the solutions
 
 Each exercise is one cell to fill in and, in the nbgrader form, one locked cell of a point below it, which
 asks `check`. What stands after BEGIN SOLUTION is replaced by `...`, so that an exercise that nobody has
-touched is "not attempted". Lesson: ewc.
+touched is "not attempted". Cells that no exercise needs are tagged so that nbgrader leaves them out, which
+is a matter of seconds instead of a whole lesson. Lesson: ewc.
 """
 
 import argparse
@@ -26,10 +27,14 @@ from edgecl_lite.lessons.grade import cells as reading
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "...  # your code here"
-CONFIG = f'''c = get_config()  # noqa: F821
+SKIP = "skip-execution"  # nbclient, and so nbgrader, does not run a cell with this tag; JupyterLab does
+CONFIG = f'''import os
+
+os.environ["EDGECL_EXAM"] = "1"  # while it is graded, `check` gives no hint and no model answer
+os.environ["EDGECL_DOSSIER"] = "off"
+c = get_config()  # noqa: F821
 c.ClearSolutions.code_stub = {{"python": "{STUB}"}}
-c.ClearSolutions.begin_solution_delimeter = "BEGIN SOLUTION"
-c.ClearSolutions.end_solution_delimeter = "END SOLUTION"
+c.ExecutePreprocessor.timeout = 120
 '''
 POINTS = 1  # for each exercise
 
@@ -95,7 +100,18 @@ def source(notebook):
             cells.append(question(name, code))
     made = linked(notebook)
     made.cells = cells
+    skipped(made)
     return made
+
+
+def skipped(notebook):
+    """Tag the code cells that no exercise needs (in place)."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    plain = [reading.Cell(c.source, tuple(c.metadata.get("tags", [])), c.id) for c in code]
+    run = {at for asked in reading.asked(plain) for at in asked.run}
+    for at, cell in enumerate(code):
+        if at not in run and "nbgrader" not in cell.metadata:
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), SKIP]
 
 
 def mark(cell, name, solution):

@@ -3,7 +3,8 @@
     python tests/tools/papers.py [JOBS]    grades them all, JOBS at once (2), and compares; ends with an error
                                            where a mark is another
 
-Right answers, every misconception that `check` knows there, and whatever else arrives on a Sunday night.
+Right answers, every misconception that `check` knows there, and whatever else arrives on a Sunday night; and
+every lesson with its own solutions, which must all be right.
 `papers` writes the folder, `EXPECTED` is the table. Some wait for limits of time and memory, so it takes a
 while; test_grade.py grades a few of them in the suite. Lesson: ewc.
 """
@@ -16,7 +17,11 @@ import time
 from pathlib import Path
 
 import nbformat
-from lessons import NOTEBOOKS, read, solutions, tagged
+from lessons import NOTEBOOKS, lessons, read, solutions, solved, tagged
+
+from edgecl_lite.lessons.grade.__main__ import told
+from edgecl_lite.lessons.grade.apart import Limits
+from edgecl_lite.lessons.grade.book import grade
 
 LESSON = NOTEBOOKS / "03_ewc.ipynb"
 NAMES = "penalty", "merge", "largest lr"
@@ -199,20 +204,29 @@ def differences(book, expected):
     return lacking + wrong
 
 
-def main():
-    from edgecl_lite.lessons.grade.__main__ import told
-    from edgecl_lite.lessons.grade.apart import Limits
-    from edgecl_lite.lessons.grade.book import grade
+def answered(folder):
+    """Write every lesson with its solutions into a folder, a student each; returns {path: marks}."""
+    for path in lessons():
+        nbformat.write(solved(read(path)), folder / path.name)
+    return {path.name: dict.fromkeys(solutions(read(path)), "right") for path in lessons()}
 
+
+def graded(write, lesson, jobs):
+    """Grade what a function writes into a folder; lines on every mark that differs."""
     with tempfile.TemporaryDirectory() as folder:
-        expected = papers(Path(folder))
+        expected = write(Path(folder))
         start = time.perf_counter()
-        jobs = int(sys.argv[1]) if sys.argv[1:] else 2
-        book = grade(folder, LESSON, Limits(SECONDS, MEGABYTES), jobs=jobs)
+        book = grade(folder, lesson, Limits(SECONDS, MEGABYTES), jobs=jobs)
         seconds = time.perf_counter() - start
     print(told(book))
     wrong = differences(book, expected)
     print(f"{len(expected)} papers in {seconds:.0f} s, {len(wrong)} marks other than expected")
+    return wrong
+
+
+def main():
+    jobs = int(sys.argv[1]) if sys.argv[1:] else 2
+    wrong = graded(papers, LESSON, jobs) + graded(answered, None, jobs)
     sys.exit("\n".join(wrong) or 0)
 
 
