@@ -184,11 +184,11 @@ def everyone():
 def papers(folder, chosen=None):
     """Write what a class hands in, or some of it, into a folder; returns {path: marks}."""
     expected = {}
-    for path, (text, told) in everyone().items():
+    for path, (text, each) in everyone().items():
         if chosen is None or path in chosen:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
-            expected[path] = told
+            expected[path] = each
     return expected
 
 
@@ -218,7 +218,7 @@ def graded(write, lesson, jobs):
         start = time.perf_counter()
         book = grade(folder, lesson, Limits(SECONDS, MEGABYTES), jobs=jobs)
         seconds = time.perf_counter() - start
-    print(told(book))
+    print(told(book) if lesson else "")
     wrong = differences(book, expected)
     print(f"{len(expected)} papers in {seconds:.0f} s, {len(wrong)} marks other than expected")
     return wrong
