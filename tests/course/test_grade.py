@@ -16,7 +16,7 @@ from lessons import lessons, read, solutions, tagged
 
 from edgecl_lite import checks, plots
 from edgecl_lite.lessons.grade import __main__ as command
-from edgecl_lite.lessons.grade import anew, apart, book, cells, inside, marks, wire
+from edgecl_lite.lessons.grade import anew, apart, book, cells, inside, marks, names, wire
 
 checks.load()
 GIVEN = dict(checks.exercises)
@@ -94,6 +94,30 @@ def test_the_later_of_two_cells_counts():
     source, tag = "def f():\n    pass\n\n\ncheck('n', f)", ["exercise:n"]
     (asked,) = cells.asked(cells.read(notebook(source, source, tags={0: tag, 1: tag})))
     assert asked.run == (1,)
+
+
+@pytest.mark.parametrize(
+    "source, needs",
+    [
+        ("x = y", {"y"}),
+        ("y = 1\nx = y", set()),
+        ("x = y\ny = 1", {"y"}),
+        ("x += 1", {"x"}),
+        ("def f(a, b=c):\n    return a + d + f(a)\nf(1)", {"c", "d", "f"}),
+        ("for k in ks:\n    s = k\nprint(s)", {"ks", "print"}),
+        ("with o(p) as (q, r):\n    q = r", {"o", "p"}),
+        ("if t:\n    a = 1\nelse:\n    a, b = 2, a\nb", {"t", "a", "b"}),
+        ("z = [i + j for i in range(3)]", {"j", "range"}),
+        ("g = lambda v: v + w", {"w"}),
+        ("try:\n    import m\nexcept ImportError:\n    m = None\nm", {"m", "ImportError"}),
+        ("class K:\n    a = b\n    def f(self):\n        return c", {"b", "c"}),
+        ("import numpy as np\nnp.ones(n)", {"n"}),
+        ("a.b = c[d]", {"a", "c", "d"}),
+        ("def broken(", set()),
+    ],
+)
+def test_what_a_cell_needs(source, needs):
+    assert names.names_of(source)[2] == needs
 
 
 @pytest.mark.parametrize(
@@ -242,9 +266,9 @@ def test_what_a_student_s_process_may_send():
 
 
 def test_whose_a_paper_is(tmp_path):
-    names = ["Änne Groß.ipynb", "ben.docx", ".DS_Store", "_tmp", "zoë/sub/a.ipynb", "zoë/data.csv"]
-    names += ["zoë/.ipynb_checkpoints/a.ipynb", "no notebook/essay.txt"]
-    for name in names:
+    paths = ["Änne Groß.ipynb", "ben.docx", ".DS_Store", "_tmp", "zoë/sub/a.ipynb", "zoë/data.csv"]
+    paths += ["zoë/.ipynb_checkpoints/a.ipynb", "no notebook/essay.txt"]
+    for name in paths:
         path = tmp_path / unicodedata.normalize("NFD", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")

@@ -9,7 +9,7 @@ import pytest
 from lessons import lessons, read, solutions, tagged
 
 from edgecl_lite import checks
-from edgecl_lite.lessons.grade.cells import names_of
+from edgecl_lite.lessons.grade.names import names_of
 
 checks.load()
 every_lesson = pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)

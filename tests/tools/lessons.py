@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from edgecl_lite.lessons.grade.cells import names_of, needed
+from edgecl_lite.lessons.grade.names import names_of, needed
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"

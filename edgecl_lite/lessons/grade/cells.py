@@ -1,18 +1,15 @@
 """Which cells of a notebook run for its exercises: those, `setup`, and what they need before them.
 
-A cell needs every cell above it that gives or changes a name that it looks up, until that name is
-given anew; names are found by reading, never by running. An exercise is a cell tagged
-`exercise:NAME` or, where a program has lost the tags, the last one that calls `check("NAME", …)`.
-Nothing is taken from outputs. Lesson: ewc.
+An exercise is a cell tagged `exercise:NAME` or, where a program has lost the tags, the last one
+that calls `check("NAME", …)`. Nothing is taken from outputs. Lesson: ewc.
 """
 
 import ast
 import json
 import re
-import symtable
 from dataclasses import dataclass
 
-NONE = frozenset(), frozenset(), frozenset()
+from .names import imported, names_of, needed, tree_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def _cell(at, one):
 
 def plain(source):
     """A cell without what only IPython reads (`%pip …`, `!ls`, `name?`): that is not run."""
-    if _tree(source):
+    if tree_of(source):
         return source
     source = re.sub(r"\A\s*%%.*", "", source)
     return re.sub(r"^(\s*)([%!?].*|[\w.]+\?+\s*)$", r"\1pass", source, flags=re.M)
@@ -83,7 +80,7 @@ def handed(cells, at, name):
     for cell in (cells[at], *cells[::-1]):
         if name in (calls := _calls(cell.source)):
             return calls[name]
-    tree = _tree(cells[at].source)
+    tree = tree_of(cells[at].source)
     given = [_target(line) for line in tree.body] if tree else []
     return next(filter(None, given[::-1]), "...")
 
@@ -97,73 +94,10 @@ def _target(line):
 def _calls(source):
     """{name: expression} of all `check("name", expression)` in a cell."""
     found = {}
-    for node in ast.walk(_tree(source) or ast.Module([], [])):
+    for node in ast.walk(tree_of(source) or ast.Module([], [])):
         match node:
             case ast.Call(
                 ast.Name("check") | ast.Attribute(attr="check"), [ast.Constant(name), answer]
             ):
                 found[name] = ast.unparse(answer)
     return found
-
-
-def _tree(source):
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def names_of(source):
-    """(names that a cell gives a value to, that it only changes, that it looks up): sets.
-
-    Three empty sets where the cell is no Python.
-    """
-    tree = _tree(source)
-    if tree is None:
-        return NONE
-    try:
-        outer = symtable.symtable(source, "cell", "exec")
-    except SyntaxError:  # such as `return` outside of a function
-        return NONE
-    given = {s.get_name() for s in outer.get_symbols() if s.is_assigned() or s.is_imported()}
-    used = {s.get_name() for s in outer.get_symbols() if s.is_referenced()}
-    tables = outer.get_children()
-    while tables:
-        table = tables.pop()
-        used |= {s.get_name() for s in table.get_symbols() if s.is_global()}
-        tables += table.get_children()
-    made = {getattr(line, "name", None) for line in tree.body}  # a def is there when it is called
-    return given, _changed(tree), used - made
-
-
-def imported(source):
-    """Names that a cell imports: a call such as `cl.live(…)` does not change what they are."""
-    nodes = ast.walk(_tree(source) or ast.Module([], []))
-    lines = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-    return {(a.asname or a.name).partition(".")[0] for line in lines for a in line.names}
-
-
-def _changed(tree):
-    """Names of what a cell changes and does not make: `kept[0] = …`, `kept.append(…)`."""
-    found = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Subscript(value=ast.Name(), ctx=ast.Store()):
-                found.add(node.value.id)
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name()))):
-                found.add(node.value.func.value.id)
-    return found
-
-
-def needed(names, wanted):
-    """Numbers of the cells that run where some are wanted: these and what they need before them.
-
-    names: of each cell, as `names_of` gives them.
-    """
-    found, open_names = set(wanted), set()
-    for at in reversed(range(len(names))):  # what is given anew is not needed from before
-        given, changed, used = names[at]
-        if at in found or (given | changed) & open_names:
-            found.add(at)
-            open_names = open_names - given | used
-    return sorted(found)
