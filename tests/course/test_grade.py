@@ -3,9 +3,11 @@
 `make class` grades all thirty of papers.py; here a few of them, and all of the rest without running anybody.
 """
 
+import importlib
 import json
 import math
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -239,6 +241,32 @@ def sent_back(found):
     return wire.unpacked(json.loads(json.dumps(found["got"])))
 
 
+def right_forms():
+    """[(exercise, answer)]: all right forms of an answer that the tests of the questions know."""
+    pairs = []
+    for path in sorted(Path(__file__).parent.glob("test_questions_*.py")):
+        known = vars(importlib.import_module(path.stem))
+        right = known.get("RIGHT", [])
+        pairs += right if isinstance(right, list) else [(n, a) for n, each in right.items() for a in each]
+        tables = known.get("ANSWERS", {})
+        tables = {"weight without k": tables} if path.stem.endswith("online") else dict(tables)
+        if path.stem.endswith("rehearsal"):
+            tables = {"old answers": known["OLD_ANSWERS"], "herding": known["HERDING"]}
+        for name, rows in tables.items():
+            pairs += [(name, answer) for answer, words in rows.values() if words in ("", "Right")]
+    return pairs
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_every_right_form_is_right_for_other_inputs_too(name):
+    answers = [answer for other, answer in right_forms() if other == name]
+    assert len(answers) >= 2 or name == "average"
+    for answer in answers:
+        for seed in SEEDS:
+            found = inside.answered(name, answer, GIVEN[name].probe, seed)
+            assert marks.mark(name, json.loads(json.dumps(found)), seed).words == "right"
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_misconception_is_never_right(name):
     for wrong in GIVEN[name].wrong:
@@ -326,6 +354,19 @@ def test_limits_are_refused():
 def test_the_command_says_what_is_wrong(tmp_path):
     with pytest.raises(SystemExit, match="expected the folder with what was handed in"):
         command.main([str(tmp_path / "nowhere")])
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "a.ipynb").write_text("x")
+    with pytest.raises(SystemExit, match="a.ipynb: expected a lesson, got no notebook"):
+        command.main([str(tmp_path / "class"), "--lesson", str(tmp_path / "class" / "a.ipynb")])
+    (tmp_path / "empty.ipynb").write_bytes(notebook("x = 1"))
+    with pytest.raises(SystemExit, match="expected a lesson with exercises"):
+        command.main([str(tmp_path / "class"), "--lesson", str(tmp_path / "empty.ipynb")])
+    with pytest.raises(SystemExit, match="jobs must be a whole number >= 1, got 0"):
+        command.main([str(tmp_path / "class"), "--jobs", "0"])
+    with pytest.raises(SystemExit, match="seconds must be a finite number > 0, got 0"):
+        command.main([str(tmp_path / "class"), "--seconds", "0"])
+    command.main([str(tmp_path / "class")])  # without any exercise there is no picture
+    assert not (tmp_path / "class.png").exists() and (tmp_path / "class.csv").exists()
 
 
 # ---- students' code

@@ -9,6 +9,7 @@ import pytest
 from lessons import lessons, read, solutions, tagged
 
 from edgecl_lite import checks
+from edgecl_lite.lessons.grade import cells
 from edgecl_lite.lessons.grade.names import names_of
 
 checks.load()
@@ -33,6 +34,11 @@ def unknown(notebook):
     return found
 
 
+def asked(notebook):
+    """The exercises that grading finds in a notebook."""
+    return [one.name for one in cells.asked(cells.read(nbformat.writes(notebook)))]
+
+
 def squeezed(text):
     return "".join(text.split())
 
@@ -50,6 +56,7 @@ def test_students_get_exercises_and_no_answers(path):
         assert len(body) < 20 or body not in squeezed("".join(cell.source for cell in made.cells)), name
     assert "](../" not in nbformat.writes(made)
     assert unknown(made) <= unknown(lesson)  # no cell needs one that is gone
+    assert asked(made) == asked(lesson) == list(tagged(lesson, "exercise"))  # and it can be graded
 
 
 @every_lesson
@@ -86,6 +93,7 @@ def test_the_form_of_nbgrader(path):
     assert unknown(full) <= unknown(lesson)
     full.cells = [cell for cell in full.cells if not handouts.has(cell, handouts.SKIP)]
     assert not unknown(full)  # what nbgrader runs needs nothing that it leaves out
+    assert asked(released) == names
     text = nbformat.writes(released)
     assert handouts.BEGIN not in text and text.count(handouts.STUB) == len(names)
 

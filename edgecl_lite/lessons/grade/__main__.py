@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ...plots.house import sayable
 from .apart import Limits
 from .book import grade
 
@@ -54,12 +55,12 @@ def main(words=None):
         book = grade(said.folder, said.lesson, limits, said.seed, said.jobs)
     except (OSError, ValueError, RuntimeError) as problem:
         sys.exit(str(problem))
-    print(told(book))
+    print(sayable(told(book)))
     beside = Path(said.folder).absolute()
     table, map_ = beside.with_name(f"{beside.name}.csv"), beside.with_name(f"{beside.name}.png")
     table.write_bytes(book.csv())
     if book.exercises:
-        print(picture(book, map_))
+        print(sayable(picture(book, map_)))
     print(f"Written: {table} and {map_.name}" if book.exercises else f"Written: {table}")
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..._refuse.arguments import whole
 from .. import check
 from .anew import CHANGED
 from .apart import Limits
@@ -88,14 +89,14 @@ def grade(folder, lesson=None, limits=None, seed=None, jobs=2):
     papers, limits = handed_in(folder), limits or Limits()
     if not papers:
         raise FileNotFoundError(f"{folder}: expected a notebook or a folder for each student")
+    names = None if lesson is None else asked_in(lesson)
     seed, before = secrets.randbits(32) if seed is None else seed, own_files()
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(whole("jobs", jobs)) as pool:
         found = [*pool.map(lambda paper: _marked(paper, limits, seed), papers)]
     if own_files() != before:
         way = "Install the package anew; then grade one paper after the other"
         raise RuntimeError(f"a paper's code has changed files of edgecl_lite. {way}")
-    each = [marks for marks, _ in found]
-    names = columns(each) if lesson is None else columns([asked_in(lesson)])
+    names = names or columns(marks for marks, _ in found)
     whose = [paper.student for paper in papers]
     rows = [_row(p, *f, names, whose.count(p.student)) for p, f in zip(papers, found)]
     return Book(names, rows, seed)
@@ -123,10 +124,15 @@ def columns(found):
 
 
 def asked_in(lesson):
-    """The exercises of the notebook that was handed out. ValueError where it is none."""
+    """The exercises of the notebook that was handed out. ValueError where it has none."""
     check.load()
-    names = [one.name for one in asked(read(Path(lesson).read_bytes()))]
-    return [name for name in names if name in check.exercises]
+    try:
+        names = [one.name for one in asked(read(Path(lesson).read_bytes()))]
+    except ValueError as problem:
+        raise ValueError(f"{lesson}: expected a lesson, got {problem}") from None
+    if found := [name for name in names if name in check.exercises]:
+        return found
+    raise ValueError(f"{lesson}: expected a lesson with exercises, found none that `check` knows")
 
 
 def handed_in(folder):
