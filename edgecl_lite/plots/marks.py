@@ -73,4 +73,5 @@ def sentence(status, exercises, words=None):
         wrong = Counter(w[column] for row, w in rows if row[column] == "misconception")
         often = "".join(f", most often “{what}” ({n})" for what, n in wrong.most_common(1))
         told.append(f"{name} {right} right{often}")
-    return f"Marks of {len(status)} papers: {listed(told)}."
+    papers = "1 paper" if len(status) == 1 else f"{len(status)} papers"
+    return f"Marks of {papers}: {listed(told)}."

@@ -416,11 +416,13 @@ def test_what_is_not_in_a_table_is_told():
 
 
 def test_code_that_changes_the_grader_is_told(tmp_path, monkeypatch):
-    papers.papers(tmp_path, {"an essay.ipynb"})
+    (tmp_path / "a.ipynb").write_bytes(notebook("x = 1"))
     seen = iter(["before", "after"])
     monkeypatch.setattr(book, "own_files", lambda: next(seen))
-    with pytest.raises(RuntimeError, match="changed files of edgecl_lite"):
+    with pytest.raises(RuntimeError, match="a.ipynb, or what ran beside it, has changed files"):
         book.grade(tmp_path)
+    monkeypatch.undo()
+    assert book.own_files() == book.own_files() and len(book.own_files()) == 64
 
 
 def test_an_exam_gives_no_hint_and_no_value(monkeypatch):

@@ -92,23 +92,23 @@ def grade(folder, lesson=None, limits=None, seed=None, jobs=2):
     names = None if lesson is None else asked_in(lesson)
     seed, before = secrets.randbits(32) if seed is None else seed, own_files()
     with ThreadPoolExecutor(whole("jobs", jobs)) as pool:
-        found = [*pool.map(lambda paper: _marked(paper, limits, seed), papers)]
-    if own_files() != before:
-        way = "Install the package anew; then grade one paper after the other"
-        raise RuntimeError(f"a paper's code has changed files of edgecl_lite. {way}")
+        found = [*pool.map(lambda paper: _marked(paper, limits, seed, before), papers)]
     names = names or columns(marks for marks, _ in found)
     whose = [paper.student for paper in papers]
     rows = [_row(p, *f, names, whose.count(p.student)) for p, f in zip(papers, found)]
     return Book(names, rows, seed)
 
 
-def _marked(paper, limits, seed):
+def _marked(paper, limits, seed, files):
     """({exercise: Mark}, note) of a paper; {"": Mark} where it is no notebook."""
     try:
         cells = read(paper.raw)
     except ValueError as problem:
         return {"": error(str(problem))}, ""
     marks, printed = graded(cells, limits, seed)
+    if own_files() != files:
+        what = "has changed files of edgecl_lite, so no mark is safe. Read it, install the package anew"
+        raise RuntimeError(f"{paper.file}, or what ran beside it, {what} and leave it out")
     return marks, f"printed {printed / 1e6:.0f} MB" if printed >= 1e6 else ""
 
 
