@@ -107,8 +107,9 @@ def _marked(paper, limits, seed, files):
         return {"": error(str(problem))}, ""
     marks, printed = graded(cells, limits, seed)
     if own_files() != files:
-        what = "has changed files of edgecl_lite, so no mark is safe. Read it, install the package anew"
-        raise RuntimeError(f"{paper.file}, or what ran beside it, {what} and leave it out")
+        what = "has changed files of edgecl_lite, so that no mark is safe"
+        way = "Read it, install the package anew, and leave it out"
+        raise RuntimeError(f"{paper.file}, or what ran beside it, {what}. {way}")
     return marks, f"printed {printed / 1e6:.0f} MB" if printed >= 1e6 else ""
 
 
