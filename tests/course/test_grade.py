@@ -285,6 +285,16 @@ def test_what_a_student_s_process_may_send():
     for junk in ({}, {"got": 3}, {"got": {"literal": "f("}}):
         assert marks.mark("penalty", junk, 0).status == "error"
     assert marks.mark("penalty", {"empty": True}, 0) == marks.NOTHING
+    asked = [cells.Asked("penalty", (0, 1), "penalty"), cells.Asked("merge", (0, 2), "merge")]
+    junk = [{"name": []}, {"name": "noise", "got": 3}, {"name": "merge", "got": 3, "anew": 3}]
+    assert marks._told(junk, asked, 0) == {"merge": marks.error("an answer that cannot be read")}
+    for begun, hit in (
+        ({}, 2),
+        ({"begin": "x"}, 2),
+        ({"begin": [], "cell": 2}, 1),
+        ({"begin": "x", "cell": 0}, 2),
+    ):
+        assert len(marks._ended(apart.Heard([begun], "", 0), asked)) == hit
     assert marks.mark("noise", {"got": wire.packed(GIVEN["noise"].right)}, 0).status == "right"
     got = wire.packed(GIVEN["penalty"].probe(GIVEN["penalty"].right))
     assert marks.mark("penalty", {"got": got}, 0).words == marks.ONLY_THERE  # never asked anew
