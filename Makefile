@@ -11,6 +11,8 @@
 #   make publish set the public address: REPO=owner/name          make picture the moving picture of the README
 #   make wheel   the package for an installer, into dist/         make floor   every lesson beside Colab's versions (minutes)
 #   make site    the course as a web site, from what the lessons store: build/site/
+#   make handouts  lessons for a class: students.zip, teachers.zip, nbgrader.zip in build/handouts
+#   make nbgrader  those in nbgrader itself, in an environment of its own; make class grades a class of thirty
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -26,7 +28,7 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site handouts nbgrader class clean
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -128,6 +130,24 @@ $(FLEET)/.ready: tests/fleet.requirements.txt pyproject.toml | $(PY)
 fleet: $(FLEET)/.ready
 	OMP_NUM_THREADS=1 $(FLEET)/bin/python tests/tools/fleet.py
 	OMP_NUM_THREADS=1 $(FLEET)/bin/python -m pytest -q tests/fleet/test_flower.py
+
+handouts: $(TESTS)
+	$(PY) tests/tools/handouts.py $(ARGS)
+
+class: $(TESTS)
+	OMP_NUM_THREADS=1 $(PY) tests/tools/papers.py $(ARGS)
+
+# nbgrader brings a hundred packages: an environment of its own.
+NBGRADER := .venv-nbgrader
+
+$(NBGRADER)/.ready: tests/nbgrader.requirements.txt requirements.txt pyproject.toml | $(PY)
+	@echo "Installing nbgrader into $(NBGRADER) …"
+	@$(PY) -m venv $(NBGRADER)
+	@$(NBGRADER)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) -r tests/nbgrader.requirements.txt
+	@touch $@
+
+nbgrader: $(NBGRADER)/.ready
+	OMP_NUM_THREADS=1 $(NBGRADER)/bin/python tests/tools/nbgraded.py
 
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)

@@ -14,6 +14,7 @@ from .data.images import Dataset, digits, fashion_mnist, mnist
 from .lanes import lane, named, nbytes, part, rows, stack
 from .learn import Diverged, Point, learn
 from .lessons import dossier
+from .lessons.progress import progress
 from .lessons.results import stored
 from .machine.environment import diagnose, memory_note, setup
 from .method import Exhausted, Finetune, Joint, swept

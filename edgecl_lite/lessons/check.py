@@ -19,6 +19,7 @@ import importlib
 import os
 import pkgutil
 import re
+import sys
 import traceback
 import types
 from collections.abc import Callable
@@ -53,7 +54,7 @@ class Exercise:
 
     probe: answer -> numbers, tensors, words, or tuples, lists, dicts of them (default: the answer
     itself). tolerance: how far numbers may be off, as a share of the largest. expects: said in
-    place of the value.
+    place of the value. subject: the file of questions/ that it stands in.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Exercise:
     tolerance: float = 1e-4
     expects: str = ""
     praise: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ class Verdict:
 
     `use` is what the rest of a lesson works with: the learner's own answer if it is right, else the
     model answer of the exercise. A copy for grading runs with EDGECL_EXAM=1 in its environment:
-    there `use` gives a right answer back and gives none away; it raises RuntimeError instead.
+    there `use` gives a right answer back and gives none away; it raises RuntimeError instead. What
+    is not right gets no hint there, no name of a misconception and no expected value. (The model
+    answers stay in this package: whoever reads its source finds them.)
     LookupError where there is no such exercise.
     """
 
@@ -87,7 +91,7 @@ class Verdict:
             return self.answer
         if self.name not in exercises:
             raise LookupError(f"there is no answer to use: {self.text}")
-        if os.environ.get("EDGECL_EXAM", "0") not in ("", "0"):
+        if exam():
             what = f"the answer to {self.name!r} is not right yet"
             way = "Go back to the exercise; then run this cell again"
             raise RuntimeError(f"this copy is graded (EDGECL_EXAM), and {what}. {way}")
@@ -110,11 +114,17 @@ class Verdict:
         return display({"text/plain": self.text, "text/html": page}, raw=True)
 
 
+def exam():
+    """Whether this copy of the course is graded: EDGECL_EXAM is set, and not to 0."""
+    return os.environ.get("EDGECL_EXAM", "0") not in ("", "0")
+
+
 def exercise(name, right, **options):
-    """Register an `Exercise`; options are its other fields."""
+    """Register an `Exercise` of the file that calls this; options are its other fields."""
     if name in exercises:
         raise ValueError(f"exercise names must differ; got {name!r} twice")
-    exercises[name] = Exercise(name, right, **options)
+    file = sys._getframe(1).f_globals["__name__"]
+    exercises[name] = Exercise(name, right, subject=file.rpartition(".")[2], **options)
     return exercises[name]
 
 
@@ -157,24 +167,35 @@ def judge(name, answer=...):
 
 
 def _judge(task, answer):
-    if _empty(answer):
+    if empty(answer):
         return _not_attempted("the answer is still empty. Take your time.")
     probe = task.probe or (lambda answer: answer)
     try:
-        got = probe(_watched(answer))
+        got = probe(watched(answer))
     except NotImplementedError:
         hint = "If you have written it, is there a `return`?"
         return _not_attempted(f"it gives back nothing. {hint}")
     except BaseException as problem:
         return _not_yet(f"your answer stopped with {_quoted(problem, answer)}.")
-    want = probe(task.right)
-    if same(got, want, task.tolerance):
+    found = like(task, got)
+    if found == "right":
         return Verdict("right", f"Right. {task.praise}".strip())
-    for wrong in task.wrong:
-        if same(got, probe(wrong.answer), task.tolerance):
-            text = f"Not quite: this looks like “{wrong.name}”. {wrong.hint}"
-            return Verdict("misconception", text, wrong.name)
-    return _not_yet(f"expected {task.expects or _short(want)}; got {_short(got)}.")
+    if exam():
+        return _not_yet("this copy is graded (EDGECL_EXAM), so no more is said.")
+    if found:
+        text = f"Not quite: this looks like “{found.name}”. {found.hint}"
+        return Verdict("misconception", text, found.name)
+    expected = task.expects or _short(probe(task.right))
+    return _not_yet(f"expected {expected}; got {_short(got)}.")
+
+
+def like(task, got):
+    """What gives the same as an answer did under the probe: "right", a `Wrong`, or None."""
+    probe = task.probe or (lambda answer: answer)
+    if same(got, probe(task.right), task.tolerance):
+        return "right"
+    alike = (w for w in task.wrong if same(got, probe(w.answer), task.tolerance))
+    return next(alike, None)
 
 
 def _not_attempted(text):
@@ -185,21 +206,21 @@ def _not_yet(text):
     return Verdict("wrong", f"Not right yet: {text}")
 
 
-def _empty(value):
+def empty(value):
     """None, ..., or a tuple of nothing else: what stands in an exercise before it is attempted."""
     if isinstance(value, tuple):
-        return bool(value) and all(map(_empty, value))
+        return bool(value) and all(map(empty, value))
     return value is None or value is ...
 
 
-def _watched(answer):
+def watched(answer):
     """A learner's function that says so when it gives back nothing; anything else as it is."""
     if not isinstance(answer, types.FunctionType):
         return answer
 
     def call(*args, **options):
         result = answer(*args, **options)
-        if _empty(result):
+        if empty(result):
             raise NotImplementedError
         return result
 
@@ -208,7 +229,7 @@ def _watched(answer):
 
 def same(a, b, tolerance=1e-4):
     """Equal in shape and, up to a share of the largest, in value; also words and nested values."""
-    x, y = _numbers(a), _numbers(b)
+    x, y = numbers(a), numbers(b)
     if y is not None:
         scale = np.abs(y[np.isfinite(y)]).max(initial=0) or 1
         equal = x is not None and x.shape == y.shape
@@ -222,7 +243,7 @@ def same(a, b, tolerance=1e-4):
     return type(a) is type(b) and bool(a == b)
 
 
-def _numbers(value):
+def numbers(value):
     """Numbers, tensors and lists of them as an array, anything else as None."""
     try:
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
@@ -233,11 +254,16 @@ def _numbers(value):
 
 def _short(value, most=90):
     """A value in a few words."""
-    array = _numbers(value)
+    array = numbers(value)
     with np.printoptions(precision=4, suppress=True, threshold=12, edgeitems=2):
         text = repr(value) if array is None else f"{array:.4g}" if array.ndim == 0 else str(array)
-    text = " ".join(re.sub(r" at 0x\w+", "", text).split())
+    text = " ".join(placeless(text).split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def placeless(text):
+    """A text without addresses in memory, which differ from run to run."""
+    return re.sub(r" at 0x\w+", "", text)
 
 
 def _quoted(problem, answer):

@@ -1,10 +1,12 @@
 """The file beside the notebooks that holds a learner's dossier: read, changed, written as a whole.
 
-    {"version": 1, "board": name, "job": name, "lines": {lesson: {…}}, "solved": [name, …]}
+    {"version": 1, "board": name, "job": name, "lines": {lesson: {…}}, "solved": [name, …],
+     "guessed": {name: guess}}
 
-dossier.json in the folder of the notebook, or where EDGECL_DOSSIER says. There is none, neither to
-read nor to write, where EDGECL_DOSSIER=off (our tools) and where pytest, and so nbval, started this
-process: it sets PYTEST_CURRENT_TEST, and kernels inherit it. Lesson: start_here.
+dossier.json in the folder of the notebook, or where EDGECL_PROGRESS (or its older name,
+EDGECL_DOSSIER) says. There is none, neither to read nor to write, where EDGECL_DOSSIER=off (our
+tools) and where pytest, and so nbval, started this process: it sets PYTEST_CURRENT_TEST, and
+kernels inherit it. Lesson: start_here.
 """
 
 import os
@@ -13,12 +15,14 @@ from pathlib import Path
 from ..machine import disk
 
 VERSION = 1  # another one where what is kept changes its form, as by a new field of `Facts`
-EMPTY = {"version": VERSION, "board": None, "job": None, "lines": {}, "solved": []}
+EMPTY = {"version": VERSION, "board": None, "job": None, "lines": {}, "solved": [], "guessed": {}}
+LATER = {"guessed"}  # what files of older copies do not have
 
 
 def place():
     """Path of the file; None where there shall be none."""
     said = os.environ.get("EDGECL_DOSSIER", "")
+    said = said if said == "off" else os.environ.get("EDGECL_PROGRESS") or said
     if said == "off" or (not said and "PYTEST_CURRENT_TEST" in os.environ):
         return None
     return Path(said or "dossier.json").absolute()
@@ -31,6 +35,7 @@ def read():
         return EMPTY, ""
     try:
         value = disk.read_json(path, "")
+        value = {name: EMPTY[name] for name in LATER} | value
         if value.keys() != EMPTY.keys() or value["version"] != VERSION:
             raise ValueError(f"{path} is no dossier of this version of the course")
         return value, ""
@@ -62,9 +67,18 @@ def change(how):
 
 def solved(name):
     """Note that an exercise was solved. Never raises, and says nothing."""
+    _note(lambda kept: kept | {"solved": sorted({*kept["solved"], name})})
+
+
+def guessed(name, value):
+    """Note a guess that was committed, in place of an older one. Never raises, and says nothing."""
+    _note(lambda kept: kept | {"guessed": kept["guessed"] | {name: value}})
+
+
+def _note(how):
     try:
-        change(lambda kept: kept | {"solved": sorted({*kept["solved"], name})})
-    except Exception:  # a check of an answer must not fail by what it notes
+        change(how)
+    except Exception:  # a check of an answer, or a guess, must not fail by what it notes
         return
 
 

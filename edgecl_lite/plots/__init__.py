@@ -6,8 +6,8 @@ as words, `show`), then curves.py (one run), lines.py and bars.py (values over s
 axes, legends, an easel), and what you need of images.py (samples and answers), samples.py (how one
 is drawn), sweeps.py (a metric along a grid), memory.py (a board's bytes), life.py and year.py
 (a device's year), league.py (several of them), cuts.py (a power cut), tables.py (rows and columns),
-ideas.py (a map), names.py (any name, made fit for a picture) and numbers.py (what a picture shows,
-as numbers, for whoever draws it elsewhere).
+marks.py (a class), ideas.py (a map), names.py (any name, made fit for a picture) and numbers.py
+(what a picture shows, as numbers, for whoever draws it elsewhere).
 """
 
 from .bars import bars, told
@@ -21,6 +21,7 @@ from .images import confusion, misread, shelves, strip, wall
 from .league import league
 from .life import YearCurves, outcomes
 from .lines import lines, look_of
+from .marks import marks
 from .memory import MemoryBars, memory
 from .names import line, spoken
 from .numbers import bar_widths, bars_frame, curves_frame, curves_numbers, places, sweep_numbers

@@ -8,6 +8,7 @@ import math
 import ipywidgets as W
 
 from .._refuse.arguments import number as finite
+from ..lessons import kept
 from ..plots import number
 from .painter import Panel, say, tip
 from .states import Control, Finite

@@ -7,11 +7,9 @@ How a lesson marks its exercises: the cell to fill in carries the tag `exercise:
 the tag `solution:NAME`; the solution is the first ```python block in that cell, folded by <details>.
 """
 
-import ast
 import copy
 import os
 import re
-import symtable
 import sys
 import time
 from dataclasses import dataclass
@@ -19,6 +17,8 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from edgecl_lite.lessons.grade.names import names_of, needed
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -171,25 +171,6 @@ def solved(notebook):
     return notebook
 
 
-def names_of(source):
-    """(names that a cell gives a value to, names that it only changes, names that it looks up)."""
-    outer = symtable.symtable(source, "cell", "exec")
-    given = {s.get_name() for s in outer.get_symbols() if s.is_assigned() or s.is_imported()}
-    used, tables = {s.get_name() for s in outer.get_symbols() if s.is_referenced()}, outer.get_children()
-    while tables:
-        table = tables.pop()
-        used |= {s.get_name() for s in table.get_symbols() if s.is_global()}
-        tables += table.get_children()
-    changed = set()
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Subscript(value=ast.Name(), ctx=ast.Store()):
-                changed.add(node.value.id)
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name()))):  # kept.append(…)
-                changed.add(node.value.func.value.id)
-    return given, changed, used
-
-
 def concerned(notebook):
     """A copy with the exercises, the cells that check or use what they give, and all that those need."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -197,12 +178,8 @@ def concerned(notebook):
     asked = [cell for cell in code if cell in tagged(notebook, "exercise").values()]
     made = set().union(*(names[cell.id][0] for cell in asked))
     wanted = {cell.id for cell in code if cell in asked or checks(cell) or names[cell.id][2] & made}
-    needed = set()
-    for cell in reversed(code):  # what is given anew is not needed from before
-        given, changed, used = names[cell.id]
-        if cell.id in wanted or (given | changed) & needed:
-            wanted.add(cell.id)
-            needed = needed - given | used
+    first = [at for at, cell in enumerate(code) if cell.id in wanted]
+    run = {code[at].id for at in needed([names[cell.id] for cell in code], first)}
     notebook = copy.deepcopy(notebook)
-    notebook.cells = [cell for cell in notebook.cells if cell.id in wanted]
+    notebook.cells = [cell for cell in notebook.cells if cell.id in run]
     return notebook

@@ -1,0 +1,443 @@
+"""Grading: which cells run, that judging is the same on the other side of a process, and marks of a class.
+
+`make class` grades all thirty of papers.py; here a few of them, and all of the rest without running anybody.
+"""
+
+import importlib
+import json
+import math
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import papers
+import pytest
+import torch
+from lessons import lessons, read, solutions, tagged
+
+from edgecl_lite import checks, plots
+from edgecl_lite.lessons.grade import __main__ as command
+from edgecl_lite.lessons.grade import anew, apart, book, cells, inside, marks, names, wire
+
+checks.load()
+GIVEN = dict(checks.exercises)
+FUNCTIONS = [name for name in GIVEN if name in anew.CHANGED]
+SEEDS = 0, 1, 2
+
+
+def notebook(*sources, tags=(), **more):
+    """The bytes of a notebook with these code cells; tags: {number of a cell: tags}."""
+    tags = dict(tags)
+    made = [
+        {"cell_type": "code", "source": source, "metadata": {"tags": tags.get(n, [])}, "id": f"c{n}"}
+        for n, source in enumerate(sources)
+    ]
+    return json.dumps({"cells": made, "nbformat": 4, **more}).encode()
+
+
+# ---- which cells run
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"PK\x03\x04",
+        b"\xff\xfe",
+        b"3",
+        b"[1]",
+        b'{"cells": 3}',
+        b'{"cells": [3]}',
+        b'{"worksheets": []}',
+        b'{"cells": [{"cell_type": "code"}]}',
+        b'{"cells": [{"cell_type": "code", "source": 5}]}',
+        b"[" * 100_000,
+    ],
+    ids=range(11),
+)
+def test_what_is_no_notebook(raw):
+    with pytest.raises(ValueError, match="^no notebook$"):
+        cells.read(raw)
+
+
+def test_a_cell_is_read_as_text_or_as_lines_and_without_magics():
+    raw = {
+        "cells": [
+            {"cell_type": "markdown", "source": "# Text"},
+            {"cell_type": "code", "source": ["%pip install this\n", "x = 7 \\\n", "    % 3\n"]},
+            {"cell_type": "code", "source": "%%time\ny = 1\n!rm -r *\nprint?"},
+            {"cell_type": "code", "source": "x = (7\n% 3)"},
+        ]
+    }
+    sources = [cell.source for cell in cells.read(json.dumps(raw))]
+    assert sources[1] == "\ny = 1\npass\npass" and sources[2] == "x = (7\n% 3)"
+    assert "install" not in sources[0]
+
+
+def test_an_exercise_runs_with_what_it_needs_and_nothing_else():
+    raw = notebook(
+        "import numpy as np",
+        "kept = []",
+        "1 / 0",
+        "kept.append(np.ones(2))",
+        "def mine(x):\n    return x + kept[0]\ncheck('mine', mine)",
+        "kept = None",
+        "cl.live(mine)",
+        tags={4: ["exercise:mine"], 0: ["setup"]},
+    )
+    (asked,) = cells.asked(cells.read(raw))
+    assert asked == cells.Asked("mine", (0, 1, 3, 4), "mine")
+    without = cells.asked(cells.read(notebook("x = 1", "cl.check('mine', x + 1)")))
+    assert without == [cells.Asked("mine", (0, 1), "x + 1")]  # a program has lost the tags
+
+
+def test_the_later_of_two_cells_counts():
+    source, tag = "def f():\n    pass\n\n\ncheck('n', f)", ["exercise:n"]
+    (asked,) = cells.asked(cells.read(notebook(source, source, tags={0: tag, 1: tag})))
+    assert asked.run == (1,)
+
+
+@pytest.mark.parametrize(
+    "source, needs",
+    [
+        ("x = y", {"y"}),
+        ("y = 1\nx = y", set()),
+        ("x = y\ny = 1", {"y"}),
+        ("x += 1", {"x"}),
+        ("def f(a, b=c):\n    return a + d + f(a)\nf(1)", {"c", "d", "f"}),
+        ("for k in ks:\n    s = k\nprint(s)", {"ks", "print"}),
+        ("with o(p) as (q, r):\n    q = r", {"o", "p"}),
+        ("if t:\n    a = 1\nelse:\n    a, b = 2, a\nb", {"t", "a", "b"}),
+        ("z = [i + j for i in range(3)]", {"j", "range"}),
+        ("g = lambda v: v + w", {"w"}),
+        ("try:\n    import m\nexcept ImportError:\n    m = None\nm", {"m", "ImportError"}),
+        ("class K:\n    a = b\n    def f(self):\n        return c", {"b", "c"}),
+        ("import numpy as np\nnp.ones(n)", {"n"}),
+        ("a.b = c[d]", {"a", "c", "d"}),
+        ("def broken(", set()),
+    ],
+)
+def test_what_a_cell_needs(source, needs):
+    assert names.names_of(source)[2] == needs
+
+
+@pytest.mark.parametrize(
+    "source, handed",
+    [
+        ("def f(x):\n    pass\ncheck('n', f)", "f"),
+        ("v = cl.check('n', (1, 2))", "(1, 2)"),
+        ("def f(x):\n    pass\n\nprint(f)", "f"),
+        ("a = b = 3", "a"),
+        ("print(1)", "..."),
+        ("def broken(", "..."),
+    ],
+)
+def test_what_is_handed_to_check(source, handed):
+    assert cells.handed([cells.Cell(source)], 0, "n") == handed
+
+
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
+def test_every_exercise_of_a_lesson_is_found_and_few_cells_run(path):
+    found = cells.asked(cells.read(path.read_bytes()))
+    asked = tagged(read(path), "exercise")
+    assert [one.name for one in found] == list(asked)
+    for one in found:
+        assert len(one.run) <= 2 and one.answer in asked[one.name].source
+
+
+# ---- judged on the other side of a process
+
+
+def sent(value):
+    return wire.unpacked(json.loads(json.dumps(wire.packed(value))))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ä",
+        b"\xff",
+        True,
+        3,
+        10**30,
+        -0.5,
+        math.inf,
+        [1, [2.0, "x"]],
+        (),
+        {"a": torch.ones(2, 3), 3: {1, 2}},
+        np.zeros((0, 4)),
+        [np.float32(0.1), None],
+        torch.tensor(1.5),
+    ],
+    ids=range(13),
+)
+def test_what_is_sent_equals_what_it_was(value):
+    assert checks.same(sent(value), value) and checks.same(value, sent(value))
+
+
+def test_what_cannot_be_sent_equals_nothing():
+    for value in (object(), len, torch.nn.Linear(2, 2), np.zeros(wire.MOST + 1), "x" * 10**6):
+        assert isinstance(sent(value), wire.Other)
+    for junk in (None, 3, {}, {"array": [1], "type": "|O8", "shape": [1]}, {"literal": "f("}, {"dict": 3}):
+        with pytest.raises(ValueError):
+            wire.unpacked(junk)
+    with pytest.raises(ValueError):
+        wire.unpacked({"array": [1, 2], "type": "<f8", "shape": [3]})
+
+
+# ---- asked anew
+
+
+def test_every_function_is_asked_anew_and_nothing_else():
+    assert FUNCTIONS == [name for name in GIVEN if callable(GIVEN[name].right)]
+    assert anew.CHANGED.keys() == set(FUNCTIONS)
+
+
+def by_heart(probe, right):
+    """An answer that gives back, call for call, what the right one gave under a probe."""
+    given = []
+
+    def listen(*args, **options):
+        given.append(right(*args, **options))
+        return given[-1]
+
+    probe(listen)
+    rest = iter([])
+
+    def recite(*args, **options):
+        nonlocal rest
+        value = next(rest, None)
+        if value is None:
+            rest = iter(given)
+            value = next(rest)
+        return value
+
+    return recite
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_right_answer_stays_right_and_one_by_heart_does_not(name):
+    task = GIVEN[name]
+    usual = task.probe(task.right)
+    for seed in SEEDS:
+        found = inside.answered(name, task.right, task.probe, seed)
+        assert marks.mark(name, json.loads(json.dumps(found)), seed) == marks.Mark("right", "right")
+        assert not checks.same(sent_back(found["anew"]), usual, task.tolerance)
+        found = inside.answered(name, by_heart(task.probe, task.right), task.probe, seed)
+        assert marks.mark(name, found, seed).status != "right"
+
+
+def sent_back(found):
+    return wire.unpacked(json.loads(json.dumps(found["got"])))
+
+
+def right_forms():
+    """[(exercise, answer)]: all right forms of an answer that the tests of the questions know."""
+    pairs = []
+    for path in sorted(Path(__file__).parent.glob("test_questions_*.py")):
+        known = vars(importlib.import_module(path.stem))
+        right = known.get("RIGHT", [])
+        pairs += right if isinstance(right, list) else [(n, a) for n, each in right.items() for a in each]
+        tables = known.get("ANSWERS", {})
+        tables = {"weight without k": tables} if path.stem.endswith("online") else dict(tables)
+        if path.stem.endswith("rehearsal"):
+            tables = {"old answers": known["OLD_ANSWERS"], "herding": known["HERDING"]}
+        for name, rows in tables.items():
+            pairs += [(name, answer) for answer, words in rows.values() if words in ("", "Right")]
+    return pairs
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_every_right_form_is_right_for_other_inputs_too(name):
+    answers = [answer for other, answer in right_forms() if other == name]
+    assert len(answers) >= 2 or name == "average"
+    for answer in answers:
+        for seed in SEEDS:
+            found = inside.answered(name, answer, GIVEN[name].probe, seed)
+            assert marks.mark(name, json.loads(json.dumps(found)), seed).words == "right"
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_misconception_is_recognised_on_the_other_side_of_a_process(name):
+    probe = GIVEN[name].probe or (lambda answer: answer)
+    for wrong in GIVEN[name].wrong:
+        found = json.loads(json.dumps(inside.answered(name, wrong.answer, probe, 0)))
+        assert marks.mark(name, found, 0) == marks.Mark("misconception", wrong.name)
+
+
+def test_the_inputs_are_drawn_anew_for_each_seed():
+    drawn = {anew.numbers_of(seed, "penalty") for seed in range(20)}
+    assert len(drawn) == 20 and anew.numbers_of(3, "penalty") == anew.numbers_of(3, "penalty")
+    for a, n in drawn:
+        assert 0.6 <= a <= 0.9 and n in range(2, 10)
+
+
+def test_what_a_student_s_process_may_send():
+    for junk in ({}, {"got": 3}, {"got": {"literal": "f("}}):
+        assert marks.mark("penalty", junk, 0).status == "error"
+    assert marks.mark("penalty", {"empty": True}, 0) == marks.NOTHING
+    asked = [cells.Asked("penalty", (0, 1), "penalty"), cells.Asked("merge", (0, 2), "merge")]
+    junk = [{"name": []}, {"name": "noise", "got": 3}, {"name": "merge", "got": 3, "anew": 3}]
+    assert marks._told(junk, asked, 0) == {"merge": marks.error("an answer that cannot be read")}
+    for begun, hit in (
+        ({}, 2),
+        ({"begin": "x"}, 2),
+        ({"begin": [], "cell": 2}, 1),
+        ({"begin": "x", "cell": 0}, 2),
+    ):
+        assert len(marks._ended(apart.Heard([begun], "", 0), asked)) == hit
+    assert marks.mark("noise", {"got": wire.packed(GIVEN["noise"].right)}, 0).status == "right"
+    got = wire.packed(GIVEN["penalty"].probe(GIVEN["penalty"].right))
+    assert marks.mark("penalty", {"got": got}, 0).words == marks.ONLY_THERE  # never asked anew
+
+
+# ---- a folder
+
+
+def test_whose_a_paper_is(tmp_path):
+    paths = ["Änne Groß.ipynb", "ben.docx", ".DS_Store", "_tmp", "zoë/sub/a.ipynb", "zoë/data.csv"]
+    paths += ["zoë/.ipynb_checkpoints/a.ipynb", "no notebook/essay.txt"]
+    for name in paths:
+        path = tmp_path / unicodedata.normalize("NFD", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    (tmp_path / "link.ipynb").symlink_to(tmp_path / "ben.docx")
+    found = [(paper.student, paper.file) for paper in book.handed_in(tmp_path)]
+    assert found == [
+        ("ben", "ben.docx"),
+        ("no notebook", "no notebook/essay.txt"),
+        ("zoë", "zoë/sub/a.ipynb"),
+        ("Änne Groß", "Änne Groß.ipynb"),
+    ]
+    with pytest.raises(NotADirectoryError, match="expected the folder"):
+        book.handed_in(tmp_path / "ben.docx")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="expected a notebook"):
+        book.grade(tmp_path / "empty")
+
+
+def test_the_table_the_file_and_the_picture(tmp_path, capsys):
+    mark = marks.Mark("misconception", "forgot λ")
+    rows = [
+        book.Row("=1+1", "a.ipynb", {"penalty": mark, "noise": marks.NOTHING}, ""),
+        book.Row("Änne", "b.ipynb", {"penalty": marks.Mark("right", "right"), "noise": marks.NO_CELL}, "x"),
+        book.Row("Änne", "c.ipynb", {"penalty": marks.error("calls exit"), "noise": marks.NO_CELL}, ""),
+    ]
+    made = book.Book(["penalty", "noise"], rows, 7)
+    assert made.table()["right"].tolist() == ["0 of 2", "1 of 2", "0 of 2"]
+    assert made.labels() == ["=1+1", "b.ipynb", "c.ipynb"]
+    (tmp_path / "it.csv").write_bytes(made.csv())
+    again = pd.read_csv(tmp_path / "it.csv", encoding="utf-8-sig", keep_default_na=False)
+    assert again["student"].tolist() == ["'=1+1", "Änne", "Änne"]
+    assert again["penalty"].tolist() == ["forgot λ", "right", "error: calls exit"]
+    assert made.by_check_alone() == ["noise"] and "noise." in command.told(made)
+    sentence = command.picture(made, tmp_path / "it.png")
+    assert (tmp_path / "it.png").read_bytes()[:4] == b"\x89PNG"
+    assert sentence == ("Marks of 3 papers: penalty 1 right, most often “forgot λ” (1) and noise 0 right.")
+
+
+def test_a_heat_map_refuses_what_it_cannot_draw():
+    _, ax = plots.figure()
+    with pytest.raises(ValueError, match="expected 2 rows of 1, got 1 rows of"):
+        plots.marks([["right"]], ax, ["a", "b"], ["x"])
+    with pytest.raises(ValueError, match="status must be one of 'right'.*got 'fine'"):
+        plots.marks([["fine"]], ax, ["a"], ["x"])
+
+
+def test_limits_are_refused():
+    for wrong in (dict(seconds=0), dict(megabytes=-1), dict(seconds=math.nan)):
+        with pytest.raises(ValueError, match="must be a finite number > 0"):
+            apart.Limits(**wrong)
+    with pytest.raises(TypeError, match="seconds must be"):
+        apart.Limits("60")
+
+
+def test_the_command_says_what_is_wrong(tmp_path):
+    with pytest.raises(SystemExit, match="expected the folder with what was handed in"):
+        command.main([str(tmp_path / "nowhere")])
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "a.ipynb").write_text("x")
+    with pytest.raises(SystemExit, match="a.ipynb: expected a lesson, got no notebook"):
+        command.main([str(tmp_path / "class"), "--lesson", str(tmp_path / "class" / "a.ipynb")])
+    (tmp_path / "empty.ipynb").write_bytes(notebook("x = 1"))
+    with pytest.raises(SystemExit, match="expected a lesson with exercises"):
+        command.main([str(tmp_path / "class"), "--lesson", str(tmp_path / "empty.ipynb")])
+    with pytest.raises(SystemExit, match="jobs must be a whole number >= 1, got 0"):
+        command.main([str(tmp_path / "class"), "--jobs", "0"])
+    with pytest.raises(SystemExit, match="seconds must be a finite number > 0, got 0"):
+        command.main([str(tmp_path / "class"), "--seconds", "0"])
+    command.main([str(tmp_path / "class")])  # without any exercise there is no picture
+    assert not (tmp_path / "class.png").exists() and (tmp_path / "class.csv").exists()
+
+
+# ---- students' code
+
+
+@pytest.mark.skipif(not apart.Path("/proc/self/stat").exists(), reason="there is no /proc here")
+def test_a_process_is_ended():
+    job = {"cells": ["while True: pass"], "seed": 0, "asked": [{"name": "merge", "run": [0], "answer": "1"}]}
+    heard = apart.run(job, apart.Limits(seconds=600, megabytes=20))
+    assert heard.ended == "took more than 20 MB"
+    assert heard.messages[-1] == {"begin": "merge", "cell": 0}
+    heard = apart.run(job, apart.Limits(seconds=3))
+    assert heard.ended == "ran longer than 3 s"
+
+
+FEW = "ends.ipynb", "exits.ipynb", "copies.ipynb", "redefines, wrong.ipynb"
+FEW += "by heart.ipynb", "writes.ipynb", "Zoë van den Berg/EWC, my last try (2).ipynb", "an essay.ipynb"
+
+
+def test_some_of_a_class_get_their_marks(tmp_path, capsys):
+    expected = papers.papers(tmp_path / "class", FEW)
+    assert len(expected) == len(FEW)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")}
+    command.main([str(tmp_path / "class"), "--lesson", str(papers.LESSON), "--jobs", "1", "--seed", "5"])
+    said = capsys.readouterr().out
+    assert "--seed 5" in said and "Marks of 8 papers" in said
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")} == before
+    assert {path.name for path in tmp_path.iterdir()} == {"class", "class.csv", "class.png"}
+    table = pd.read_csv(tmp_path / "class.csv", encoding="utf-8-sig", keep_default_na=False)
+    found = {row["file"]: {name: row[name] for name in papers.NAMES} for _, row in table.iterrows()}
+    assert found == expected
+
+
+def test_a_class_has_every_misconception_of_the_lesson():
+    expected = {path: told for path, (_, told) in papers.everyone().items()}
+    assert len(expected) >= 30
+    for name in papers.NAMES:
+        known = {wrong.name for wrong in GIVEN[name].wrong}
+        assert set(papers.KNOWN[name]) == known <= {told[name] for told in expected.values()}
+
+
+def test_what_is_not_in_a_table_is_told():
+    row = book.Row("a", "a.ipynb", {"merge": marks.NOTHING}, "")
+    made = book.Book(["merge"], [row], 0)
+    lines = papers.differences(made, {"a.ipynb": {"merge": "right"}, "b.ipynb": {}})
+    assert lines == ["b.ipynb is not in the table", "a.ipynb, merge: expected 'right', got 'not attempted'"]
+
+
+def test_code_that_changes_the_grader_is_told(tmp_path, monkeypatch):
+    (tmp_path / "a.ipynb").write_bytes(notebook("x = 1"))
+    seen = iter(["before", "after"])
+    monkeypatch.setattr(book, "own_files", lambda: next(seen))
+    with pytest.raises(RuntimeError, match="a.ipynb, or what ran beside it, has changed files"):
+        book.grade(tmp_path)
+    monkeypatch.undo()
+    assert book.own_files() == book.own_files() and len(book.own_files()) == 64
+
+
+def test_an_exam_gives_no_hint_and_no_value(monkeypatch):
+    monkeypatch.setenv("EDGECL_EXAM", "1")
+    for wrong in GIVEN["penalty"].wrong:
+        verdict = checks.judge("penalty", wrong.answer)
+        assert verdict.status == "wrong" and verdict.misconception is None
+        assert wrong.name not in verdict.text and wrong.hint not in verdict.text
+    assert "13" not in checks.judge("broken client", 5).text
+    assert checks.judge("penalty", GIVEN["penalty"].right).status == "right"
+    assert checks.judge("penalty", ...).status == "not attempted"
+    assert "ZeroDivisionError" in checks.judge("penalty", lambda *a: 1 / 0).text
+
+
+def test_solutions_are_what_the_class_is_made_of():
+    assert solutions(read(papers.LESSON)).keys() == set(papers.NAMES)
