@@ -8,6 +8,7 @@
 #   make stored  recompute what lessons only load (minutes)       make export  nets as files for a device, and their sizes
 #   make epsilon privacy where only some of a fleet are called (minutes)
 #   make fleet   our fleet and the same on Flower, compared on one machine (minutes; an environment of its own)
+#   make guide   what the teacher's guide, docs/teaching/, says of the exercises
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -21,10 +22,10 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger clean
+.PHONY: help setup lab test sizes bench lint notebooks measure claims stored export epsilon fleet ledger guide clean
 
 help:
-	@sed -n '2,11s/^# *//p' Makefile
+	@sed -n '2,12s/^# *//p' Makefile
 
 $(PY):
 	@for python in $(PYTHON) python3.11 python3 python; do \
@@ -115,6 +116,9 @@ $(FLEET)/.ready: tests/fleet.requirements.txt pyproject.toml | $(PY)
 fleet: $(FLEET)/.ready
 	OMP_NUM_THREADS=1 $(FLEET)/bin/python tests/tools/fleet.py
 	OMP_NUM_THREADS=1 $(FLEET)/bin/python -m pytest -q tests/fleet/test_flower.py
+
+guide: $(TESTS)
+	$(PY) tests/tools/guide.py
 
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)
