@@ -28,7 +28,7 @@ def test_page_has_every_heading_in_order(lesson):
     name = title(read(lesson)).rpartition("· ")[2]
     assert text.startswith(f"# Teaching: {name}\n")
     assert re.findall(r"^## (.+)$", text, re.M) == HEADINGS
-    for start in ("**In one sentence**", "**Goals**", "**What must be known**"):
+    for start in ("**In one sentence", "**Goals", "**What must be known"):
         assert start in text.partition("\n## ")[0]
 
 
@@ -52,6 +52,21 @@ def test_every_question_is_asked_somewhere():
         names = known[exercise] | {guide.family(wrong) for wrong in known[exercise]}
         assert name in names, f"{exercise!r} knows no {name!r}"
         assert back.strip().endswith("?"), f"{exercise!r}, {name!r}: expected a question; got {back!r}"
+
+
+@LESSONS
+def test_plans_name_sections_of_the_lesson(lesson):
+    """In the tables of minutes *italics* of the last column are headings, or the beginning of one: *Why …*."""
+    text = page_of(lesson).read_text("utf-8")
+    plans = text.partition("\n## 45 minutes")[2].partition("\n## Collect")[0]
+    lasts = [line.rstrip(" |").rpartition("|")[2] for line in plans.splitlines() if line.startswith("|")]
+    named = [name for last in lasts for name in re.findall(r"\*([^*]+)\*", last)]
+    markdown = "\n\n".join(cell.source for cell in read(lesson).cells if cell.cell_type == "markdown")
+    headings = [h.replace("`", "") for h in re.findall(r"^#+ (.+)$", markdown, re.M)]
+    known = lambda name: (
+        name in headings or name.endswith("…") and any(h.startswith(name[:-1].strip()) for h in headings)
+    )
+    assert named and not [name for name in named if not known(name)]
 
 
 @LESSONS
