@@ -56,7 +56,7 @@ def test_every_question_is_asked_somewhere():
 
 @LESSONS
 def test_plans_name_sections_of_the_lesson(lesson):
-    """In the tables of minutes *italics* of the last column are headings, or the beginning of one: *Why …*."""
+    """*Italics* in the last column of a plan are headings, or the beginning of one: *Why …*."""
     text = page_of(lesson).read_text("utf-8")
     plans = text.partition("\n## 45 minutes")[2].partition("\n## Collect")[0]
     lasts = [line.rstrip(" |").rpartition("|")[2] for line in plans.splitlines() if line.startswith("|")]
