@@ -5,7 +5,7 @@ import re
 import guide
 import pytest
 from guide import END, GUIDE, START, asked, exercises_of, filled, page_of, question, table
-from lessons import lessons, read, said, title
+from lessons import lessons, read, said
 
 HEADINGS = [
     "Before the class",
@@ -25,8 +25,7 @@ PAGES = pytest.mark.parametrize("page", sorted(GUIDE.glob("*.md")), ids=lambda p
 @LESSONS
 def test_page_has_every_heading_in_order(lesson):
     text = page_of(lesson).read_text("utf-8")
-    name = title(read(lesson)).rpartition("· ")[2]
-    assert text.startswith(f"# Teaching: {name}\n")
+    assert text.startswith(f"# Teaching: {guide.name_of(lesson)}\n")
     assert re.findall(r"^## (.+)$", text, re.M) == HEADINGS
     for start in ("**In one sentence", "**Goals", "**What must be known"):
         assert start in text.partition("\n## ")[0]
@@ -88,6 +87,18 @@ def test_links_resolve(page):
     terms = {heading for cell in glossary() for heading in re.findall(r"^### (.+)$", cell, re.M)}
     anchors = {link.partition("#")[2] for link in links if "glossary.ipynb#" in link}
     assert anchors <= {term.replace(" ", "-") for term in terms}
+
+
+def test_course_plans_name_exercises_of_the_lessons_beside_them():
+    text = (GUIDE / "README.md").read_text("utf-8")
+    assert filled(text, guide.index()) == text, "run `make guide`"
+    of = {page_of(lesson).name: {e.name for e in exercises_of(lesson)} for lesson in lessons()}
+    plans = text.partition("\n## One week")[2].partition("\n## Hand-outs")[0]
+    for row in plans.splitlines():
+        here = set().union(*(of[page] for page in re.findall(r"\]\((\w+\.md)\)", row)))
+        assert set(re.findall(r"`([^`]+)`", row)) <= here or not row.startswith("|"), row
+    semester = set(re.findall(r"`([^`]+)`", plans.partition("\n## One semester")[2]))
+    assert semester == set().union(*of.values())
 
 
 def glossary():

@@ -8,13 +8,18 @@ name a family ("the doorbell") for all misconceptions "the doorbell: …"; those
 import csv
 import re
 
-from lessons import ROOT, lessons, read, tagged
+from lessons import ROOT, lessons, read, tagged, title
 
 from edgecl_lite import checks
 
 GUIDE = ROOT / "docs/teaching"
 START, END = "<!-- from the exercises -->", "<!-- end -->"
 HEAD = "| exercise | misconception | what `check` says | ask back |\n| --- | --- | --- | --- |"
+
+
+def name_of(lesson):
+    """A lesson's title without its number."""
+    return title(read(lesson)).rpartition("· ")[2]
 
 
 def page_of(lesson):
@@ -70,20 +75,36 @@ def table(lesson, questions):
     return "\n".join([START, *lines, END])
 
 
+def index():
+    """The generated part of README.md: every lesson, its page, its exercises."""
+    lines = ["| lesson | page | exercises |", "| --- | --- | --- |"]
+    for lesson in lessons():
+        names = ", ".join(f"`{exercise.name}`" for exercise in exercises_of(lesson))
+        lines.append(
+            f"| [{name_of(lesson)}](../../notebooks/{lesson.name}) | [page]({lesson.stem}.md) | {names} |"
+        )
+    return "\n".join([START, *lines, END])
+
+
 def filled(text, part):
     """The text of a page with `part` between its marks."""
     return re.sub(f"{START}.*?{END}", lambda _: part, text, flags=re.S)
 
 
+def write():
+    """Fill in every page and README.md; returns what is missing, a line each."""
+    questions, missing = asked(), []
+    parts = {page_of(lesson): table(lesson, questions) for lesson in lessons()}
+    for page, part in {GUIDE / "README.md": index(), **parts}.items():
+        if page.exists():
+            page.write_text(filled(page.read_text("utf-8"), part), encoding="utf-8")
+        else:
+            missing.append(f"{page.name} is not written yet")
+    for exercise in (exercise for lesson in lessons() for exercise in exercises_of(lesson)):
+        empty = [names for names, _, back in rows(exercise, questions) if not back]
+        missing += [f"nothing to ask back for {exercise.name!r}, {names!r}" for names in empty]
+    return missing
+
+
 if __name__ == "__main__":
-    questions = asked()
-    for lesson in lessons():
-        page = page_of(lesson)
-        if not page.exists():
-            print(f"{page.name} is not written yet")
-            continue
-        page.write_text(filled(page.read_text("utf-8"), table(lesson, questions)), encoding="utf-8")
-        for exercise in exercises_of(lesson):
-            for names, _, back in rows(exercise, questions):
-                if not back:
-                    print(f"{page.name}: nothing to ask back for {exercise.name!r}, {names!r}")
+    print(*write(), sep="\n", end="")
