@@ -69,12 +69,16 @@ def test_plans_name_sections_of_the_lesson(lesson):
 
 
 @LESSONS
-def test_what_the_lesson_answered_stands_in_its_outputs(lesson):
-    """A code span under *Collect before you show* that holds a number is a quotation."""
+def test_what_the_lesson_answers_is_quoted_from_its_outputs(lesson):
+    """Under *Collect before you show* code spans with a number are quotations; each answer is among them."""
     text = page_of(lesson).read_text("utf-8").partition("## Collect before you show")[2]
     quoted = re.findall(r"`([^`]*\d[^`]*)`", text.partition("\n## ")[0])
     stored = " ".join("\n".join(said(cell) for cell in read(lesson).cells).split())
-    assert not [words for words in quoted if " ".join(words.split()) not in stored]
+    wrong = [words for words in quoted if words not in stored]
+    assert not wrong, f"{page_of(lesson).name} quotes what the lesson does not say: {wrong}"
+    answers = re.findall(r"the answer is \d+(?:\.\d+)?", stored)
+    missing = [words for words in answers if not any(q.startswith(words) for q in quoted)]
+    assert answers and not missing, f"{page_of(lesson).name} does not quote {missing}"
 
 
 @PAGES
