@@ -35,11 +35,13 @@ def exercises_of(lesson):
 
 def asked():
     """{(exercise, misconception or family): question} of ask_back.csv; ValueError on a row twice."""
+    found = {}
     with open(GUIDE / "ask_back.csv", encoding="utf-8", newline="") as file:
-        rows = [(row["exercise"], row["misconception"], row["question"]) for row in csv.DictReader(file)]
-    found = {(exercise, name): question for exercise, name, question in rows}
-    if len(found) < len(rows):
-        raise ValueError("ask_back.csv: expected one row for each exercise and misconception; got one twice")
+        for row in csv.DictReader(file):
+            pair = row["exercise"], row["misconception"]
+            if pair in found:
+                raise ValueError(f"ask_back.csv: expected one question for each; got two for {pair}")
+            found[pair] = row["question"]
     return found
 
 
