@@ -54,6 +54,15 @@ def test_every_question_is_asked_somewhere():
 
 
 @LESSONS
+@pytest.mark.parametrize("minutes", [45, 90])
+def test_plans_leave_no_minute_out(lesson, minutes):
+    text = page_of(lesson).read_text("utf-8").partition(f"\n## {minutes} minutes")[2]
+    times = re.findall(r"^\| (\d+)–(\d+) \|", text.partition("\n## ")[0], re.M)
+    begins, ends = zip(*times)
+    assert begins == ("0", *ends[:-1]) and ends[-1] == str(minutes)
+
+
+@LESSONS
 def test_plans_name_sections_of_the_lesson(lesson):
     """*Italics* in the last column of a plan are headings, or the beginning of one: *Why …*."""
     text = page_of(lesson).read_text("utf-8")
