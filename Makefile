@@ -13,6 +13,7 @@
 #   make site    the course as a web site, from what the lessons store: build/site/
 #   make handouts  lessons for a class: students.zip, teachers.zip, nbgrader.zip in build/handouts
 #   make nbgrader  those in nbgrader itself, in an environment of its own; make class grades a class of thirty
+#   make guide   what the teacher's guide, docs/teaching/, says of the exercises
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
 VENV  ?= .venv
@@ -28,7 +29,7 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site handouts nbgrader class clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site handouts nbgrader class guide clean
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -148,6 +149,9 @@ $(NBGRADER)/.ready: tests/nbgrader.requirements.txt requirements.txt pyproject.t
 
 nbgrader: $(NBGRADER)/.ready
 	OMP_NUM_THREADS=1 $(NBGRADER)/bin/python tests/tools/nbgraded.py
+
+guide: $(TESTS)
+	$(PY) tests/tools/guide.py
 
 # Real MNIST and Fashion-MNIST; goes on where it was stopped. Other options: make ledger ARGS=--help
 ledger: $(TESTS)

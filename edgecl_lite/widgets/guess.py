@@ -55,6 +55,7 @@ class Guess(Panel):
     def commit(self):
         """Commit what the slider says; where the answer is known, say at once how far off it is."""
         committed[self.name] = self.slider.value
+        kept.guessed(self.name, self.slider.value)
         self._say(self._told(self.value))
 
     def reveal(self, truth):
