@@ -35,7 +35,9 @@ def page(browser, lab, request):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
-    page.screenshot(path=Path(__file__).parents[1] / f"shots/{request.node.name}_classic.png")
+    shots = Path(__file__).parents[1] / "shots"
+    shots.mkdir(exist_ok=True)
+    page.screenshot(path=shots / f"{request.node.name}_classic.png")
     page.close()
     lab.end_kernels()
     assert not [error for error in errors if OWN not in error]
