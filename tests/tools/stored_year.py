@@ -187,7 +187,8 @@ def unlabelled():
         for sure in believed:
             own = life("finetuning", lives_in=few, lr=rate("finetuning"), pseudo=sure)
             found[f"{share:.0%} labelled, believes {sure or 'nothing'}"] = told(own)
-    return found
+    own = life("finetuning", lives_in=world(labelled=0.0), lr=1e-4, pseudo=0.9)
+    return found | {"0% labelled, believes 0.9, rate 0.0001": told(own)}
 
 
 def mistaken(year, weeks=WRONG_WEEKS):
@@ -210,12 +211,15 @@ def mistaken(year, weeks=WRONG_WEEKS):
 
 
 def guards():
-    """Replay with and without a guard, in a year whose labels are right, and with five wrong weeks."""
+    """Replay with and without a guard, in a year whose labels are right, and with five wrong weeks.
+
+    Ten lives: five did not settle it.
+    """
     found, right = {}, world()
     ways = {"no guard": None, "tolerance 0": Guard(32), "tolerance 0.1": Guard(32, tolerance=0.1)}
     for labels, year_ in (("right labels", right), ("five wrong weeks", mistaken(right))):
         for name, guard in ways.items():
-            own = life("replay", lives_in=year_, lr=rate("replay"), guard=guard)
+            own = life("replay", LIVES + OTHERS, year_, lr=rate("replay"), guard=guard)
             found[f"{labels}, {name}"] = told(own)
     return found
 
