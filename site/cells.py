@@ -19,6 +19,7 @@ from twins import twin
 PANEL = re.compile(r"open this notebook in Jupyter to use (it|them)\.$")
 # what a folded cell is called: by the first of its tags that stands here
 FOLDED = {"claims": "What this section claims, as code", "figure": "How this picture is drawn"}
+OPENS = "Open this lesson in ["  # the line of links that `make publish` writes below a title
 CODE, ANSWER = "Code that is folded in the lesson", "Show the answer"
 
 
@@ -42,7 +43,9 @@ def page_of_lesson(path, root, out):
         except ValueError as error:
             raise Broken(f"{here}, cell `{cell.id}`: {error}") from error
     if path.stem != "glossary":
-        notebook.cells[0].source += f"\n\n{download(path.stem, root)}".rstrip()
+        title = notebook.cells[0]
+        apart = " " if OPENS in title.source else "\n\n"
+        title.source += f"{apart}{download(path.stem, root)}".rstrip()
     return notebook, files
 
 

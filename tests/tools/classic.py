@@ -1,17 +1,21 @@
 """Lessons in Notebook 7 instead of JupyterLab:  EDGECL_NOTEBOOK=PYTHON pytest tests/tools/classic.py
 
 PYTHON is that of an environment with the package `notebook`, which the course itself does not install, and
-with all that the lessons need. Two lessons are run from top to bottom, then sliders are moved by keyboard.
+with all that the lessons need. Two lessons are run from top to bottom, then sliders are dragged: Notebook 7
+keeps the arrow keys for itself (it hears keys before the page does, JupyterLab after it).
 No part of `make test`.
 """
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
-from labserver import LabServer, open_and_run, picture_hash, wait_changed
+from labserver import HANGS, LabServer, open_and_run, picture_hash, wait_changed, wait_still, wait_until
 from lessons import NOTEBOOKS
-from screen.test_browser import aria, move, nudge, panels, until, words
+from screen.test_browser import aria, panels, until, words
+
+OWN = "reading 'schema'"  # an error of Notebook 7.6.5 itself, as it opens any notebook
 
 
 @pytest.fixture(scope="module")
@@ -24,22 +28,51 @@ def lab(tmp_path_factory):
     server.stop()
 
 
+@pytest.fixture
+def page(browser, lab, request):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(1000 * HANGS)
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    shots = Path(__file__).parents[1] / "shots"
+    shots.mkdir(exist_ok=True)
+    page.screenshot(path=shots / f"{request.node.name}_classic.png")
+    page.close()
+    lab.end_kernels()
+    assert not [error for error in errors if OWN not in error]
+
+
+def slide(page, handle):
+    """Drag the thumb to the right, once nothing moves any more."""
+    handle.scroll_into_view_if_needed()
+    wait_still(page, page.locator("body"))
+    value, box = aria(handle, "now"), handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 90, y, steps=9)
+    page.mouse.up()
+    wait_until(page, lambda: aria(handle, "now") > value, "a greater value")
+
+
 def test_start_here(page, lab):
     open_and_run(page, lab, "notebooks/00_start_here.ipynb")
-    (panel, *_) = panels(page, "edgecl-guess-panel")
-    nudge(page, panel.get_by_role("slider").first)
-    (panel, *_) = panels(page, "edgecl-live")
+    panel = next(panels(page, "edgecl-guess-panel"))
+    slide(page, panel.get_by_role("slider").first)
+    panel = next(panels(page, "edgecl-live"))
     picture = panel.locator("img.edgecl-curve")
     before = picture_hash(picture)
-    panel.get_by_role("button", name="Train").first.press("Enter")
+    panel.get_by_role("button", name="Train").first.click()
     wait_changed(page, picture, before)
     until(page, panel, "edgecl-status", "Finished")
 
 
 def test_ewc(page, lab):
     open_and_run(page, lab, "notebooks/03_ewc.ipynb")
-    (panel, *_) = panels(page, "edgecl-explore")
-    handle, said = panel.get_by_role("slider").first, words(panel, "edgecl-readout")
-    move(page, handle, panel.locator("img.edgecl-curve"))
-    until(page, panel, "edgecl-readout", said)
-    assert aria(handle, "min") < aria(handle, "max")
+    panel = next(panels(page, "edgecl-explore"))
+    picture, said = panel.locator("img.edgecl-curve"), words(panel, "edgecl-readout")
+    before = picture_hash(picture)
+    slide(page, panel.get_by_role("slider").first)
+    wait_changed(page, picture, before)
+    assert words(panel, "edgecl-readout") != said
