@@ -15,7 +15,11 @@ from reference import pages
 
 ROW = re.compile(r"^\| \[(.+?)\]\((notebooks/\w+\.ipynb)\) \| ([^|]+) \|", re.MULTILINE)
 PICTURE = re.compile(r"^(!\[[^\]]+\]\((?!https?:)[^)]+\)$|<picture>.*?</picture>)", re.M | re.DOTALL)
-DOCUMENTS = "docs/*.md", "tests/tools/ledger/README.md", "CONTRIBUTING.md", "CHANGELOG.md"
+TEACHING = "docs/teaching/"
+DOCUMENTS = (
+    *(f"{TEACHING}README.md", f"{TEACHING}[0-9]*.md", "docs/*.md"),
+    *("tests/tools/ledger/README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+)
 GLOSSARY = "notebooks/glossary.ipynb"
 FENCE = "`" * 8
 CODE = {".py": "python", ".toml": "toml", ".cff": "yaml", ".json": "json"}
@@ -76,7 +80,9 @@ def landing(root, lessons, others):
     table = [f"| [{title}]({path}) | {question} |" for title, path, question in rows(root)]
     address = repository(root)
     reference = [name.removesuffix(".rst") for name in pages()]
-    parts = {"Lessons": lessons, "Reference": reference, "More": others}
+    teaching = [name for name in others if name.startswith(TEACHING)]
+    rest = [name for name in others if name not in teaching]
+    parts = {"Lessons": lessons, "For teachers": teaching, "Reference": reference, "More": rest}
     filled = {
         "{count}": str(len(table)),
         "{picture}": picture[0] if picture else "",
