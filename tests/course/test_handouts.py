@@ -26,7 +26,7 @@ def code(notebook):
 
 def unknown(notebook):
     """Names that a notebook looks up, run from top to bottom, and that nobody has given."""
-    known, found = set(dir(builtins)), set()
+    known, found = {*dir(builtins), "get_ipython"}, set()  # a kernel has that one, too
     for cell in code(notebook):
         given, _, used = names_of(cell.source)
         known |= given

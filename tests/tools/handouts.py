@@ -40,17 +40,21 @@ POINTS = 1  # for each exercise
 
 
 def address():
-    """Where the repository stands, by pyproject.toml."""
+    """Where the repository stands, by pyproject.toml; None until `make publish` was told."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project["urls"]["Repository"]
+    return project.get("urls", {}).get("Repository")
 
 
 def linked(notebook):
-    """A copy whose links to files of the repository lead to its address: a hand-out lies elsewhere."""
-    notebook = copy.deepcopy(notebook)
+    """A copy whose links to files of the repository lead to its address: a hand-out lies elsewhere.
+
+    Without an address they are words.
+    """
+    notebook, at = copy.deepcopy(notebook), address()
+    to = rf"[\1]({at}/blob/HEAD/\2)" if at else r"\1"
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = cell.source.replace("](../", f"]({address()}/blob/HEAD/")
+            cell.source = re.sub(r"\[([^\]]+)\]\(\.\./([^)]+)\)", to, cell.source)
     return notebook
 
 
