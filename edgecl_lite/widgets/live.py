@@ -128,8 +128,7 @@ class Live(Training):
         self.painter.paint()
 
     def finite(self):
-        if self.run is None:
-            self.run_blocking()
+        recorded = self._recorded()
         some = plots.few(len(self.run.step), MOMENTS)
         words = [f"{self.unit} {self.run.step[i]}" for i in some]
         moments = Control(self.time.description, words, lambda i: self._go(some[i]), len(some) - 1)
@@ -138,11 +137,20 @@ class Live(Training):
             "thumb": lambda: [plots.places(ax, self.thumb.get_xdata()[:1], 0)[0][0], None],
             "curves": lambda: plots.curves_numbers(self.curves, self.curve),
         }
-        recorded = RECORDED.replace(";", f"{self._setting()};")
         told = lambda: words_of(self.details), lambda: words_of(self.sentence), lambda: recorded
         picture = lambda: self.moment.painter.image.value
         still = {"curves": plots.curves_frame(self.curves, self.run.step)}
         return Finite("live", (moments,), told, numbers, picture, still)
+
+    def _recorded(self):
+        """Train where that was not done; what fails midway is shown as far as it came, and said."""
+        try:
+            self.run or self.run_blocking()
+        except Exception:
+            if self.run is None:
+                raise
+        failed = words_of(self.status) if self.job.state == "failed" else ""
+        return f"{RECORDED.replace(';', f'{self._setting()};')} {failed}".strip()
 
     def _go(self, moment):
         """Travel to a moment in this call."""
