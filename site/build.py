@@ -37,17 +37,17 @@ def built(build):
     from links import Broken
     from source import write
 
-    begun, site, extra = time.perf_counter(), build / "site", build / "site-extra"
-    for old in (site, build / "site-broken"):
+    begun, site, unfinished = time.perf_counter(), build / "site", build / "site-unfinished"
+    for old in (site, unfinished):
         shutil.rmtree(old, ignore_errors=True)  # no old page survives a build that fails
     try:
-        write(ROOT, build / "site-source", extra)
+        write(ROOT, build / "site-source", build / "site-extra")
     except Broken as error:
         return f"The site was not built. {error}."
-    wrong = sphinx(build, extra) or "\n".join(problems(site))
+    wrong = sphinx(build, unfinished) or "\n".join(problems(unfinished))
     if wrong:
-        site.rename(build / "site-broken")
-        return f"The site was not built; what there is of it lies in site-broken.\n{wrong}"
+        return f"The site was not built; what there is of it lies in {unfinished}.\n{wrong}"
+    unfinished.rename(site)
     files = [path for path in site.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
     seconds = time.perf_counter() - begun
@@ -55,16 +55,16 @@ def built(build):
     return None
 
 
-def sphinx(build, extra):
-    """Run Sphinx; its warnings as a text, "" if there were none: a site has to be without."""
+def sphinx(build, site):
+    """Run Sphinx into the folder `site`: its warnings as a text, "" if all is well."""
     from check import told
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     said, source = io.StringIO(), build / "site-source"
-    own = {"html_extra_path": [str(extra)]}
+    own = {"html_extra_path": [str(build / "site-extra")]}
     with patch_docutils(str(HERE)), docutils_namespace():
-        app = Sphinx(source, HERE, build / "site", build / "site-doctrees", "html", own, None, said)
+        app = Sphinx(source, HERE, site, build / "site-doctrees", "html", own, None, said)
         app.build(force_all=True)
     return told(said.getvalue(), source)
 

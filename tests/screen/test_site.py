@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = [sys.executable, str(ROOT / "site/build.py")]
 LESSONS = "notebooks/00_start_here", "notebooks/03_ewc", "notebooks/12_edge_budget"
 PAGES = "index", *LESSONS, "notebooks/glossary", "api/verbs", "api/methods", "docs/speed"
-WIDTHS = 390, 1200
+PHONE, DESK = 390, 1200
+LOOKS = (PHONE, "dark"), (DESK, "light")  # both widths and both papers, each once
 # axe's own words for what bars people; lesser notes are not judged
 BARS = "serious", "critical"
 
@@ -59,7 +60,7 @@ def visit(browser, address, request):
     """visit(page, width, …) opens a page of the site; errors and foreign requests fail the test."""
     outside, errors, contexts, asked = [], [], [], []
 
-    def opened(name, width=1200, **options):
+    def opened(name, width=DESK, **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -138,9 +139,9 @@ def test_every_figure_and_sentence_is_there(visit, name, script):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_no_page_scrolls_sideways_on_a_phone(visit, name):
-    page = visit(name, WIDTHS[0])
+    page = visit(name, PHONE)
     wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= WIDTHS[0]
+    assert wide <= PHONE
 
 
 def test_search_finds_a_word(visit):
@@ -177,12 +178,10 @@ def test_a_word_leads_to_its_place_in_the_glossary(visit):
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_axe_finds_no_serious_barrier(visit, name, scheme):
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+def test_axe_finds_no_serious_barrier(visit, name, look):
     axe = importlib.resources.files("axe_playwright_python") / "axe.min.js"
-    for width in WIDTHS:
-        page = visit(name, width, color_scheme=scheme)
-        page.evaluate(axe.read_text(encoding="utf-8"))
-        found = page.evaluate("axe.run()")["violations"]
-        bars = [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in BARS]
-        assert not bars, f"{name} at {width} px, {scheme}: {bars}"
+    page = visit(name, look[0], color_scheme=look[1])
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    assert not [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in BARS]
