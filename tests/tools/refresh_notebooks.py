@@ -1,7 +1,8 @@
 """Run every lesson and store its outputs:  refresh_notebooks.py [--measure | --states] [NAME ...]
 
 Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
-that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
+that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took (its states
+included; --measure writes none).
 What the panels show in each of their states goes into edgecl_lite/lessons/states/ (panel_states.py), from the
 kernel that ran the lesson; --states writes only these, and leaves the notebook as it is.
 --measure stores no outputs: it writes the measured time and memory into docs/lessons.md and start_here, and
