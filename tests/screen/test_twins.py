@@ -495,3 +495,34 @@ def test_a_phone(opened, stored):
 def test_the_script_is_small():
     script = next(path for path in twins.SCRIPTS if path.suffix == ".js")
     assert script.stat().st_size <= 5_000
+
+
+@pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
+def test_every_stored_slider_moves(path, browser):
+    """Twins without their pictures, from end to end: words and drawings as Python writes them."""
+    stored = json.loads((panel_states.STATES / f"{path.stem}.json").read_text("utf-8"))
+    some = {kind: one for kind, one in stored.items() if one["kind"] != "kernel"}
+    script = next(file for file in twins.SCRIPTS if file.suffix == ".js").read_text("utf-8")
+    made = [
+        twins.written(one, kind, f"../_twins/{STEM}/{kind}", one["pictures"] and (1, 1))
+        for kind, one in some.items()
+    ]
+    page, errors = browser.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_content(f"{''.join(made)}<script>{script}</script>")
+    for kind, one in some.items():
+        twin, places = page.locator(f"#{kind}"), starts(one)
+        for k, control in enumerate(one["controls"]):
+            for key, place in (("End", len(control["words"]) - 1), ("Home", 0)):
+                places[k], here = place, twin.locator(".twin-control").nth(k)
+                if control["buttons"]:
+                    here.get_by_label(control["words"][place], exact=True).press("Space")
+                else:
+                    here.get_by_role("slider").press(key)
+                if one["kind"] == "guess":
+                    twin.get_by_role("button", name="Commit").press("Enter")
+                    assert twin.get_by_role("status").inner_text() == twins.text(one["said"][0], place)
+                else:
+                    assert shown(twin) == expected(twin, kind, one, places)
+    page.close()
+    assert not errors

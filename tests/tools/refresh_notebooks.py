@@ -3,7 +3,8 @@
 Stores text and static figures only: no widget state, no timestamps; a control panel is stored as the sentence
 that stands in for it, since GitHub and nbviewer could not show it anyway. Prints what each lesson took.
 What the panels show in each of their states goes into edgecl_lite/lessons/states/ (panel_states.py), from the
-kernel that ran the lesson; --states writes only these, and leaves the notebook as it is.
+kernel that ran the lesson; --states writes only these, and leaves the notebook as it is. The time printed is
+with them, but for --measure, which writes none.
 --measure stores no outputs: it writes the measured time and memory into docs/lessons.md and start_here, and
 ends with an exit code other than 0 where a lesson takes more than its limit; no test does.
 NAME picks lessons by the beginning of their file name: python tests/tools/refresh_notebooks.py 02
