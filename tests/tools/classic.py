@@ -43,10 +43,11 @@ def page(browser, lab, request):
     assert not [error for error in errors if OWN not in error]
 
 
-def slide(page, handle):
+def slide(page, panel):
     """Drag the thumb to the right, once nothing moves any more."""
+    wait_still(page, panel)
+    handle = panel.get_by_role("slider").first
     handle.scroll_into_view_if_needed()
-    wait_still(page, page.locator("body"))
     value, box = aria(handle, "now"), handle.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
@@ -59,7 +60,7 @@ def slide(page, handle):
 def test_start_here(page, lab):
     open_and_run(page, lab, "notebooks/00_start_here.ipynb")
     panel = next(panels(page, "edgecl-guess-panel"))
-    slide(page, panel.get_by_role("slider").first)
+    slide(page, panel)
     panel = next(panels(page, "edgecl-live"))
     picture = panel.locator("img.edgecl-curve")
     before = picture_hash(picture)
@@ -73,6 +74,6 @@ def test_ewc(page, lab):
     panel = next(panels(page, "edgecl-explore"))
     picture, said = panel.locator("img.edgecl-curve"), words(panel, "edgecl-readout")
     before = picture_hash(picture)
-    slide(page, panel.get_by_role("slider").first)
+    slide(page, panel)
     wait_changed(page, picture, before)
     assert words(panel, "edgecl-readout") != said
