@@ -38,7 +38,7 @@ class YearPanel(Training):
     fallback = "A panel that plays a year: open this notebook in Jupyter to use it."
     alone = f"{fallback} It trains as it plays, which a page cannot."
     unit, button, verb = "day", "Play", "Playing"
-    share = 0.14  # three axes take twice as long to draw as one, and a year lasts but seconds
+    share = 0.16  # three axes take twice as long to draw as one, and a year lasts but seconds
 
     def __init__(self, methods, year, lives=1, when=None, guards=None, on="nano-33-ble", **options):
         self.settings = Settings(methods, year, lives, when, guards, on, options)
