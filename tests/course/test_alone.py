@@ -96,7 +96,7 @@ def test_the_wheel_says_its_version_what_it_needs_and_nobodys_address(wheel):
     archive = zipfile.ZipFile(wheel)
     name = next(name for name in archive.namelist() if name.endswith("/METADATA"))
     said = message_from_bytes(archive.read(name))
-    assert said["Version"] == edgecl_lite.__version__ == alone.version()
+    assert said["Version"] == edgecl_lite.__version__ == alone.version(ROOT)
     assert wheel.name == f"edgecl_lite-{edgecl_lite.__version__}-py3-none-any.whl"
     asked = [line for line in said.get_all("Requires-Dist") if "extra" not in line]
     assert sorted(asked) == sorted(PROJECT["dependencies"])

@@ -14,8 +14,8 @@ from pathlib import Path
 import nbformat
 from lessons import NOTEBOOKS, ROOT, read, run, said
 from nbclient.exceptions import CellExecutionError
+from public_address import UNSET, version
 
-UNSET = '"%pip install /PATH/OF/THE/COURSE"'
 SET = "'%pip install -q \"edgecl_lite @ git+{address}@v{version}\"'"
 HEAD = """import os
 from importlib.util import find_spec
@@ -30,17 +30,11 @@ if not find_spec("edgecl_lite"):  # this notebook by itself: Colab and Kaggle in
 WHERE = "import edgecl_lite, sys; print(edgecl_lite.__file__, sys.prefix, sep='\\n')"
 
 
-def version():
-    """Of the module, read without importing it."""
-    text = (ROOT / "edgecl_lite/__init__.py").read_text(encoding="utf-8")
-    return next(line.split('"')[1] for line in text.splitlines() if line.startswith("__version__ = "))
-
-
 def line():
     """The line of code that says how to install the module: as published, or from a folder."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     address = project["urls"].get("Repository")
-    return SET.format(address=address, version=version()) if address else UNSET
+    return SET.format(address=address, version=version(ROOT)) if address else UNSET
 
 
 def head(line):

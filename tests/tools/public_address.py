@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 OWNER = r"(?!.*--)[A-Za-z0-9][A-Za-z0-9-]{0,38}(?<!-)"  # as GitHub allows them
 NAME = r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}(?<!\.git)(?<!\.wiki)"
+UNSET = '"%pip install /PATH/OF/THE/COURSE"'  # how a notebook installs its module while there is no address
 FORM = "REPO: expected owner/name, an account on GitHub and a repository, in the letters that it allows"
 
 

@@ -11,11 +11,12 @@ import re
 import sys
 from pathlib import Path
 
+from public_address import UNSET as NOWHERE
 from public_address import Refused, parsed, version
 
 ROOT = Path(__file__).resolve().parents[2]
 START = "notebooks/00_start_here.ipynb"
-UNSET = 'line = "%pip install /PATH/OF/THE/COURSE"'  # in a notebook, as long as there is no address
+UNSET = f"line = {NOWHERE}"  # in a notebook, as long as there is no address
 OPENS = "Open this lesson in [Colab]("
 
 
