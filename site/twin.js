@@ -40,7 +40,7 @@ function begin(twin) {
   const controls = all(".twin-control"), picture = twin.querySelector("img");
   const button = twin.querySelector("button");
   const inputOf = (control) => control.querySelector("input:checked") ?? control.querySelector("input");
-  const file = (state) => `${data.folder}.${data.pictures[state]}.webp`;
+  const file = (state) => data.files[data.pictures[state]];
 
   function say(where, texts, now) {
     where.forEach((element, k) => {

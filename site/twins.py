@@ -8,6 +8,7 @@ edgecl_lite/lessons/states/, made by `make notebooks`; pictures are written as s
 
 import io
 import json
+from base64 import b64encode
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -31,25 +32,32 @@ def twin(stem, cell_id, out, up="../"):
     """The HTML of the twin of a cell's panel; None where there is none.
 
     out: folder of the site, in which the pictures come into _twins/<stem>/; up: from the page to it.
+    None: the pictures stand in the HTML itself.
     """
     told = states(stem).get(cell_id)
     if told is None:
         return None
     if told["kind"] == "kernel":
         return f'<p class="twin-kernel">{escape(told["said"])}</p>'
-    folder = Path(out) / "_twins" / stem
-    size = write_pictures(stem, cell_id, folder) if told["pictures"] else None
-    return written(told, f"twin-{stem}-{cell_id}", f"{up}_twins/{stem}/{cell_id}", size)
+    files, size = pictures(stem, cell_id) if told["pictures"] else ([], None)
+    if out is None:
+        where = [f"data:image/webp;base64,{b64encode(file).decode()}" for file in files]
+    else:
+        (folder := Path(out) / "_twins" / stem).mkdir(parents=True, exist_ok=True)
+        where = [f"{up}_twins/{stem}/{cell_id}.{i}.webp" for i in range(len(files))]
+        for address, file in zip(where, files):
+            (folder / address.rpartition("/")[2]).write_bytes(file)
+    return written(told, f"twin-{stem}-{cell_id}", where, size)
 
 
-def written(told, name, where, size):
-    """The HTML of states as they begin; name: its id; where, size: of its pictures."""
+def written(told, name, files, size):
+    """The HTML of states as they begin; name: its id; files: addresses of its pictures, of this size."""
     state, asked = start(told["controls"]), escape(told["still"].get("question", ""))
     controls = [control(one, f"{name}-{k}") for k, one in enumerate(told["controls"])]
     if asked:
         controls.append(f"<button>{escape(told['still']['button'])}</button>")
-    shown = picture(told, state, name) + (image(told, state, where, size) if size else "")
-    data = json.dumps(told | {"folder": where}, ensure_ascii=False, separators=(",", ":"))
+    shown = picture(told, state, name) + (image(told, state, files, size) if size else "")
+    data = json.dumps(told | {"files": files}, ensure_ascii=False, separators=(",", ":"))
     data = data.replace("</", "<\\/")  # else it would end the script
     question = f"<p>{asked}</p><noscript>To commit a guess here takes JavaScript.</noscript>" if asked else ""
     return (
@@ -128,23 +136,25 @@ def picture(told, state, name):
     return f'<div class="twin-plots">{plots}</div>{legend}'
 
 
-def image(told, state, where, size):
+def image(told, state, files, size):
     """The picture of a state, in a box of its own that scrolls where the page is narrow."""
     setting = ", ".join(f"{one['label']} = {one['words'][one['at']]}" for one in told["controls"])
-    src = f"{where}.{told['pictures'][state]}.webp"
+    src = files[told["pictures"][state]]
     box = '<div class="twin-scroll" tabindex="0" role="group" aria-label="picture, may scroll sideways">'
     wide, high = size
     legible = f'width="{wide}" height="{high}" style="min-width:{min(wide, LEGIBLE)}px"'
     return f'{box}<img src="{src}" alt="{escape(setting)}" {legible}></div>'
 
 
-def write_pictures(stem, cell_id, folder):
-    """Write the frames of a panel's animation as single pictures; returns their size in pixels."""
-    folder.mkdir(parents=True, exist_ok=True)
+def pictures(stem, cell_id):
+    """(WebP of each frame of a panel's animation, their size in pixels)."""
     with Image.open(STATES / f"{stem}.{cell_id}.webp") as frames:
-        for i in range(getattr(frames, "n_frames", 1)):
-            frames.seek(i)
-            file = io.BytesIO()
-            frames.convert("RGB").save(file, "WEBP", lossless=True, method=4)
-            (folder / f"{cell_id}.{i}.webp").write_bytes(file.getvalue())
-        return frames.size
+        return [frame(frames, i) for i in range(getattr(frames, "n_frames", 1))], frames.size
+
+
+def frame(frames, i):
+    """Frame i by itself, lossless."""
+    file = io.BytesIO()
+    frames.seek(i)
+    frames.convert("RGB").save(file, "WEBP", lossless=True, method=4)
+    return file.getvalue()

@@ -169,23 +169,22 @@ def test_explore(made, stored):
     assert lost.count("lost in training") == 1 and lost.count("") == 5
 
 
-def test_flip(made, stored, tmp_path):
-    panel = made["flip"]
-    twins.write_pictures(STEM, "flip", tmp_path)
+def test_flip(made, stored):
+    panel, (files, size) = made["flip"], twins.pictures(STEM, "flip")
+    assert size == (500, 300) and len(files) == 6
     for state in moved(WIDGETS["flip"](panel)):
         assert twins.text(stored["flip"]["said"][0], state) == told(panel.sentence)
-        same_pixels(tmp_path / f"flip.{stored['flip']['pictures'][state]}.webp", panel.image.value)
+        same_pixels(files[stored["flip"]["pictures"][state]], panel.image.value)
     assert len(set(stored["flip"]["pictures"])) == 6
 
 
-def same_pixels(path, png):
-    with Image.open(path) as page, Image.open(io.BytesIO(png)) as jupyter:
+def same_pixels(webp, png):
+    with Image.open(io.BytesIO(webp)) as page, Image.open(io.BytesIO(png)) as jupyter:
         assert np.array_equal(page.convert("RGB"), jupyter.convert("RGB"))
 
 
-def test_live_is_its_recorded_training(made, stored, tmp_path):
-    panel, one = made["live"], stored["live"]
-    twins.write_pictures(STEM, "live", tmp_path)
+def test_live_is_its_recorded_training(made, stored):
+    panel, one, (files, _) = made["live"], stored["live"], twins.pictures(STEM, "live")
     assert panel.sliders["lam"].value == 0 and "λ = 0" in twins.text(one["said"][2], 0)
     assert len(one["controls"][0]["words"]) <= 16
     for state, word in enumerate(one["controls"][0]["words"]):
@@ -195,7 +194,7 @@ def test_live_is_its_recorded_training(made, stored, tmp_path):
         assert twins.text(one["said"][1], state) == told(panel.sentence)
         same_curves(panel.curves, one["still"]["curves"], now(stored, "live", "curves", state))
         close([now(stored, "live", "thumb", state)[0]], [panel.run.step[moment] / panel.run.step[-1]])
-        same_pixels(tmp_path / f"live.{one['pictures'][state]}.webp", panel.moment.painter.image.value)
+        same_pixels(files[one["pictures"][state]], panel.moment.painter.image.value)
     assert twins.start(one["controls"]) == len(one["controls"][0]["words"]) - 1  # as after a training
 
 
@@ -401,11 +400,15 @@ def shown(twin):
     return twin.evaluate(SHOWN)
 
 
+def files(kind, one):
+    """Addresses of as many pictures as a twin has."""
+    return [f"../_twins/{STEM}/{kind}.{i}.webp" for i in range(1 + max(one["pictures"] or [0]))]
+
+
 def expected(twin, kind, one, places):
     """The same of a twin that begins in another state, as Python writes it: no script has touched it."""
     controls = [control | {"at": place} for control, place in zip(one["controls"], places)]
-    where = f"../_twins/{STEM}/{kind}"
-    html = twins.written(one | {"controls": controls}, "x", where, one["pictures"] and (1, 1))
+    html = twins.written(one | {"controls": controls}, "x", files(kind, one), one["pictures"] and (1, 1))
     return twin.page.evaluate(PARSED, html)
 
 
@@ -504,8 +507,7 @@ def test_every_stored_slider_moves(path, browser):
     some = {kind: one for kind, one in stored.items() if one["kind"] != "kernel"}
     script = next(file for file in twins.SCRIPTS if file.suffix == ".js").read_text("utf-8")
     made = [
-        twins.written(one, kind, f"../_twins/{STEM}/{kind}", one["pictures"] and (1, 1))
-        for kind, one in some.items()
+        twins.written(one, kind, files(kind, one), one["pictures"] and (1, 1)) for kind, one in some.items()
     ]
     page, errors = browser.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
