@@ -1,0 +1,83 @@
+"""The teacher's guide of a lesson as notes to its slides: what is said where, found by its sections.
+
+    Guide.read(text).section("Two valleys") → the minutes of both plans, and what goes on the board
+
+A page of docs/teaching/ keeps to fixed headings (tests/course/test_guide.py), so it can be taken
+apart here: nothing is written twice. Lesson: every one.
+"""
+
+import re
+from dataclasses import dataclass
+
+PLANS = "45 minutes", "90 minutes"
+ROW = re.compile(r"^\| *(.+?) *\|$", re.MULTILINE)
+SECTION = re.compile(r"\*([^*]+)\*")
+SKETCH = re.compile(r"^\*\*(.+?)\*\*(.*?)(?=^\*\*|\Z)", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A page of the guide: {heading: Markdown}; "" is what stands before the first."""
+
+    parts: dict
+
+    @classmethod
+    def read(cls, text):
+        before, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
+        before = before.partition("\n")[2]
+        return cls({"": before} | {h.strip(): t.strip() for h, _, t in (p.partition("\n") for p in parts)})
+
+    def rows(self, heading):
+        """Cells of the rows of the tables under a heading, without their heads."""
+        lines = [re.split(r" *(?<!\\)\| *", line) for line in ROW.findall(self.parts.get(heading, ""))]
+        return [line for line in lines if not set("".join(line)) <= set("-: ")][1:]
+
+    def opening(self):
+        """What to know before the class."""
+        return f"{self.parts[''].strip()}\n\n{self.parts.get('Before the class', '')}"
+
+    def section(self, heading):
+        """Notes on the section of this heading: the plans' rows that name it, and its board sketch."""
+        lines = [
+            f"**{plan}, {row[0]}:** {row[1]}"
+            for plan in PLANS
+            for row in self.rows(plan)
+            if any(named(name, heading) for name in SECTION.findall(row[2]))
+        ]
+        sketches = [f"**On the board.** {said}" for name, said in self.sketches() if name == heading]
+        return "\n\n".join(lines + sketches)
+
+    def sketches(self):
+        """[(heading, Markdown)] of the board sketches."""
+        found = SKETCH.findall(self.parts.get("On the board", ""))
+        return [(name.strip(" ."), said.strip()) for name, said in found]
+
+    def boards(self, headings):
+        """The sketches that belong to none of these headings, in full."""
+        return "\n\n".join(
+            f"**On the board: {name}.** {said}" for name, said in self.sketches() if name not in headings
+        )
+
+    def predictions(self):
+        """[(question, notes)]: what to collect before it is shown."""
+        return [
+            (row[0], f"**Collect first:** {row[0]} ({row[1]}). {row[2]}. *Expect:* {row[3]}")
+            for row in self.rows("Collect before you show")
+        ]
+
+    def exercise(self, name):
+        """Notes on an exercise: its misconceptions, each with what to ask back."""
+        found, mine = [], False
+        for first, wrong, _, back in self.rows("Where students go wrong"):
+            mine = first == f"`{name}`" if first else mine
+            found += [f"- **{wrong}**: {back}"] if mine else []
+        return "**Where students go wrong, and what to ask back**\n\n" + "\n".join(found) if found else ""
+
+    def discussion(self):
+        return self.parts.get("To discuss", "")
+
+
+def named(name, heading):
+    """Whether a plan's *name* is this heading, or the beginning of it: *Why …*."""
+    plain = heading.replace("`", "")
+    return name == plain or name.endswith("…") and plain.startswith(name[:-1].strip())
