@@ -43,8 +43,11 @@ def slides(notebook, stem, guide):
                     pending = []
         except ValueError as error:
             raise ValueError(f"cell `{cell.id}`: {error}") from error
-    last = replace(found[-1], notes=(*found[-1].notes, *pending, guide.discussion()))
-    return joined([*found[:-1], last])
+    headings = {
+        heading for cell in cells if cell.cell_type != "code" for _, heading, _ in seen.parts(cell.source)
+    }
+    first, *others = noted(found[0], guide.opening(headings), before=True), *found[1:]
+    return joined([first, *others[:-1], noted(others[-1], *pending, guide.discussion())])
 
 
 def of_cell(cell, after, stem, guide):
@@ -58,10 +61,27 @@ def of_cell(cell, after, stem, guide):
     if name := tagged(cell, "solution"):
         yield 0, "", seen.Seen("", (unfolded(cell.source),)), []
         return
-    picked = {int(number) for tag in tags(cell) if (number := tag.removeprefix("slide:")).isdigit()}
-    whole = after is not None and bool(tagged(after, "exercise"))
-    for level, heading, blocks in seen.parts(cell.source):
-        yield level, heading, seen.text(blocks, picked, whole, bool(heading)), [guide.section(heading)]
+    parts, asked = seen.parts(cell.source), after is not None and tagged(after, "exercise")
+    wanted = picked(
+        [text for *_, blocks in parts for kind, text in blocks if kind == "paragraph"], tags(cell)
+    )
+    for k, (level, heading, blocks) in enumerate(parts, 1):
+        some = [text for _, text in blocks] if asked and k == len(parts) else wanted
+        some = some if level != 1 else [text for _, text in blocks[:1]]
+        yield level, heading, seen.text(blocks, bool(heading), some), [guide.section(heading)]
+
+
+def picked(paragraphs, names):
+    """The paragraphs that the tags `slide:1`, `slide:2`, … name. ValueError for a number too large."""
+    numbers = [int(number) for name in names if (number := name.removeprefix("slide:")).isdigit()]
+    if wrong := [number for number in numbers if not 0 < number <= len(paragraphs)]:
+        raise ValueError(f"expected slide:1 to slide:{len(paragraphs)}, its paragraphs; got slide:{wrong[0]}")
+    return [paragraphs[number - 1] for number in numbers]
+
+
+def noted(slide, *notes, before=False):
+    """The slide with more notes, after those that it has, or before them."""
+    return replace(slide, notes=(*notes, *slide.notes) if before else (*slide.notes, *notes))
 
 
 def joined(found):

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 PLANS = "45 minutes", "90 minutes"
+PREDICT = "Predict first"  # the section where a class writes down its guesses
 ROW = re.compile(r"^\| *(.+?) *\|$", re.MULTILINE)
 SECTION = re.compile(r"\*([^*]+)\*")
 SKETCH = re.compile(r"^\*\*(.+?)\*\*(.*?)(?=^\*\*|\Z)", re.DOTALL | re.MULTILINE)
@@ -32,37 +33,35 @@ class Guide:
         lines = [re.split(r" *(?<!\\)\| *", line) for line in ROW.findall(self.parts.get(heading, ""))]
         return [line for line in lines if not set("".join(line)) <= set("-: ")][1:]
 
-    def opening(self):
-        """What to know before the class."""
-        return f"{self.parts[''].strip()}\n\n{self.parts.get('Before the class', '')}"
+    def opening(self, headings):
+        """What to know before the class, and what goes on the board beside any of these headings."""
+        boards = [
+            f"**On the board: {name}.** {said}" for name, said in self.sketches() if name not in headings
+        ]
+        return "\n\n".join([self.parts[""].strip(), self.parts.get("Before the class", ""), *boards])
 
     def section(self, heading):
-        """Notes on the section of this heading: the plans' rows that name it, and its board sketch."""
+        """Notes on the section of this heading: the plans' rows that name it, guesses, its board sketch."""
         lines = [
             f"**{plan}, {row[0]}:** {row[1]}"
             for plan in PLANS
             for row in self.rows(plan)
             if any(named(name, heading) for name in SECTION.findall(row[2]))
         ]
-        sketches = [f"**On the board.** {said}" for name, said in self.sketches() if name == heading]
-        return "\n\n".join(lines + sketches)
+        guesses = [said for said in self.guesses() if heading == PREDICT or f"*{heading}*" in said]
+        boards = [f"**On the board.** {said}" for name, said in self.sketches() if name == heading]
+        return "\n\n".join([*lines, *guesses, *boards])
 
     def sketches(self):
-        """[(heading, Markdown)] of the board sketches."""
+        """[(name, Markdown)] of the board sketches."""
         found = SKETCH.findall(self.parts.get("On the board", ""))
         return [(name.strip(" ."), said.strip()) for name, said in found]
 
-    def boards(self, headings):
-        """The sketches that belong to none of these headings, in full."""
-        return "\n\n".join(
-            f"**On the board: {name}.** {said}" for name, said in self.sketches() if name not in headings
-        )
-
-    def predictions(self):
-        """[(question, notes)]: what to collect before it is shown."""
+    def guesses(self):
+        """What to collect before it is shown, a piece of notes for each."""
+        rows = self.rows("Collect before you show")
         return [
-            (row[0], f"**Collect first:** {row[0]} ({row[1]}). {row[2]}. *Expect:* {row[3]}")
-            for row in self.rows("Collect before you show")
+            f"**Collect:** {asked} ({unit}) {answer}. *Expect:* {said}" for asked, unit, answer, said in rows
         ]
 
     def exercise(self, name):

@@ -1,13 +1,13 @@
 """What of a cell is to be seen on a slide, as HTML, and what is only said: Markdown for its notes.
 
-    text:  formulas, lists, tables, pictures, with the short line that leads to them; paragraphs are said
-    code:  figures with their captions, panels, exercises, printed results, short code that lies open
+    text:  formulas, lists, tables, pictures, with the line that leads to them; other paragraphs are said
+    code:  figures, panels, exercises, printed results; code itself where a tag asks for it
 
 Lesson: every one.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import pairwise
 
@@ -21,9 +21,10 @@ from twins import twin
 
 SEEN = "math_block", "bullet_list", "ordered_list", "table", "blockquote", "fence"
 LEAD = 160  # characters of a paragraph that goes with what stands below it
-OPEN = 14  # lines of code that a slide shows without being asked
+CAPTION = 200  # characters of a figure's sentence that is seen; a longer one is said
 ACROSS = 84  # characters of a line of text
 AWAY = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")  # a link into the course: words, on a slide
+UNSAID = "No guess was committed, which is fine: the answer is"  # as `guess` says it in a run by itself
 BOLD = re.compile(r"^\*\*(.+?)[.:]?\*\*\s*")
 PAINT = HtmlFormatter(style="a11y-high-contrast-light", nobackground=True)
 
@@ -63,16 +64,15 @@ def parts(source):
     return [part for part in found if part[0] or part[2]]
 
 
-def text(blocks, picked=(), whole=False, named=False):
+def text(blocks, named, picked):
     """What is `Seen` of the blocks of a part.
 
-    picked: numbers of paragraphs that are seen too, from 1; whole: all of them; named: it has a heading, so
-    that a bold beginning is no title of its own.
+    named: it has a heading, so that a bold beginning is no title of its own; picked: its blocks that are seen
+    whatever they are.
     """
-    seen, said, name, count = [], [], "", 0
+    seen, said, name = [], [], ""
     for (kind, block), after in pairwise([*blocks, ("", "")]):
-        count += kind == "paragraph"
-        if kind in SEEN or whole or count in picked or leads(block, after[0]):
+        if kind in SEEN or block in picked or leads(block, after[0]):
             if not (seen or named) and (bold := BOLD.match(block)):
                 name, block = bold[1], block[bold.end() :]
             seen.append((kind, block))
@@ -101,38 +101,35 @@ def high(kind, block):
 def code(cell, stem, asked, always):
     """What is `Seen` of a cell of code, by what it stores.
 
-    asked: it is an exercise; always: its code is seen, however long. None where there is nothing to see.
+    asked: it is an exercise; always: its code is seen. None where there is nothing to see.
     """
-    lies_open = not cell.metadata.get("jupyter", {}).get("source_hidden")
-    rows = cell.source.strip().splitlines()
-    shown = asked or always or lies_open and len(rows) <= OPEN
-    outputs = [] if asked else [one for output in cell.outputs if (one := of_output(output, stem, cell.id))]
-    if answer := cell.metadata.get("jupyter", {}).get("outputs_hidden"):
-        outputs = [Seen(f'<div class="fragment">{one.body}</div>', lines=one.lines) for one in outputs]
-    first = [painted(cell.source.strip())] if shown and not answer else []
-    body = "".join([*first, *(one.body for one in outputs)])
-    lines = sum(one.lines for one in outputs) + (0.85 * len(rows) if first else 0)
-    return Seen(body, lines=lines) if body else None
+    outputs = [] if asked else [of_output(output, stem, cell.id) for output in cell.outputs]
+    if cell.metadata.get("jupyter", {}).get("outputs_hidden"):  # an answer: it waits for a key
+        outputs = [replace(one, body=f'<div class="fragment">{one.body}</div>') for one in outputs]
+    if asked or always:
+        outputs = [painted(cell.source.strip()), *outputs]
+    body, said = "".join(one.body for one in outputs), [words for one in outputs for words in one.said]
+    return Seen(body, tuple(said), lines=sum(one.lines for one in outputs)) if body else None
 
 
 def painted(source):
-    return highlight(source, PythonLexer(), PAINT)
+    return Seen(highlight(source, PythonLexer(), PAINT), lines=1 + 0.85 * len(source.splitlines()))
 
 
 def of_output(output, stem, cell_id):
-    """What is `Seen` of a stored output; None for nothing. Raises ValueError for an error that is stored."""
+    """What is `Seen` of a stored output. ValueError for an error that is stored."""
     if output.output_type == "error":
-        raise ValueError(f"it stores an error ({output.ename}: {output.evalue})")
+        raise ValueError(f"it stores an error ({output.ename}: {output.evalue}): mend it, then try again")
     data = output.get("data", {})
-    said = output.get("text") or data.get("text/plain", "")
+    words = (output.get("text") or data.get("text/plain", "")).strip()
     if "image/png" in data:
         alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
         return Seen(
             f'<img class="figure" src="data:image/png;base64,{data["image/png"]}" alt="{alt}">', lines=12
         )
-    if "text/html" in data:
-        return Seen(data["text/html"], lines=2)
+    if "text/html" in data:  # a caption
+        return Seen("", (words,)) if len(words) > CAPTION else Seen(data["text/html"], lines=2)
     if page := output.output_type == "execute_result" and twin(stem, cell_id, None):
-        return Seen(page, lines=12)
-    rows = said.strip().splitlines()
-    return Seen(f"<pre>{escape(said.strip())}</pre>", lines=0.8 * len(rows)) if rows else None
+        return Seen(page, lines=4 if "twin-guess" in page else 12)
+    words = words.replace(UNSAID, "The answer is")
+    return Seen(f"<pre>{escape(words)}</pre>", lines=1 + 0.8 * len(words.splitlines())) if words else Seen("")

@@ -1,13 +1,14 @@
 // Begins the slides, shrinks what is too tall for one, and keeps the deck's keys where a panel has the focus.
 "use strict";
 
-// Smaller type until the slide holds it; as it is at the end of the loop, the tests say whether it does.
-function fit(slide) {
-  for (let size = 100; slide.scrollHeight > Reveal.getConfig().height && size > 60; size -= 4) {
-    slide.style.fontSize = `${size - 4}%`;
-  }
+// Smaller and smaller until the slide holds it; measured when it is shown, for a hidden slide has no height.
+function fit({ currentSlide }) {
+  const body = currentSlide.querySelector(".body"), { height } = Reveal.getConfig();
+  for (let zoom = 1; currentSlide.scrollHeight > height && zoom > 0.6; zoom -= 0.04) body.style.zoom = zoom - 0.04;
 }
 
+Reveal.on("ready", fit);
+Reveal.on("slidechanged", fit);
 Reveal.initialize({
   width: 1280,
   height: 720,
@@ -18,7 +19,7 @@ Reveal.initialize({
   transition: "none",
   backgroundTransition: "none",
   plugins: [RevealNotes],
-}).then(() => document.querySelectorAll(".slides section:not(.stack)").forEach(fit));
+});
 
 // A mouse that lets go of a slider gives the keys back to the deck; so do a presenter's keys, at once.
 document.querySelectorAll(".twin").forEach((twin) => {

@@ -95,13 +95,13 @@ def written(notebook, stem):
 
 def section(slide):
     """The HTML of a slide."""
-    level = "h1" if not slide.section and slide.cell == "title" else "h2"
-    above = slide.section if slide.section != slide.title else ""
-    kicker = f'<p class="kicker">{words(above)}</p>' if above else ""
+    first = slide.cell == "title"
+    head = f"<h1>{words(slide.title)}</h1>" if first else f"<h2>{words(slide.title)}</h2>"
+    if slide.section not in ("", slide.title):
+        head = f'<p class="kicker">{words(slide.section)}</p>{head}'
     notes = html("\n\n".join(note for note in slide.notes if note))
-    look = ' class="title"' if level == "h1" else ""
-    head = f"{kicker}<{level}>{words(slide.title)}</{level}>"
-    return f'<section{look} data-cell="{slide.cell}">{head}{slide.body}<aside class="notes">{notes}</aside></section>'
+    body = f'<div class="body">{slide.body}</div><aside class="notes">{notes}</aside>'
+    return f'<section{" class=title" * first} data-cell="{slide.cell}">{head}{body}</section>'
 
 
 def words(heading):
