@@ -32,6 +32,9 @@ def slides(notebook, stem, guide):
     found, pending, section, title = [], [], "", ""
     cells = [cell for cell in notebook.cells if not (OUT & tags(cell) or cell.id in FOLDED)]
     for cell, after in pairwise([*cells, None]):
+        if tagged(cell, "solution"):
+            found[-1] = noted(found[-1], unfolded(cell.source))
+            continue
         try:
             for level, heading, part, notes in of_cell(cell, after, stem, guide):
                 section = heading if level == 2 else section
@@ -57,9 +60,6 @@ def of_cell(cell, after, stem, guide):
         part = seen.code(cell, stem, name, "slide:code" in tags(cell))
         if part or name:
             yield 0, "", part, [guide.exercise(name)] if name else []
-        return
-    if name := tagged(cell, "solution"):
-        yield 0, "", seen.Seen("", (unfolded(cell.source),)), []
         return
     parts, asked = seen.parts(cell.source), after is not None and tagged(after, "exercise")
     wanted = picked(

@@ -38,7 +38,8 @@ class Guide:
         boards = [
             f"**On the board: {name}.** {said}" for name, said in self.sketches() if name not in headings
         ]
-        return "\n\n".join([self.parts[""].strip(), self.parts.get("Before the class", ""), *boards])
+        opening = [self.parts.get(heading, "").strip() for heading in ("", "Before the class")]
+        return "\n\n".join(piece for piece in [*opening, *boards] if piece)
 
     def section(self, heading):
         """Notes on the section of this heading: the plans' rows that name it, guesses, its board sketch."""

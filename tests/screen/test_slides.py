@@ -1,0 +1,305 @@
+"""The slides: a deck of each lesson, built from stored outputs, in a real browser without a network.
+
+What must stand on slides and in notes is read from the lessons and from the teacher's guide.
+"""
+
+import html
+import json
+import re
+import struct
+import subprocess
+import sys
+from binascii import a2b_base64
+
+import nbformat
+import pytest
+from lessons import ROOT, lessons, read, solutions, tagged
+
+sys.path.append(str(ROOT / "site"))
+import deck  # noqa: E402
+import seen  # noqa: E402
+import slides  # noqa: E402
+from lecture import Guide  # noqa: E402
+
+BUILD = [sys.executable, str(ROOT / "site/slides.py"), "--stored"]
+LESSONS = pytest.mark.parametrize("lesson", lessons(), ids=lambda path: path.stem)
+SMALLEST = 15  # pixels of type on the canvas of 1280 × 720
+LOOK = """() => {
+    const slide = Reveal.getCurrentSlide(), body = slide.querySelector(".body");
+    const words = [...body.querySelectorAll("p, li, td, pre")].filter((one) => one.innerText?.trim());
+    const zoom = Number(body.style.zoom || 1);
+    return {
+        cell: slide.dataset.cell, high: slide.scrollHeight, wide: slide.scrollWidth,
+        empty: !body.innerText.trim() && !body.querySelector("img, svg"),
+        smallest: Math.min(...words.map((one) => zoom * parseFloat(getComputedStyle(one).fontSize)), 99),
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder of all decks."""
+    folder = tmp_path_factory.mktemp("slides")
+    done = subprocess.run([*BUILD, "--to", str(folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return folder
+
+
+@pytest.fixture
+def shown(browser, built):
+    """shown(stem) opens a deck from its file; errors and requests fail the test."""
+    outside, errors, contexts = [], [], []
+
+    def opened(stem):
+        context = browser.new_context(viewport={"width": 1280, "height": 720}, offline=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda r: r.url.startswith(("file:", "data:", "about:")) or outside.append(r.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+        page.goto((built / f"{stem}.html").as_uri())
+        page.wait_for_function("Reveal.isReady()")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not outside and not errors
+
+
+def to(page, cell):
+    """Go to the slide that begins with a cell."""
+    page.evaluate(
+        f"Reveal.slide(...Object.values(Reveal.getIndices(document.querySelector('[data-cell={cell}]'))))"
+    )
+
+
+def guide_of(lesson):
+    return Guide.read((ROOT / f"docs/teaching/{lesson.stem}.md").read_text("utf-8"))
+
+
+def plain(markdown):
+    """The words of a Markdown text, as a reader sees them."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", seen.html(markdown))).split())
+
+
+def notes_of(lesson):
+    """All notes of a deck, as words."""
+    made = deck.slides(read(lesson), lesson.stem, guide_of(lesson))
+    return plain("\n\n".join(note for slide in made for note in slide.notes))
+
+
+# ---- in a browser
+
+
+@LESSONS
+def test_each_slide_holds_what_is_on_it_in_type_that_can_be_read(lesson, shown):
+    page = shown(lesson.stem)
+    page.evaluate("Reveal.configure({fragments: false})")
+    for _ in range(page.evaluate("Reveal.getTotalSlides()")):
+        look = page.evaluate(LOOK)
+        assert look["high"] <= 720 and look["wide"] <= 1280 and not look["empty"], look
+        assert look["smallest"] >= SMALLEST, look
+        page.evaluate("Reveal.next()")
+    assert page.evaluate("Reveal.isLastSlide()")
+
+
+@LESSONS
+def test_all_figures_and_panels_are_there(lesson, built):
+    page = (built / f"{lesson.stem}.html").read_text("utf-8")
+    asked = [
+        cell for cell in read(lesson).cells if cell.cell_type == "code" and not deck.OUT & deck.tags(cell)
+    ]
+    alts = [
+        o.metadata["image/png"]["alt"] for c in asked for o in c.outputs if "image/png" in o.get("data", {})
+    ]
+    assert alts and all(f'alt="{html.escape(alt)}"' in page for alt in alts)
+    states = json.loads((ROOT / f"edgecl_lite/lessons/states/{lesson.stem}.json").read_text("utf-8"))
+    panels = {name for name, told in states.items() if told["kind"] != "kernel"} & {cell.id for cell in asked}
+    assert panels == set(re.findall(rf'class="twin [^"]+" id="twin-{lesson.stem}-([^"]+)"', page))
+
+
+def test_a_slider_moves_by_key_and_a_presenter_goes_on_from_it(shown):
+    page = shown("03_ewc")
+    page.evaluate(
+        "Reveal.slide(...Object.values(Reveal.getIndices(document.querySelector('#twin-03_ewc-slide-valleys').closest('section'))))"
+    )
+    panel = page.locator("#twin-03_ewc-slide-valleys")
+    before, picture = page.evaluate("Reveal.getIndices()"), panel.locator("img").get_attribute("src")
+    panel.locator("input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    assert panel.locator("img").get_attribute("src") != picture
+    assert page.evaluate("Reveal.getIndices()") == before
+    page.keyboard.press("PageDown")
+    assert page.evaluate("Reveal.getIndices()") != before
+
+
+def test_an_answer_waits_for_a_key(shown):
+    page = shown("03_ewc")
+    page.evaluate(
+        "Reveal.slide(...Object.values(Reveal.getIndices(document.querySelector('[data-cell=reveal-best]'))))"
+    )
+    answer = page.locator("[data-cell=reveal-best] .fragment")
+    assert answer.evaluate("one => getComputedStyle(one).visibility") == "hidden"
+    page.keyboard.press("Space")
+    assert answer.evaluate("one => getComputedStyle(one).visibility") == "visible"
+
+
+def test_the_speakers_view_shows_the_notes(shown):
+    page = shown("03_ewc")
+    with page.context.expect_page() as opened:
+        page.keyboard.press("s")
+    view = opened.value
+    notes = view.locator(".speaker-controls-notes .value")
+    notes.get_by_text("In one sentence").wait_for()
+    page.keyboard.press("ArrowRight")
+    notes.get_by_text("The plumber is announced").first.wait_for()
+
+
+# ---- what is said
+
+
+@LESSONS
+def test_notes_hold_the_guide(lesson):
+    guide, said = guide_of(lesson), notes_of(lesson)
+    rows = [row[1] for plan in ("45 minutes", "90 minutes") for row in guide.rows(plan) if "*" in row[2]]
+    rows += [row[3] for row in guide.rows("Where students go wrong")]
+    rows += [row[0] for row in guide.rows("Collect before you show")]
+    rows += [words for _, words in guide.sketches()] + [guide.discussion()]
+    assert len(rows) > 15 and not [row for row in rows if plain(row) not in said]
+
+
+@LESSONS
+def test_solutions_are_said_and_not_seen(lesson):
+    made, answers = deck.slides(read(lesson), lesson.stem, guide_of(lesson)), solutions(read(lesson))
+    for name, cell in tagged(read(lesson), "exercise").items():
+        code = seen.painted(cell.source.strip()).body
+        (slide,) = (slide for slide in made if code in slide.body)
+        assert any(answers[name] in note for note in slide.notes), name
+        assert not any(seen.painted(answers[name]).body in other.body for other in made)
+
+
+# ---- what decides, on made-up lessons
+
+
+def lesson_of(*cells):
+    """A lesson of Markdown and code cells, named a, b, c … after its title."""
+    made = [nbformat.v4.new_markdown_cell("# 99 · Made up\n\n**In short.**", id="title")]
+    for name, (kind, source, tags, outputs) in zip("abcdef", cells):
+        new = nbformat.v4.new_markdown_cell if kind == "text" else nbformat.v4.new_code_cell
+        cell = new(source, id=name, metadata={"tags": tags})
+        if kind == "code":
+            cell.outputs = outputs
+        made.append(cell)
+    return nbformat.v4.new_notebook(cells=made)
+
+
+def text(source, *tags):
+    return "text", source, list(tags), None
+
+
+def code(source, *tags, says=""):
+    stream = [nbformat.v4.new_output("stream", text=says)] if says else []
+    return "code", source, list(tags), stream
+
+
+def made(*cells):
+    return deck.slides(lesson_of(*cells), "99_made_up", Guide({"": "Know this."}))
+
+
+def test_first_slide_opens_the_lesson():
+    first, *_ = made(text("## One\n\n- a\n"))
+    assert first.title == "99 · Made up" and "In short" in first.body and "Know this." in first.notes
+
+
+def test_paragraphs_are_said_and_what_shows_something_is_seen():
+    source = "## One\n\nA long walk.\n\nIt is:\n\n$$ a = b $$\n\n- x\n- y\n\nAnd more."
+    _, slide = made(text(source))
+    assert slide.title == "One" and "It is" in slide.body and "<math" in slide.body and "<li>x" in slide.body
+    assert not {"A long walk.", "And more."} - set(slide.notes) and "walk" not in slide.body
+
+
+def test_tags_pick_paragraphs_by_number():
+    source = "## One\n\nA long walk.\n\nTo here:\n\n- x\n\nAnd more."
+    _, slide = made(text(source, "slide:3"))
+    assert "And more" in slide.body and "walk" not in slide.body
+
+
+@pytest.mark.parametrize("tag", ["slide:0", "slide:3"])
+def test_a_paragraph_that_is_not_there_is_refused_by_cell(tag):
+    with pytest.raises(ValueError, match=f"cell `a`: expected slide:1 to slide:2, its paragraphs; got {tag}"):
+        made(text("## One\n\nA.\n\nB.", tag))
+
+
+def test_a_cell_can_be_left_out_and_its_code_asked_for():
+    _, slide = made(text("## One"), code("one()", says="1"), code("two()", "slide:none", says="2"))
+    assert "1</pre>" in slide.body and "2</pre>" not in slide.body and "one" not in slide.body
+    _, slide = made(text("## One"), code("one()", "slide:code", says="1"))
+    assert "one" in slide.body
+
+
+def test_claims_are_not_shown():
+    _, slide = made(text("## One\n\n- x"), code("assert 1", "claims", says="hm"))
+    assert "hm" not in slide.body
+
+
+def test_a_stored_error_is_refused_by_cell():
+    failed = [nbformat.v4.new_output("error", ename="ZeroDivisionError", evalue="by zero", traceback=[])]
+    with pytest.raises(ValueError, match=r"cell `b`: it stores an error \(ZeroDivisionError: by zero\)"):
+        made(text("## One"), ("code", "1 / 0", [], failed))
+
+
+def test_neighbours_share_a_slide_while_there_is_room():
+    one, rest = code("a", says="1\n2"), [code("b", says="\n".join("345678901234"))] * 2
+    assert len(made(text("## One\n\n- x"), one)) == 2
+    assert len(made(text("## One\n\n- x"), one, *rest)) == 4
+
+
+def test_an_exercise_shows_its_text_and_code_and_no_output():
+    ask = text("## One\n\nFirst.\n\n### Do\n\nWrite it.\n\nWith care.")
+    _, slide = made(ask, code("def f(): ...", "exercise:f", says="checked"))
+    assert slide.title == "Do" and "Write it" in slide.body and "With care" in slide.body
+    assert "checked" not in slide.body and "First" not in slide.body and "First." in slide.notes
+
+
+# ---- what a finished deck must keep to
+
+
+def deck_of(body):
+    return f"<!doctype html><title>x</title>{body}"
+
+
+@pytest.mark.parametrize(
+    "body, said",
+    [
+        ('<img alt="" src="data:,">', "a picture without a text"),
+        ('<script src="https://elsewhere.org/x.js"></script>', "it fetches https://elsewhere.org/x.js"),
+        ('<img alt="x" src="x.png">', "it fetches x.png"),
+        ("x" * slides.BYTES, "allowed: 5,000,000"),
+    ],
+)
+def test_what_is_wrong_is_told(body, said):
+    assert slides.problems(deck_of('<img alt="x" src="data:,">')) == []
+    (told,) = slides.problems(deck_of(body))
+    assert said in told
+
+
+def test_a_run_is_kept_until_the_lesson_changes(tmp_path):
+    path = tmp_path / "99_made_up.ipynb"
+    draw = "from edgecl_lite.plots import figure, show\n\nshow(figure(width=3, height=2)[0], 'Nothing.')"
+    nbformat.write(lesson_of(text("## One"), code(draw)), path)
+    first = slides.executed(path, tmp_path / "run")
+    assert size(first) == (600, 400) and "twice" not in [cell.id for cell in first.cells]
+    before = (tmp_path / "run" / path.name).stat().st_mtime_ns
+    nbformat.write(lesson_of(text("## Two"), code(draw)), path)
+    again = slides.executed(path, tmp_path / "run")
+    assert again.cells[1].source == "## Two" and size(again) == (600, 400)
+    assert (tmp_path / "run" / path.name).stat().st_mtime_ns == before
+    nbformat.write(lesson_of(text("## Two"), code(draw.replace("3", "2"))), path)
+    assert size(slides.executed(path, tmp_path / "run")) == (400, 400)
+
+
+def size(notebook):
+    """(width, height) of the picture that the lesson's third cell stores."""
+    data = a2b_base64(notebook.cells[2].outputs[0].data["image/png"])
+    return struct.unpack(">II", data[16:24])
