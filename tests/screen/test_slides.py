@@ -250,7 +250,7 @@ def test_a_stored_error_is_refused_by_cell():
 
 
 def test_neighbours_share_a_slide_while_there_is_room():
-    one, rest = code("a", says="1\n2"), [code("b", says="\n".join("345678901234"))] * 2
+    one, rest = code("a", says="1\n2"), [code("b", says="\n".join("34567890123456"))] * 2
     assert len(made(text("## One\n\n- x"), one)) == 2
     assert len(made(text("## One\n\n- x"), one, *rest)) == 4
 
