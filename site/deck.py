@@ -1,8 +1,9 @@
 """A lesson as slides, from its own cells: what is to be seen on a slide, what is said in its notes.
 
 Tags decide what the kinds of the cells leave open: `slide:2` puts the second paragraph of a cell of text on
-its slide, `slide:code` a cell's code, however long, and `slide:none` leaves a cell out. The notes are the
-paragraphs, the solutions, and the teacher's guide, by its sections. Lesson: every one.
+its slide, `slide:code` a cell's code; `slide:said` leaves all of a text to the notes, `slide:none` leaves a
+cell out. Of the text of an exercise all is seen, or what is tagged and what begins "Your turn". The notes
+are the other paragraphs, the solutions, and the teacher's guide, by its sections. Lesson: every one.
 """
 
 from dataclasses import dataclass, replace
@@ -10,8 +11,9 @@ from itertools import pairwise
 
 import seen
 
-ROOM = 15  # lines that a slide holds
+ROOM, MOST = 15, 20  # lines that a slide holds, and in smaller type
 OUT = {"claims", "slide:none"}
+TURN = "**Your turn"  # begins what an exercise asks for
 FOLDED = {"setup", "references", "navigation", "dossier"}  # ids of cells that nobody shows
 
 
@@ -25,6 +27,7 @@ class Slide:
     notes: tuple
     lines: float
     cell: str
+    asks: bool = False  # it is an exercise, which stays with its question in smaller type
 
 
 def slides(notebook, stem, guide):
@@ -34,6 +37,7 @@ def slides(notebook, stem, guide):
     for cell, after in pairwise([*cells, None]):
         if tagged(cell, "solution"):
             found[-1] = noted(found[-1], unfolded(cell.source))
+            title = section  # what follows is no part of the exercise
             continue
         try:
             for level, heading, part, notes in of_cell(cell, after, stem, guide):
@@ -41,8 +45,9 @@ def slides(notebook, stem, guide):
                 title = part.name or heading or title
                 pending += [*notes, *part.said]
                 if part.body or level == 1:
-                    lines = part.lines or ROOM
-                    found.append(Slide(section, title, part.body, tuple(pending), lines, cell.id))
+                    lines = part.lines if level != 1 else ROOM  # nothing joins the lesson's title
+                    asks = bool(tagged(cell, "exercise"))
+                    found.append(Slide(section, title, part.body, tuple(pending), lines, cell.id, asks))
                     pending = []
         except ValueError as error:
             raise ValueError(f"cell `{cell.id}`: {error}") from error
@@ -57,18 +62,32 @@ def of_cell(cell, after, stem, guide):
     """(level, heading, Seen, notes) of each part of a cell; level 0: it brings no heading."""
     if cell.cell_type == "code":
         name = tagged(cell, "exercise")
-        part = seen.code(cell, stem, name, "slide:code" in tags(cell))
-        if part or name:
+        if part := seen.code(cell, stem, name, "slide:code" in tags(cell)):
             yield 0, "", part, [guide.exercise(name)] if name else []
         return
-    parts, asked = seen.parts(cell.source), after is not None and tagged(after, "exercise")
+    parts = seen.parts(cell.source)
     wanted = picked(
         [text for *_, blocks in parts for kind, text in blocks if kind == "paragraph"], tags(cell)
     )
-    for k, (level, heading, blocks) in enumerate(parts, 1):
-        some = [text for _, text in blocks] if asked and k == len(parts) else wanted
-        some = some if level != 1 else [text for _, text in blocks[:1]]
-        yield level, heading, seen.text(blocks, bool(heading), some), [guide.section(heading)]
+    for part in parts:
+        level, heading, blocks = part
+        asks = part is parts[-1] and after is not None and tagged(after, "exercise")
+        if "slide:said" in tags(cell):
+            one = seen.Seen("", tuple(text for _, text in blocks))
+        else:
+            one = seen.text(blocks, bool(heading), shown(blocks, wanted, level == 1, asks))
+        yield level, heading, one, [guide.section(heading)]
+
+
+def shown(blocks, wanted, first, asks):
+    """The blocks of a part that are seen whatever they are.
+
+    wanted: by their tags; first: it is the lesson's beginning; asks: it is what an exercise asks for.
+    """
+    texts = [text for _, text in blocks]
+    if asks and wanted:
+        return [*wanted, *(text for text in texts if text.startswith(TURN))]
+    return texts if first or asks else wanted
 
 
 def picked(paragraphs, names):
@@ -89,8 +108,10 @@ def joined(found):
     done = found[:1]
     for slide in found[1:]:
         last = done[-1]
-        if (last.section, last.title) == (slide.section, slide.title) and last.lines + slide.lines <= ROOM:
-            both = last.body + slide.body, last.notes + slide.notes, last.lines + slide.lines
+        lines = last.lines + slide.lines
+        same = (last.section, last.title) == (slide.section, slide.title)
+        if same and lines <= (MOST if slide.asks else ROOM):
+            both = last.body + slide.body, last.notes + slide.notes, lines
             done[-1] = Slide(last.section, last.title, *both, last.cell)
         else:
             done.append(slide)

@@ -7,13 +7,16 @@ Lesson: every one.
 """
 
 import re
+import struct
+from binascii import a2b_base64
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from formulas import mathml
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
+from nbformat.v4 import new_output
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -22,10 +25,12 @@ from twins import twin
 SEEN = "math_block", "bullet_list", "ordered_list", "table", "blockquote", "fence"
 LEAD = 160  # characters of a paragraph that goes with what stands below it
 CAPTION = 200  # characters of a figure's sentence that is seen; a longer one is said
+WIDE, HIGH, LINE = 1190, 480, 38  # pixels: of a figure at most, of a line of text; see slides.css
 ACROSS = 84  # characters of a line of text
 AWAY = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")  # a link into the course: words, on a slide
 UNSAID = "No guess was committed, which is fine: the answer is"  # as `guess` says it in a run by itself
-BOLD = re.compile(r"^\*\*(.+?)[.:]?\*\*\s*")
+BOLD = re.compile(r"^\*\*([^*]+)(?:[.:]\*\*|\*\*[.:])\s*")
+SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z])")
 PAINT = HtmlFormatter(style="a11y-high-contrast-light", nobackground=True)
 
 
@@ -61,7 +66,14 @@ def parts(source):
             found.append((int(token.tag[1]), text.lstrip("# ").strip(), []))
         else:
             found[-1][2].append((kind, text))
-    return [part for part in found if part[0] or part[2]]
+    return [part for whole in found if whole[0] or whole[2] for part in titled(*whole)]
+
+
+def titled(level, heading, blocks):
+    """A part; that of the lesson's title in two, for only its first words stand beside it."""
+    yield level, heading, blocks if level != 1 else blocks[:1]
+    if level == 1 and blocks[1:]:
+        yield 0, "", blocks[1:]
 
 
 def text(blocks, named, picked):
@@ -103,13 +115,29 @@ def code(cell, stem, asked, always):
 
     asked: it is an exercise; always: its code is seen. None where there is nothing to see.
     """
-    outputs = [] if asked else [of_output(output, stem, cell.id) for output in cell.outputs]
-    if cell.metadata.get("jupyter", {}).get("outputs_hidden"):  # an answer: it waits for a key
-        outputs = [replace(one, body=f'<div class="fragment">{one.body}</div>') for one in outputs]
+    outputs = [] if asked else [of_output(output, stem, cell.id) for output in printed(cell.outputs)]
+    if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+        outputs = [waiting(one) for one in outputs]
     if asked or always:
         outputs = [painted(cell.source.strip()), *outputs]
     body, said = "".join(one.body for one in outputs), [words for one in outputs for words in one.said]
     return Seen(body, tuple(said), lines=sum(one.lines for one in outputs)) if body else None
+
+
+def printed(outputs):
+    """The outputs, with streams that follow each other as one."""
+    for kind, some in groupby(outputs, key=lambda output: output.output_type):
+        if kind == "stream":
+            yield new_output("stream", text="".join(output.text for output in some))
+        else:
+            yield from some
+
+
+def waiting(answer):
+    """An answer that waits for a key."""
+    if "fragment" in answer.body:
+        return answer
+    return replace(answer, body=f'<div class="fragment">{answer.body}</div>')
 
 
 def painted(source):
@@ -121,15 +149,28 @@ def of_output(output, stem, cell_id):
     if output.output_type == "error":
         raise ValueError(f"it stores an error ({output.ename}: {output.evalue}): mend it, then try again")
     data = output.get("data", {})
-    words = (output.get("text") or data.get("text/plain", "")).strip()
+    words = (output.get("text") or data.get("text/plain", "")).strip("\n")
     if "image/png" in data:
-        alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
-        return Seen(
-            f'<img class="figure" src="data:image/png;base64,{data["image/png"]}" alt="{alt}">', lines=12
-        )
+        return pictured(data["image/png"], output.metadata.get("image/png", {}).get("alt", ""))
     if "text/html" in data:  # a caption
-        return Seen("", (words,)) if len(words) > CAPTION else Seen(data["text/html"], lines=2)
+        return captioned(words)
     if page := output.output_type == "execute_result" and twin(stem, cell_id, None):
-        return Seen(page, lines=4 if "twin-guess" in page else 12)
-    words = words.replace(UNSAID, "The answer is")
-    return Seen(f"<pre>{escape(words)}</pre>", lines=1 + 0.8 * len(words.splitlines())) if words else Seen("")
+        return Seen("") if "twin-kernel" in page else Seen(page, lines=4 if "twin-guess" in page else 13)
+    told = f"<pre>{escape(words.replace(UNSAID, 'The answer is'))}</pre>" if words.strip() else ""
+    one = Seen(told, lines=1 + 0.8 * len(words.splitlines()))
+    return waiting(one) if UNSAID in words else one
+
+
+def pictured(base64, alt):
+    """A figure, as wide as the slide or as high as it may be."""
+    wide, high = struct.unpack(">II", a2b_base64(base64)[16:24])  # where every PNG says its size
+    img = f'<img class="figure" src="data:image/png;base64,{base64}" alt="{escape(alt)}">'
+    return Seen(img, lines=min(HIGH, WIDE * high / wide) / LINE)
+
+
+def captioned(words):
+    """A figure's sentences: on the slide if they are short, else the first of them; then all are said."""
+    first, *others = SENTENCE.split(words)
+    short = words if len(words) <= CAPTION else first
+    body = f'<p class="edgecl-caption">{escape(short)}</p>' if len(short) <= CAPTION else ""
+    return Seen(body, () if body and short == words else (words,), lines=2 if body else 0)

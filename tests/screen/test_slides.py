@@ -140,6 +140,7 @@ def test_an_answer_waits_for_a_key(shown):
         "Reveal.slide(...Object.values(Reveal.getIndices(document.querySelector('[data-cell=reveal-best]'))))"
     )
     answer = page.locator("[data-cell=reveal-best] .fragment")
+    assert "The answer is" in answer.text_content()
     assert answer.evaluate("one => getComputedStyle(one).visibility") == "hidden"
     page.keyboard.press("Space")
     assert answer.evaluate("one => getComputedStyle(one).visibility") == "visible"
@@ -236,6 +237,45 @@ def test_a_cell_can_be_left_out_and_its_code_asked_for():
     assert "1</pre>" in slide.body and "2</pre>" not in slide.body and "one" not in slide.body
     _, slide = made(text("## One"), code("one()", "slide:code", says="1"))
     assert "one" in slide.body
+
+
+def test_a_text_can_be_left_to_the_notes():
+    _, slide = made(text("## One\n\nBoth:\n\n- a\n- b", "slide:said"), code("one()", says="1"))
+    assert "<li>" not in slide.body and "1</pre>" in slide.body and "- a\n- b" in slide.notes
+
+
+def test_a_tag_shortens_what_an_exercise_asks():
+    ask = text("## One\n\nFirst.\n\nThen.\n\n**Your turn.** Write it.", "slide:2")
+    _, slide = made(ask, code("def f(): ...", "exercise:f"))
+    assert "First" not in slide.body and "Then" in slide.body and "Write it" in slide.body
+
+
+def test_after_its_solution_an_exercise_is_over():
+    solution = "text", "<details><summary>Solution</summary>\n\nx\n</details>", ["solution:f"], None
+    ask = text("## One\n\n### Do it\n\nNow.")
+    _, turn, slide = made(ask, code("f = ...", "exercise:f"), solution, code("one()", says="1"))
+    assert (turn.title, slide.title) == ("Do it", "One") and any("x" in note for note in turn.notes)
+
+
+@pytest.mark.parametrize(
+    "bold, title", [("**Bias.** So it is:", "Bias"), ("**Bias** is this:", "99 · Made up")]
+)
+def test_a_bold_beginning_is_a_title_if_it_is_a_sentence(bold, title):
+    _, slide = made(text(f"{bold}\n\n- a"))
+    assert slide.title == title and ("Bias" in slide.body) == (title != "Bias")
+
+
+def test_streams_of_a_cell_share_a_box_and_keep_their_columns():
+    two = [nbformat.v4.new_output("stream", text=part) for part in ("   a  b\n", "1  2  3\n")]
+    _, slide = made(text("## One"), ("code", "show()", [], two))
+    assert slide.body == "<pre>   a  b\n1  2  3</pre>"
+
+
+def test_a_long_caption_is_shown_by_its_first_sentence_and_said_whole():
+    long = "It falls. " + "And then it goes on and on. " * 10
+    assert seen.captioned("It falls.").body.count("It falls.") == 1 and not seen.captioned("It falls.").said
+    one = seen.captioned(long.strip())
+    assert ">It falls.</p>" in one.body and one.said == (long.strip(),)
 
 
 def test_claims_are_not_shown():
