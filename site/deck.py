@@ -13,8 +13,7 @@ import seen
 
 ROOM, MOST = 15, 20  # lines that a slide holds, and in smaller type
 OUT = {"claims", "slide:none"}
-TURN = "**Your turn"  # begins what an exercise asks for
-FOLDED = {"setup", "references", "navigation", "dossier"}  # ids of cells that nobody shows
+FOLDED = {"setup", "references", "navigation", "dossier", "References"}  # ids and headings that nobody shows
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def of_cell(cell, after, stem, guide):
         if part := seen.code(cell, stem, name, "slide:code" in tags(cell)):
             yield 0, "", part, [guide.exercise(name)] if name else []
         return
-    parts = seen.parts(cell.source)
+    parts = [part for part in seen.parts(cell.source) if part[1] not in FOLDED]
     wanted = picked(
         [text for *_, blocks in parts for kind, text in blocks if kind == "paragraph"], tags(cell)
     )
@@ -86,7 +85,7 @@ def shown(blocks, wanted, first, asks):
     """
     texts = [text for _, text in blocks]
     if asks and wanted:
-        return [*wanted, *(text for text in texts if text.startswith(TURN))]
+        return [*wanted, *(text for text in texts if text.startswith(f"**{seen.TURN}"))]
     return texts if first or asks else wanted
 
 

@@ -24,6 +24,7 @@ from twins import twin
 
 SEEN = "math_block", "bullet_list", "ordered_list", "table", "blockquote", "fence"
 LEAD = 160  # characters of a paragraph that goes with what stands below it
+TURN = "Your turn"  # begins what an exercise asks for, and is no title
 CAPTION = 200  # characters of a figure's sentence that is seen; a longer one is said
 WIDE, HIGH, LINE = 1190, 480, 38  # pixels: of a figure at most, of a line of text; see slides.css
 ACROSS = 84  # characters of a line of text
@@ -85,7 +86,7 @@ def text(blocks, named, picked):
     seen, said, name = [], [], ""
     for (kind, block), after in pairwise([*blocks, ("", "")]):
         if kind in SEEN or block in picked or leads(block, after[0]):
-            if not (seen or named) and (bold := BOLD.match(block)):
+            if not (seen or named) and (bold := BOLD.match(block)) and bold[1] != TURN:
                 name, block = bold[1], block[bold.end() :]
             seen.append((kind, block))
         else:
@@ -106,6 +107,7 @@ def high(kind, block):
         return 3 + 1.5 * block.count(r"\\")
     if kind == "table":
         return 1.4 * len(block.splitlines())
+    block = AWAY.sub(r"\1", block)
     rows = block.splitlines() if kind != "paragraph" else [" ".join(block.splitlines())]
     return 0.6 + sum(-(-len(row) // ACROSS) for row in rows)
 
