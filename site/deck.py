@@ -26,6 +26,7 @@ class Slide:
     notes: tuple
     lines: float
     cell: str
+    level: int = 0  # of the heading that it begins with
     asks: bool = False  # it is an exercise, which stays with its question in smaller type
 
 
@@ -46,7 +47,9 @@ def slides(notebook, stem, guide):
                 if part.body or level == 1:
                     lines = part.lines if level != 1 else ROOM  # nothing joins the lesson's title
                     asks = bool(tagged(cell, "exercise"))
-                    found.append(Slide(section, title, part.body, tuple(pending), lines, cell.id, asks))
+                    found.append(
+                        Slide(section, title, part.body, tuple(pending), lines, cell.id, level, asks)
+                    )
                     pending = []
         except ValueError as error:
             raise ValueError(f"cell `{cell.id}`: {error}") from error
@@ -111,7 +114,7 @@ def joined(found):
         same = (last.section, last.title) == (slide.section, slide.title)
         if same and lines <= (MOST if slide.asks else ROOM):
             both = last.body + slide.body, last.notes + slide.notes, lines
-            done[-1] = Slide(last.section, last.title, *both, last.cell)
+            done[-1] = Slide(last.section, last.title, *both, last.cell, last.level)
         else:
             done.append(slide)
     return done

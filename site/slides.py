@@ -95,7 +95,7 @@ def written(notebook, stem):
 
 def section(slide):
     """The HTML of a slide."""
-    first = slide.cell == "title"
+    first = slide.level == 1
     head = f"<h1>{words(slide.title)}</h1>" if first else f"<h2>{words(slide.title)}</h2>"
     if slide.section not in ("", slide.title):
         head = f'<p class="kicker">{words(slide.section)}</p>{head}'

@@ -210,7 +210,11 @@ def made(*cells):
 
 def test_first_slide_opens_the_lesson():
     first, *_ = made(text("## One\n\n- a\n"))
-    assert first.title == "99 · Made up" and "In short" in first.body and "Know this." in first.notes
+    assert (
+        (first.title, first.level) == ("99 · Made up", 1)
+        and "In short" in first.body
+        and "Know this." in first.notes
+    )
 
 
 def test_paragraphs_are_said_and_what_shows_something_is_seen():
