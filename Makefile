@@ -137,7 +137,7 @@ handouts: $(TESTS)
 	$(PY) tests/tools/handouts.py $(ARGS)
 
 class: $(TESTS)
-	OMP_NUM_THREADS=1 $(PY) tests/tools/papers.py $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) tests/tools/grading.py $(ARGS)
 
 # nbgrader in an environment of its own, which sees the packages of $(VENV) and may not replace any of them.
 $(NBGRADER)/.ready: tests/nbgrader.requirements.txt $(TESTS)

@@ -9,6 +9,7 @@ import math
 import unicodedata
 from pathlib import Path
 
+import grading
 import numpy as np
 import pandas as pd
 import papers
@@ -389,8 +390,7 @@ FEW += "by heart.ipynb", "writes.ipynb", "Zoë van den Berg/EWC, my last try (2)
 
 
 def test_some_of_a_class_get_their_marks(tmp_path, capsys):
-    expected = papers.papers(tmp_path / "class", FEW)
-    assert len(expected) == len(FEW)
+    expected = papers.papers(tmp_path / "class", {path: papers.everyone()[path] for path in FEW})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")}
     command.main([str(tmp_path / "class"), "--lesson", str(papers.LESSON), "--jobs", "1", "--seed", "5"])
     said = capsys.readouterr().out
@@ -410,10 +410,17 @@ def test_a_class_has_every_misconception_of_the_lesson():
         assert set(papers.KNOWN[name]) == known <= {told[name] for told in expected.values()}
 
 
+def test_an_ordinary_class_is_half_right_and_has_no_errors():
+    told = [expected for _, expected in papers.ordinary().values()]
+    assert len(told) == 30 and sum(each == papers.RIGHT for each in told) == 15
+    known = {name: {"right", *papers.KNOWN[name]} for name in papers.NAMES}
+    assert all(each[name] in known[name] for each in told for name in papers.NAMES)
+
+
 def test_what_is_not_in_a_table_is_told():
     row = book.Row("a", "a.ipynb", {"merge": marks.NOTHING}, "")
     made = book.Book(["merge"], [row], 0)
-    lines = papers.differences(made, {"a.ipynb": {"merge": "right"}, "b.ipynb": {}})
+    lines = grading.differences(made, {"a.ipynb": {"merge": "right"}, "b.ipynb": {}})
     assert lines == ["b.ipynb is not in the table", "a.ipynb, merge: expected 'right', got 'not attempted'"]
 
 
