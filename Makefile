@@ -146,7 +146,7 @@ $(NBGRADER)/.ready: tests/nbgrader.requirements.txt $(TESTS)
 	@$(PY) -c 'import sysconfig as s; open(s.get_path("purelib", vars={"base": "$(NBGRADER)"}) + "/venv.pth", "w").write( \
 	  "import site; site.addsitedir(%r)" % s.get_path("purelib"))'
 	@$(PY) -m pip --disable-pip-version-check list --exclude-editable --format=freeze > $(NBGRADER)/held.txt
-	@$(NBGRADER)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) \
+	@$(NBGRADER)/bin/python -m pip --disable-pip-version-check install -q \
 	  -r tests/nbgrader.requirements.txt -c $(NBGRADER)/held.txt
 	@$(NBGRADER)/bin/python -m pip --disable-pip-version-check check
 	@touch $@
