@@ -1,6 +1,6 @@
 """Grading: which cells run, that judging is the same on the other side of a process, and marks of a class.
 
-`make class` grades all thirty of papers.py; here a few of them, and all of the rest without running anybody.
+`make class` grades both classes of papers.py; here a few of them, and all of the rest without running anybody.
 """
 
 import importlib
@@ -21,8 +21,7 @@ from lessons import lessons, read, solutions, tagged
 
 from edgecl_lite import checks, plots
 from edgecl_lite.lessons.grade import __main__ as command
-from edgecl_lite.lessons.grade import anew, apart, book, cells, inside, marks, names, wire
-from edgecl_lite.lessons.grade.folder import handed_in
+from edgecl_lite.lessons.grade import anew, apart, book, cells, folder, inside, marks, names, wire
 
 checks.load()
 GIVEN = dict(checks.exercises)
@@ -299,10 +298,10 @@ def test_what_a_student_s_process_may_send():
 # ---- a folder
 
 
-def laid(folder, paths):
+def laid(where, paths):
     """Write a folder of files with one byte each; a path that ends on / is an empty folder."""
     for name in paths:
-        path = folder / unicodedata.normalize("NFD", name)
+        path = where / unicodedata.normalize("NFD", name)
         (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
         if not name.endswith("/"):
             path.write_text("x")
@@ -315,7 +314,7 @@ def test_whose_a_paper_is(tmp_path):
     paths += ["no notebook/essay.txt", "nothing/", "nothing, too/.DS_Store"]
     laid(tmp_path, paths)
     (tmp_path / "link.ipynb").symlink_to(tmp_path / "ben.docx")
-    found = [(paper.student, paper.file) for paper in handed_in(tmp_path)]
+    found = [(paper.student, paper.file) for paper in folder.handed_in(tmp_path)]
     assert found == [
         ("_anna_", "_anna_/_last.IPYNB"),
         ("Änne Groß", "Änne Groß.ipynb"),
@@ -331,10 +330,16 @@ def test_what_is_no_folder_of_papers_is_said(tmp_path):
     laid(tmp_path, ["class.zip", "empty/", "left/.ipynb_checkpoints/", "left/__MACOSX/"])
     for name, what in (("class.zip", "got a file. Unpack a zip"), ("nowhere", "got nothing of that name")):
         with pytest.raises(NotADirectoryError, match=f"expected the folder with what was handed in, {what}"):
-            handed_in(tmp_path / name)
+            folder.handed_in(tmp_path / name)
     for name, what in (("empty", "an empty folder"), ("left", ".ipynb_checkpoints, __MACOSX")):
         with pytest.raises(FileNotFoundError, match=f"expected a notebook or a folder .* got {what}"):
             book.grade(tmp_path / name)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    laid(tmp_path, ["a.ipynb"])
+    monkeypatch.setattr(folder, "LARGEST", 0)
+    assert folder.handed_in(tmp_path) == [folder.Paper("a", "a.ipynb", b"", "larger than 0 MB")]
 
 
 def test_a_folder_as_it_arrives_on_a_sunday_night(tmp_path, capsys, monkeypatch):

@@ -9,14 +9,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 from lessons import ROOT
 from nbgraded import differences, students
 
 HOME = ROOT / ".venv-nbgrader"
-PYTHON = HOME / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 NEEDS = pytest.mark.skipif(
     not (HOME / ".ready").exists(), reason="nbgrader is not installed: make .venv-nbgrader/.ready prepares it"
 )
@@ -32,7 +30,7 @@ GOOD = {
 def test_nbgrader_and_our_grading_agree(tmp_path):
     tool, said = ROOT / "tests/tools/nbgraded.py", tmp_path / "seen.json"
     env = {**os.environ, "PYTHONPATH": str(ROOT), "EDGECL_DOSSIER": "off", "TQDM_DISABLE": "1"}
-    command = [PYTHON, tool, said]
+    command = [HOME / "bin/python", tool, said]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert differences(json.loads(said.read_text("utf-8"))) == []

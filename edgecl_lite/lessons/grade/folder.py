@@ -39,9 +39,8 @@ def handed_in(folder):
     own = [path for path in folder.iterdir() if _somebodys(path)]
     if not own:
         got = ", ".join(sorted(words(path.name) for path in folder.iterdir())) or "an empty folder"
-        raise FileNotFoundError(
-            f"{folder}: expected a notebook or a folder for each student, got {got}"
-        )
+        what = "expected a notebook or a folder for each student"
+        raise FileNotFoundError(f"{folder}: {what}, got {got}. Put into it what was handed in")
     papers = [_paper(path, one, folder) for path in own for one in _files(path)]
     return sorted(papers, key=lambda paper: (_place(paper.student), paper.file))
 

@@ -28,7 +28,7 @@ WHY = {
 }
 
 
-BELIEVED = {  # who is mistaken about a statement first: what he believes, in the words of a table
+BELIEVED = {  # by whoever is mistaken about this statement, in the words of a table
     "A": "steps hide a sample",
     "B": "a pair can hide",
     "C": "ε adds up",
