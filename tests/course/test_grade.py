@@ -1,6 +1,6 @@
 """Grading: which cells run, that judging is the same on the other side of a process, and marks of a class.
 
-`make class` grades both classes of papers.py; here a few of them, and all of the rest without running anybody.
+`make class` grades all of papers.py; here a few of them, and all of the rest without running anybody.
 """
 
 import importlib
@@ -328,7 +328,10 @@ def test_whose_a_paper_is(tmp_path):
 
 def test_what_is_no_folder_of_papers_is_said(tmp_path):
     laid(tmp_path, ["class.zip", "empty/", "left/.ipynb_checkpoints/", "left/__MACOSX/"])
-    for name, what in (("class.zip", "got a file. Unpack a zip"), ("nowhere", "got nothing of that name")):
+    for name, what in (
+        ("class.zip", "got a file. Unpack a zip"),
+        ("nowhere", "got nothing of that name. It was looked for"),
+    ):
         with pytest.raises(NotADirectoryError, match=f"expected the folder with what was handed in, {what}"):
             folder.handed_in(tmp_path / name)
     for name, what in (("empty", "an empty folder"), ("left", ".ipynb_checkpoints, __MACOSX")):

@@ -32,8 +32,9 @@ def handed_in(folder):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        got = "a file" if folder.exists() else "nothing of that name"
-        way = "Unpack a zip file first; put a single notebook into a folder of its own"
+        got, way = "nothing of that name", f"It was looked for in {Path.cwd()}"
+        if folder.exists():
+            got, way = "a file", "Unpack a zip; put a single notebook into a folder of its own"
         what = "expected the folder with what was handed in"
         raise NotADirectoryError(f"{folder}: {what}, got {got}. {way}")
     own = [path for path in folder.iterdir() if _somebodys(path)]
