@@ -1,4 +1,4 @@
-# Needs make and Python 3.11 to 3.13 (3.11 is what we test with). Everything else goes into .venv, nothing outside it.
+# Needs make and Python 3.11 to 3.13 (3.11 is what we test with). Everything else goes into .venv (nbgrader, for the tests: beside it).
 #   make lab     set up, then open the first lesson        make test    set up, then run every test
 #   make setup   only prepare .venv                               make bench   how fast it is: docs/speed.md
 #   make lint    ruff: check and format                           make clean   remove what tests and tools left behind
@@ -13,7 +13,7 @@
 #   make site    the course as a web site, from what the lessons store: build/site/
 #   make slides  a deck a lesson, which needs no network: build/slides/ (each lesson runs once; ARGS=03: one lesson)
 #   make handouts  lessons for a class: students.zip, teachers.zip, nbgrader.zip in build/handouts
-#   make nbgrader  those in nbgrader itself, in an environment of its own; make class grades a class of thirty
+#   make nbgrader  those in nbgrader itself; make class grades a class of thirty
 #   make guide   what the teacher's guide, docs/teaching/, says of the exercises
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
@@ -28,6 +28,7 @@ ROOT  := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 LEARN := $(VENV)/.ready
 TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
+NBGRADER := .venv-nbgrader
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site slides handouts nbgrader class guide clean
@@ -68,7 +69,7 @@ lab: $(LEARN)
 	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.extension_manager=readonly
 
 # One run for everything: ruff, unit and oracle tests, every lesson as stored (nbval), with its solutions, and in a browser.
-test: $(TESTS)
+test: $(TESTS) $(NBGRADER)/.ready
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
 	  --nbval --nbval-current-env --nbval-cell-timeout=3600 --nbval-sanitize-with=tests/nbval_sanitize.cfg tests notebooks
 
@@ -137,15 +138,18 @@ handouts: $(TESTS)
 	$(PY) tests/tools/handouts.py $(ARGS)
 
 class: $(TESTS)
-	OMP_NUM_THREADS=1 $(PY) tests/tools/papers.py $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) tests/tools/grading.py $(ARGS)
 
-# nbgrader brings a hundred packages: an environment of its own.
-NBGRADER := .venv-nbgrader
-
-$(NBGRADER)/.ready: tests/nbgrader.requirements.txt requirements.txt pyproject.toml | $(PY)
+# nbgrader in an environment of its own, which sees the packages of $(VENV) and may not replace any of them.
+$(NBGRADER)/.ready: tests/nbgrader.requirements.txt $(TESTS)
 	@echo "Installing nbgrader into $(NBGRADER) …"
-	@$(PY) -m venv $(NBGRADER)
-	@$(NBGRADER)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) -r tests/nbgrader.requirements.txt
+	@$(PY) -m venv --clear --without-pip $(NBGRADER)
+	@$(PY) -c 'import sysconfig as s; open(s.get_path("purelib", vars={"base": "$(NBGRADER)"}) + "/venv.pth", "w").write( \
+	  "import site; site.addsitedir(%r)" % s.get_path("purelib"))'
+	@$(PY) -m pip --disable-pip-version-check list --exclude-editable --format=freeze > $(NBGRADER)/held.txt
+	@$(NBGRADER)/bin/python -m pip --disable-pip-version-check install -q \
+	  -r tests/nbgrader.requirements.txt -c $(NBGRADER)/held.txt
+	@$(NBGRADER)/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
 nbgrader: $(NBGRADER)/.ready

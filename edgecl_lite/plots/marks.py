@@ -16,7 +16,7 @@ LOOKS = {  # status: colour of the cell, of the words, sign
     "not attempted": ("#E4E4E4", INK, "·"),
     "error": ("#4D4D4D", WHITE, "!"),
 }
-ROOM = 25  # letters that stand in a cell
+ROOM = 34  # letters that stand in a cell
 
 
 @styled()

@@ -1,6 +1,7 @@
 """The checks recognise what they say they recognise, and never raise whatever a learner hands in."""
 
 import linecache
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from edgecl_lite import checks
 from edgecl_lite.lessons.check import Wrong, check, exercise, judge, same
+from edgecl_lite.plots.marks import ROOM
 
 checks.load()
 GIVEN = dict(checks.exercises)  # those of the lessons
@@ -109,6 +111,16 @@ def test_misconception_is_recognised(name, wrong):
     verdict = judge(name, wrong.answer)
     assert (verdict.status, verdict.misconception) == ("misconception", wrong.name)
     assert wrong.hint and wrong.hint in verdict.text
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_name_says_one_thing_and_says_it_in_words(name):
+    """In a table of marks a teacher sees the name alone, in its map the beginning."""
+    hints = {}
+    for wrong in GIVEN[name].wrong:
+        assert re.search("[a-zε√δ]{2}", wrong.name), f"{wrong.name!r} is letters alone"
+        assert hints.setdefault(wrong.name, wrong.hint) == wrong.hint, f"two mistakes are {wrong.name!r}"
+    assert len({known[: ROOM - 1] for known in hints}) == len(hints)
 
 
 @pytest.mark.parametrize("name", GIVEN)

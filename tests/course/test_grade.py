@@ -1,14 +1,17 @@
 """Grading: which cells run, that judging is the same on the other side of a process, and marks of a class.
 
-`make class` grades all thirty of papers.py; here a few of them, and all of the rest without running anybody.
+`make class` grades all of papers.py; here a few of them, and all of the rest without running anybody.
 """
 
 import importlib
 import json
 import math
+import os
+import sys
 import unicodedata
 from pathlib import Path
 
+import grading
 import numpy as np
 import pandas as pd
 import papers
@@ -18,7 +21,7 @@ from lessons import lessons, read, solutions, tagged
 
 from edgecl_lite import checks, plots
 from edgecl_lite.lessons.grade import __main__ as command
-from edgecl_lite.lessons.grade import anew, apart, book, cells, inside, marks, names, wire
+from edgecl_lite.lessons.grade import anew, apart, book, cells, folder, inside, marks, names, wire
 
 checks.load()
 GIVEN = dict(checks.exercises)
@@ -295,26 +298,79 @@ def test_what_a_student_s_process_may_send():
 # ---- a folder
 
 
-def test_whose_a_paper_is(tmp_path):
-    paths = ["Änne Groß.ipynb", "ben.docx", ".DS_Store", "_tmp", "zoë/sub/a.ipynb", "zoë/data.csv"]
-    paths += ["zoë/.ipynb_checkpoints/a.ipynb", "no notebook/essay.txt"]
+def laid(where, paths):
+    """Write a folder of files with one byte each; a path that ends on / is an empty folder."""
     for name in paths:
-        path = tmp_path / unicodedata.normalize("NFD", name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("x")
+        path = where / unicodedata.normalize("NFD", name)
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.write_text("x")
+
+
+def test_whose_a_paper_is(tmp_path):
+    paths = ["Änne Groß.ipynb", "ben.docx", ".DS_Store", "desktop.ini", "Thumbs.db", "~$ben.docx"]
+    paths += ["__MACOSX/._ben.docx", ".ipynb_checkpoints/ben.ipynb", "_anna_/_last.IPYNB"]
+    paths += ["zoë/sub/a.ipynb", "zoë/data.csv", "zoë/.ipynb_checkpoints/a.ipynb", "zoë/__MACOSX/._a.ipynb"]
+    paths += ["no notebook/essay.txt", "nothing/", "nothing, too/.DS_Store"]
+    laid(tmp_path, paths)
     (tmp_path / "link.ipynb").symlink_to(tmp_path / "ben.docx")
-    found = [(paper.student, paper.file) for paper in book.handed_in(tmp_path)]
+    found = [(paper.student, paper.file) for paper in folder.handed_in(tmp_path)]
     assert found == [
+        ("_anna_", "_anna_/_last.IPYNB"),
+        ("Änne Groß", "Änne Groß.ipynb"),
         ("ben", "ben.docx"),
         ("no notebook", "no notebook/essay.txt"),
+        ("nothing", "nothing"),
+        ("nothing, too", "nothing, too"),
         ("zoë", "zoë/sub/a.ipynb"),
-        ("Änne Groß", "Änne Groß.ipynb"),
     ]
-    with pytest.raises(NotADirectoryError, match="expected the folder"):
-        book.handed_in(tmp_path / "ben.docx")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="expected a notebook"):
-        book.grade(tmp_path / "empty")
+
+
+def test_what_is_no_folder_of_papers_is_said(tmp_path):
+    laid(tmp_path, ["class.zip", "empty/", "left/.ipynb_checkpoints/", "left/__MACOSX/"])
+    for name, what in (
+        ("class.zip", "got a file. Unpack a zip"),
+        ("nowhere", "got nothing of that name. It was looked for"),
+    ):
+        with pytest.raises(NotADirectoryError, match=f"expected the folder with what was handed in, {what}"):
+            folder.handed_in(tmp_path / name)
+    for name, what in (("empty", "an empty folder"), ("left", ".ipynb_checkpoints, __MACOSX")):
+        with pytest.raises(FileNotFoundError, match=f"expected a notebook or a folder .* got {what}"):
+            book.grade(tmp_path / name)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    laid(tmp_path, ["a.ipynb"])
+    monkeypatch.setattr(folder, "LARGEST", 0)
+    assert folder.handed_in(tmp_path) == [folder.Paper("a", "a.ipynb", b"", "larger than 0 MB")]
+
+
+def test_a_folder_as_it_arrives_on_a_sunday_night(tmp_path, capsys, monkeypatch):
+    """Blanks and umlauts in its own path, a zip of another system, a student's zip, an empty folder."""
+    class_ = tmp_path / "Übung 3 (Gruppe Ä)" / "Abgaben nr 1"
+    laid(class_, ["anna.zip", "ben/", "__MACOSX/._a.ipynb", ".ipynb_checkpoints/a-checkpoint.ipynb"])
+    if sys.platform.startswith("linux"):  # elsewhere a name is always text
+        (class_ / os.fsdecode(b"M\x81ller.ipynb")).write_bytes(notebook("x = 1"))
+    else:
+        (class_ / "M�ller.ipynb").write_bytes(notebook("x = 1"))
+    monkeypatch.chdir(class_ / "ben")
+    command.main(["..", "--lesson", str(papers.LESSON)])
+    assert "Abgaben nr 1.csv" in capsys.readouterr().out
+    table = pd.read_csv(class_.with_name("Abgaben nr 1.csv"), encoding="utf-8-sig", keep_default_na=False)
+    told = dict(zip(table["student"], zip(table["penalty"], table["note"])))
+    assert told == {
+        "anna": ("error: no notebook", "unpack it, and grade again"),
+        "ben": ("error: no notebook", "an empty folder"),
+        "M�ller": ("no such cell", ""),
+    }
+    assert class_.with_name("Abgaben nr 1.png").exists()
+
+
+def test_a_table_that_cannot_be_written_is_shown_all_the_same(tmp_path, capsys):
+    laid(tmp_path, ["class/a.ipynb", "class.csv/"])
+    with pytest.raises(SystemExit, match="class.csv.*could not be written. Close it where it is open"):
+        command.main([str(tmp_path / "class")])
+    assert "a.ipynb" in capsys.readouterr().out
 
 
 def test_the_table_the_file_and_the_picture(tmp_path, capsys):
@@ -389,8 +445,7 @@ FEW += "by heart.ipynb", "writes.ipynb", "Zoë van den Berg/EWC, my last try (2)
 
 
 def test_some_of_a_class_get_their_marks(tmp_path, capsys):
-    expected = papers.papers(tmp_path / "class", FEW)
-    assert len(expected) == len(FEW)
+    expected = papers.papers(tmp_path / "class", {path: papers.everyone()[path] for path in FEW})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.ipynb")}
     command.main([str(tmp_path / "class"), "--lesson", str(papers.LESSON), "--jobs", "1", "--seed", "5"])
     said = capsys.readouterr().out
@@ -410,10 +465,17 @@ def test_a_class_has_every_misconception_of_the_lesson():
         assert set(papers.KNOWN[name]) == known <= {told[name] for told in expected.values()}
 
 
+def test_an_ordinary_class_is_half_right_and_has_no_errors():
+    told = [expected for _, expected in papers.ordinary().values()]
+    assert len(told) == 30 and sum(each == papers.RIGHT for each in told) == 15
+    known = {name: {"right", *papers.KNOWN[name]} for name in papers.NAMES}
+    assert all(each[name] in known[name] for each in told for name in papers.NAMES)
+
+
 def test_what_is_not_in_a_table_is_told():
     row = book.Row("a", "a.ipynb", {"merge": marks.NOTHING}, "")
     made = book.Book(["merge"], [row], 0)
-    lines = papers.differences(made, {"a.ipynb": {"merge": "right"}, "b.ipynb": {}})
+    lines = grading.differences(made, {"a.ipynb": {"merge": "right"}, "b.ipynb": {}})
     assert lines == ["b.ipynb is not in the table", "a.ipynb, merge: expected 'right', got 'not attempted'"]
 
 

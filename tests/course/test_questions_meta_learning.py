@@ -107,7 +107,7 @@ WRONG = [
     ("cut graph", {"X"}, 'expected letters, such as {"A", "B"}'),
     ("leaked class", {"A", "D"}, "Which side does the question ask for?"),
     ("leaked class", {"D", "E"}, "D holds out 6 and 9 together"),
-    ("leaked class", ["E"], "“only E”"),
+    ("leaked class", ["E"], "“only E (images new)”"),
     ("leaked class", {"B", "C"}, "New images are not new classes"),
     ("leaked class", {"C", "E"}, "Turn the pad upside down"),
     ("leaked class", "BE", "A symbol turned is another symbol"),

@@ -63,11 +63,11 @@ BIASED = {
     "with a comma": ("C, E", ""),
     "a table": ({"A": False, "C": True, "E": True}, ""),
     "by a function": (lambda: {"C", "E"}, ""),
-    "one": ({"C"}, "only C"),
-    "the other": (["E"], "only E"),
-    "none": (set(), "none"),
-    "with B": ("BCE", "among them B: BCE"),
-    "with D": ({"D", "E"}, "among them D: DE"),
+    "one": ({"C"}, "only C (one too few)"),
+    "the other": (["E"], "only E (whole batches)"),
+    "none": (set(), "none of them"),
+    "with B": ("BCE", "B (two draws) named"),
+    "with D": ({"D", "E"}, "D (random keys) named"),
 }
 ANSWERS = {"reservoir": RESERVOIR, "weights": WEIGHTS, "biased reservoir": BIASED}
 

@@ -1,27 +1,15 @@
-"""A class of thirty: what they hand in of the EWC lesson, and the marks that they must get.
+"""A class of thirty-two: what they hand in of the EWC lesson, and the marks that they must get.
 
-    python tests/tools/papers.py [JOBS]    grades them all, JOBS at once (2), and compares; ends with an error
-                                           where a mark is another
-
-Right answers, every misconception that `check` knows there, and whatever else arrives on a Sunday night; and
-every lesson with its own solutions, which must all be right.
-`papers` writes the folder, `EXPECTED` is the table. Some wait for limits of time and memory, so it takes a
-while; test_grade.py grades a few of them in the suite. Lesson: ewc.
+Right answers, every misconception that `check` knows there, and whatever else arrives on a Sunday night:
+`everyone`. A class without accidents is `ordinary`. `papers` writes one of them into a folder; grading.py,
+that is `make class`, grades both, and test_grade.py some of them in the suite. Lesson: ewc.
 """
 
 import copy
 import json
-import sys
-import tempfile
-import time
-from pathlib import Path
 
 import nbformat
-from lessons import NOTEBOOKS, lessons, read, solutions, solved, tagged
-
-from edgecl_lite.lessons.grade.__main__ import told
-from edgecl_lite.lessons.grade.apart import Limits
-from edgecl_lite.lessons.grade.book import grade
+from lessons import NOTEBOOKS, read, solutions, tagged
 
 LESSON = NOTEBOOKS / "03_ewc.ipynb"
 NAMES = "penalty", "merge", "largest lr"
@@ -181,54 +169,16 @@ def everyone():
     return found
 
 
-def papers(folder, chosen=None):
-    """Write what a class hands in, or some of it, into a folder; returns {path: marks}."""
-    expected = {}
-    for path, (text, each) in everyone().items():
-        if chosen is None or path in chosen:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, encoding="utf-8")
-            expected[path] = each
-    return expected
+def ordinary(count=30):
+    """{path: (text, marks)} of a class without accidents: every second one right, the others wrong."""
+    right, mistaken = (solutions(read(LESSON)), RIGHT), list(misconceived().values())
+    class_ = [mistaken[n // 2 % len(mistaken)] if n % 2 else right for n in range(count)]
+    return {f"student {n:02}.ipynb": (paper(sources), told) for n, (sources, told) in enumerate(class_)}
 
 
-def differences(book, expected):
-    """Lines on every mark that is another than it must be."""
-    found = {row.file: {name: mark.words for name, mark in row.marks.items()} for row in book.rows}
-    lacking = [f"{path} is not in the table" for path in expected.keys() ^ found.keys()]
-    wrong = []
-    for path in sorted(expected.keys() & found.keys()):
-        for name, want in expected[path].items():
-            if (got := found[path].get(name)) != want:
-                wrong.append(f"{path}, {name}: expected {want!r}, got {got!r}")
-    return lacking + wrong
-
-
-def answered(folder):
-    """Write every lesson with its solutions into a folder, a student each; returns {path: marks}."""
-    for path in lessons():
-        nbformat.write(solved(read(path)), folder / path.name)
-    return {path.name: dict.fromkeys(solutions(read(path)), "right") for path in lessons()}
-
-
-def graded(write, lesson, jobs):
-    """Grade what a function writes into a folder; lines on every mark that differs."""
-    with tempfile.TemporaryDirectory() as folder:
-        expected = write(Path(folder))
-        start = time.perf_counter()
-        book = grade(folder, lesson, Limits(SECONDS, MEGABYTES), jobs=jobs)
-        seconds = time.perf_counter() - start
-    print(told(book) if lesson else "")
-    wrong = differences(book, expected)
-    print(f"{len(expected)} papers in {seconds:.0f} s, {len(wrong)} marks other than expected")
-    return wrong
-
-
-def main():
-    jobs = int(sys.argv[1]) if sys.argv[1:] else 2
-    wrong = graded(papers, LESSON, jobs) + graded(answered, None, jobs)
-    sys.exit("\n".join(wrong) or 0)
-
-
-if __name__ == "__main__":
-    main()
+def papers(folder, class_):
+    """Write what a class hands in into a folder; returns {path: marks}."""
+    for path, (text, _) in class_.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return {path: expected for path, (_, expected) in class_.items()}

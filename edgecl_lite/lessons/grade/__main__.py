@@ -4,6 +4,7 @@ Lesson: ewc.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def picture(book, path):
     return sentence
 
 
+def written(book, folder):
+    """Write table and map beside the folder; returns what the map shows, and where they are."""
+    beside = Path(os.path.abspath(folder))  # a folder may be given as ..
+    table, map_ = beside.with_name(f"{beside.name}.csv"), beside.with_name(f"{beside.name}.png")
+    table.write_bytes(book.csv())
+    if not book.exercises:
+        return f"Written: {table}"
+    return f"{picture(book, map_)}\nWritten: {table} and {map_.name}"
+
+
 def main(words=None):
     said = options(words)
     try:
@@ -56,12 +67,11 @@ def main(words=None):
     except (OSError, ValueError, RuntimeError) as problem:
         sys.exit(str(problem))
     print(sayable(told(book)))
-    beside = Path(said.folder).absolute()
-    table, map_ = beside.with_name(f"{beside.name}.csv"), beside.with_name(f"{beside.name}.png")
-    table.write_bytes(book.csv())
-    if book.exercises:
-        print(sayable(picture(book, map_)))
-    print(f"Written: {table} and {map_.name}" if book.exercises else f"Written: {table}")
+    try:
+        print(sayable(written(book, said.folder)))
+    except OSError as problem:
+        way = "Close it where it is open, or move the folder to where you may write"
+        sys.exit(f"{problem}: the table above could not be written. {way}; then grade again")
 
 
 if __name__ == "__main__":

@@ -1,35 +1,26 @@
 """A folder of what students handed in, graded: students × exercises, as a table and a heat map.
 
-A file in the folder is a student's, called as the student is; a folder in it is a student's too,
-with all notebooks in it. All are read before any code runs. Every file has a row of its own: of two
-that one student handed in the teacher says which counts. Lesson: ewc.
+All papers are read (folder.py) before any code runs. Every file has a row of its own: of two that
+one student handed in the teacher says which counts. Lesson: ewc.
 """
 
 import hashlib
 import secrets
-import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from tqdm import tqdm
 
 from ..._refuse.arguments import whole
 from .. import check
 from .anew import CHANGED
 from .apart import Limits
 from .cells import asked, read
+from .folder import handed_in
 from .marks import NO_CELL, error, graded
 
-LARGEST = 50_000_000  # bytes of a notebook
 SPREADSHEET = "=", "+", "-", "@", "\t", "\r"  # what makes a formula of a name
-
-
-@dataclass(frozen=True)
-class Paper:
-    """What was handed in: whose it is, the file's path in the folder, its bytes."""
-
-    student: str
-    file: str
-    raw: bytes
 
 
 @dataclass(frozen=True)
@@ -87,12 +78,11 @@ def grade(folder, lesson=None, limits=None, seed=None, jobs=2):
     handed in, RuntimeError where a paper's code has changed the files that it is graded with.
     """
     papers, limits = handed_in(folder), limits or Limits()
-    if not papers:
-        raise FileNotFoundError(f"{folder}: expected a notebook or a folder for each student")
     names = None if lesson is None else asked_in(lesson)
     seed, before = secrets.randbits(32) if seed is None else seed, own_files()
     with ThreadPoolExecutor(whole("jobs", jobs)) as pool:
-        found = [*pool.map(lambda paper: _marked(paper, limits, seed, before), papers)]
+        marked = pool.map(lambda paper: _marked(paper, limits, seed, before), papers)
+        found = [*tqdm(marked, "papers", len(papers), disable=None)]  # a teacher waits minutes
     names = names or columns(marks for marks, _ in found)
     whose = [paper.student for paper in papers]
     rows = [_row(p, *f, names, whose.count(p.student)) for p, f in zip(papers, found)]
@@ -104,7 +94,7 @@ def _marked(paper, limits, seed, files):
     try:
         cells = read(paper.raw)
     except ValueError as problem:
-        return {"": error(str(problem))}, ""
+        return {"": error(str(problem))}, paper.note
     marks, printed = graded(cells, limits, seed)
     if own_files() != files:
         what = "has changed files of edgecl_lite, so that no mark is safe"
@@ -134,35 +124,6 @@ def asked_in(lesson):
     if found := [name for name in names if name in check.exercises]:
         return found
     raise ValueError(f"{lesson}: expected a lesson with exercises, found none that `check` knows")
-
-
-def handed_in(folder):
-    """The papers of a folder, by student. NotADirectoryError where it is no folder."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder}: expected the folder with what was handed in")
-    papers = []
-    for path in sorted(folder.iterdir()):
-        if path.name[0] not in "._" and not path.is_symlink():
-            name = path.name if path.is_dir() else path.stem
-            student = unicodedata.normalize("NFC", name)
-            papers += [_paper(student, one, folder) for one in _files(path)]
-    return sorted(papers, key=lambda paper: (paper.student, paper.file))
-
-
-def _files(path):
-    """A file itself; of a student's folder the notebooks or, without one, whatever there is."""
-    if path.is_file():
-        return [path]
-    every = [p for p in path.rglob("*") if p.is_file() and not p.is_symlink()]
-    seen = [p for p in every if not any(part[0] in "._" for part in p.relative_to(path).parts)]
-    return [p for p in seen if p.suffix == ".ipynb"] or seen[:1]
-
-
-def _paper(student, path, folder):
-    raw = path.read_bytes() if path.stat().st_size <= LARGEST else b""
-    file = unicodedata.normalize("NFC", path.relative_to(folder).as_posix())
-    return Paper(student, file, raw)
 
 
 def own_files():

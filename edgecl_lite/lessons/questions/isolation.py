@@ -132,6 +132,7 @@ exercise("freeze", lambda theta, frozen, mine: torch.where(mine, theta, frozen),
     Wrong("nothing is held", lambda theta, frozen, mine: theta, "What holds the earlier tasks' weights?"),
 ])
 
+HOW = {"B": "grad None", "C": "a new Adam", "E": "torch.where", "F": "back after"}
 HOLDS = {"B": "takes the gradient away altogether: what does an optimiser do with a weight whose gradient is None?",
          "C": "starts with an empty memory: gradients of 0 give a step of 0.",
          "E": "never lets theta's own value there enter the network.",
@@ -139,9 +140,9 @@ HOLDS = {"B": "takes the gradient away altogether: what does an optimiser do wit
 
 
 exercise("momentum bug", {"A", "D"}, probe=letters, wrong=[
-    Wrong("none", "", "At least one does. Go through them: with what does the network answer in the end?"),
-    Wrong("only A", {"A"}, "There is one more: is the gradient all that moves a weight?"),
-    Wrong("only D", {"D"}, "There is one more: what has happened to the weights between writing back and answering?"),
-    *(Wrong(f"{k} suspected", {*some}, f"{k} {why}") for k, why in HOLDS.items()
+    Wrong("none of them", "", "At least one does. Go through them: with what does the network answer in the end?"),
+    Wrong("only A (back before)", {"A"}, "There is one more: is the gradient all that moves a weight?"),
+    Wrong("only D (weight decay)", {"D"}, "There is one more: what has happened to the weights between writing back and answering?"),
+    *(Wrong(f"{k} ({HOW[k]}) suspected", {*some}, f"{k} {why}") for k, why in HOLDS.items()
       for n in range(1, 7) for some in combinations("ABCDEF", n) if min({*some} - {*"AD"}, default="") == k),
 ], expects='letters such as {"B", "C"}', praise="The one writes back a step too early, weight decay moves the other.")

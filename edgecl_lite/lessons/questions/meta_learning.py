@@ -96,6 +96,8 @@ exercise("inner step", step, probe=_stepped, expects="a dict θ', and a gradient
           "From where does the step set out?"),
 ])
 
+CUTS = dict(A="create_graph", B="retain_graph", C="func.grad", D="detach", E="clone")
+SPLITS = dict(A="3, 4, 7 new", B="the 9 new", C="turns new", D="0, 6, 9 new", E="images new")
 FINE = {"A": "A is the textbook: create_graph keeps the inner gradient differentiable.",
         "C": "C: torch.func.grad is differentiable as often as you like.",
         "E": "E: clone copies the numbers and keeps the way back."}
@@ -108,8 +110,11 @@ CLEAN = {"A": "A holds out whole digits in all turns, and no held-out digit is a
          "D": "D holds out 6 and 9 together. A 0 upside down is a 0, on the same side."}
 
 
-def _other(right, wrong, names):
-    """A `Wrong` for each set of the letters A to E that is not right; names: (all, complement, none)."""
+def _other(right, wrong, how, names):
+    """A `Wrong` for each set of the letters A to E that is not right.
+
+    how: what each letter is, in a word or two; names: (all, complement, none, hint for none).
+    """
     for n in range(32):
         given = {c for i, c in enumerate("ABCDE") if n >> i & 1}
         false, missing = sorted(given & wrong.keys()), sorted(right.keys() - given)
@@ -120,16 +125,18 @@ def _other(right, wrong, names):
         elif not given:
             yield Wrong(names[2], given, names[3])
         elif false:
-            yield Wrong(f"{false[0]} among them", given, wrong[false[0]])
+            yield Wrong(f"{false[0]} ({how[false[0]]}) named", given, wrong[false[0]])
         elif missing:
-            what = f"{' and '.join(missing)} missing" if len(given) > 1 else f"only {min(given)}"
+            one = missing[0] if len(given) > 1 else min(given)
+            what = f"{one} ({how[one]})"
+            what = f"{what} missing" if len(given) > 1 else f"only {what}"
             yield Wrong(what, given, right[missing[0]])
 
 
 SOME = 'letters, such as {"A", "B"}'
-exercise("cut graph", {"B", "D"}, probe=letters, wrong=[*_other(CUT, FINE, (
+exercise("cut graph", {"B", "D"}, probe=letters, wrong=[*_other(CUT, FINE, CUTS, (
     "all of them", "those that are whole", "none of them", "Measure with `apart`: not all are near 0."))],
     expects=SOME, praise="B drops the curvature, D the direct way, and neither raises an error.")
-exercise("leaked class", {"B", "C", "E"}, probe=letters, wrong=[*_other(LEAKS, CLEAN, (
+exercise("leaked class", {"B", "C", "E"}, probe=letters, wrong=[*_other(LEAKS, CLEAN, SPLITS, (
     "all of them", "those that are clean", "none of them", LEAKS["E"]))],
     expects=SOME, praise="New means: no turned copy of it, by any name.")

@@ -28,6 +28,15 @@ WHY = {
 }
 
 
+BELIEVED = {  # by whoever is mistaken about this statement, in the words of a table
+    "A": "steps hide a sample",
+    "B": "a pair can hide",
+    "C": "ε adds up",
+    "D": "masks show nonsense",
+    "E": "low ε, no lesson",
+}
+
+
 def picture(dW, db):
     unit = db.abs().argmax()
     return dW[unit] / db[unit]
@@ -69,12 +78,12 @@ exercise("leak", picture, probe=_pictures, expects="one picture, a number for ea
     Wrong("always the last unit", lambda dW, db: dW[-1] / db[-1], "That unit may be asleep: then its δ is 0. Which units are not?"),
     Wrong("columns for rows", lambda dW, db: dW[:, db.abs().argmax()] / db[db.abs().argmax()],
           "A row of dW belongs to a unit, a column to a pixel. Which of them is a picture?"),
-    Wrong("columns for rows", lambda dW, db: (dW / db)[db.abs().argmax()],
+    Wrong("divided column by column", lambda dW, db: (dW / db)[db.abs().argmax()],
           "PyTorch divided column by column: unit by unit it would be `db[:, None]`."),
     Wrong("the product", lambda dW, db: dW[db.abs().argmax()] * db[db.abs().argmax()], "δ times x, times δ again. What takes δ away?"),
     Wrong("upside down", lambda dW, db: db[db.abs().argmax()] / dW[db.abs().argmax()], "That is 1 / x. Which of the two holds the picture?"),
     Wrong("not divided", lambda dW, db: dW[db.abs().argmax()], "That is δ x: its shape is right, its brightness is not. What is δ?"),
-    Wrong("not divided", lambda dW, db: dW.sum(0), "That is x times the sum of all δ. Where do you find this sum?"),
+    Wrong("summed, not divided", lambda dW, db: dW.sum(0), "That is x times the sum of all δ. Where do you find this sum?"),
     Wrong("the sleeping counted in", lambda dW, db: (dW / db[:, None]).mean(0), "0 / 0 is no number, and neither is a mean with it."),
     Wrong("the sleeping counted as black", lambda dW, db: (dW / db[:, None]).nan_to_num().mean(0),
           "Units whose δ is 0 saw nothing, and count as black pictures in your mean."),
@@ -113,6 +122,7 @@ exercise("noise", noise_for(2.0, 50), probe=lambda a: float(a() if callable(a) e
 
 exercise("false statements", set(FALSE), probe=letters, expects='letters such as {"A", "B"}',
          praise="B and E are true, and both are reasons not to stop at masks.", wrong=[
-    Wrong(f"{''.join(some) or 'none'}", set(some), f"Look again at {WHY[_first_slip(some)]}")
+    Wrong(f"{BELIEVED[_first_slip(some)]}: {''.join(some) or 'none'}", set(some),
+          f"Look again at {WHY[_first_slip(some)]}")
     for n in range(6) for some in combinations(WHY, n) if "".join(some) != FALSE
 ])

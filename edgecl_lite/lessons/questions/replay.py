@@ -100,6 +100,7 @@ exercise("weights", lambda new, old, k: new / k + (1 - 1 / k) * old,
     Wrong("a plain sum", lambda new, old, k: new + old, "The weights should add up to 1."),
 ])
 
+HOW = {"A": "algorithm R", "B": "two draws", "D": "random keys"}
 TRAPS = {
     "A": "A is algorithm R as you wrote it.",
     "B": "B asks whether, with chance M / (t + 1), and then where: two draws. Multiply the chances.",
@@ -107,10 +108,10 @@ TRAPS = {
 }
 
 exercise("biased reservoir", {"C", "E"}, probe=letters, wrong=[
-    Wrong("none", set(), "At least one is. How often does each keep the first six, how often the others?"),
-    Wrong("only C", {"C"}, "There is one more. When does each of them count a picture as arrived?"),
-    Wrong("only E", {"E"}, "There is one more. How often does each keep the first six, on average?"),
-    *(Wrong(f"among them {letter}: {''.join(some)}", set(some), TRAPS[letter])
+    Wrong("none of them", set(), "At least one is. How often does each keep the first six, how often the others?"),
+    Wrong("only C (one too few)", {"C"}, "There is one more. When does each of them count a picture as arrived?"),
+    Wrong("only E (whole batches)", {"E"}, "There is one more. How often does each keep the first six, on average?"),
+    *(Wrong(f"{letter} ({HOW[letter]}) named", set(some), TRAPS[letter])
       for n in range(1, 6) for some in combinations("ABCDE", n)
       for letter in [next((one for one in some if one in TRAPS), "")] if letter),
 ], expects='letters such as {"A", "B"}', praise="They count too few arrivals: late ones gain.")
