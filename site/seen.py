@@ -26,7 +26,7 @@ SEEN = "math_block", "bullet_list", "ordered_list", "table", "blockquote", "fenc
 LEAD = 160  # characters of a paragraph that goes with what stands below it
 TURN = "Your turn"  # begins what an exercise asks for, and is no title
 CAPTION = 200  # characters of a figure's sentence that is seen; a longer one is said
-WIDE, HIGH, LINE = 1190, 480, 38  # pixels: of a figure at most, of a line of text; see slides.css
+WIDE, LOW, LINE = 1190, 360, 38  # pixels: a figure's width, its least height, a line of text: see slides.js
 ACROSS = 84  # characters of a line of text
 AWAY = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")  # a link into the course: words, on a slide
 UNSAID = "No guess was committed, which is fine: the answer is"  # as `guess` says it in a run by itself
@@ -164,10 +164,10 @@ def of_output(output, stem, cell_id):
 
 
 def pictured(base64, alt):
-    """A figure, as wide as the slide or as high as it may be."""
+    """A figure; it takes the room that the text leaves it, but no less than it needs to be read."""
     wide, high = struct.unpack(">II", a2b_base64(base64)[16:24])  # where every PNG says its size
     img = f'<img class="figure" src="data:image/png;base64,{base64}" alt="{escape(alt)}">'
-    return Seen(img, lines=min(HIGH, WIDE * high / wide) / LINE)
+    return Seen(img, lines=min(LOW, WIDE * high / wide) / LINE)
 
 
 def captioned(words):
@@ -175,4 +175,4 @@ def captioned(words):
     first, *others = SENTENCE.split(words)
     short = words if len(words) <= CAPTION else first
     body = f'<p class="edgecl-caption">{escape(short)}</p>' if len(short) <= CAPTION else ""
-    return Seen(body, () if body and short == words else (words,), lines=2 if body else 0)
+    return Seen(body, () if body and short == words else (words,), lines=1.6 if body else 0)

@@ -1,10 +1,14 @@
 // Begins the slides, shrinks what is too tall for one, and keeps the deck's keys where a panel has the focus.
 "use strict";
 
-// Smaller and smaller until the slide holds it; measured when it is shown, for a hidden slide has no height.
+// First figures give way, down to a height at which they can be read, then all becomes smaller until the slide
+// holds it; measured when it is shown, for a hidden slide has no height.
 function fit({ currentSlide }) {
-  const body = currentSlide.querySelector(".body"), { height } = Reveal.getConfig();
-  for (let zoom = 1; currentSlide.scrollHeight > height && zoom > 0.6; zoom -= 0.04) body.style.zoom = zoom - 0.04;
+  const body = currentSlide.querySelector(".body"), over = () => currentSlide.scrollHeight - Reveal.getConfig().height;
+  body.querySelectorAll(".figure").forEach((figure) => {
+    if (over() > 0) figure.style.maxHeight = `${Math.max(360, figure.clientHeight - over())}px`;
+  });
+  for (let zoom = 1; over() > 0 && zoom > 0.6; zoom -= 0.04) body.style.zoom = zoom - 0.04;
 }
 
 Reveal.on("ready", fit);
