@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib
 from address import repository
-from chapters import chapter, page
+from chapters import chapter, numbered
 from source import GLOSSARY, lessons_of
 
 import edgecl_lite
@@ -38,7 +38,7 @@ HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 """
 FRONT = """<section class="front" id="front"><h1>edgecl</h1>
 <p class="lead">An interactive course on continual learning on edge devices</p>
-<p class="lead">The book of its lessons</p>
+<p>The book of its lessons</p>
 <p class="imprint">Version {version}. Text and figures: CC BY 4.0; code: MIT.</p></section>
 <section class="chapter" id="about"><h1>About this book</h1>
 <p>These are the lessons of edgecl, as their notebooks store them: the text, the code that a reader works
@@ -91,7 +91,7 @@ def contents(chapters):
 
 def line(anchor, title, tag="li"):
     """A line of the contents."""
-    number = page(anchor).removeprefix("page ")
+    number = numbered(anchor).removeprefix("page ")
     return f'<{tag}><a href="#{anchor}"><span>{escape(title)}</span>{number}</a></{tag}>'
 
 
@@ -108,7 +108,7 @@ def solutions(chapters):
 def answer(one):
     """A solution, or the covered answer to a guess."""
     asks = {"solution": "Exercise", "answer": "The question"}[one.kind]
-    back = f'<p class="told"><a href="#{one.asked}">{asks}: {page(one.asked)}</a></p>'
+    back = f'<p class="told"><a href="#{one.asked}">{asks}: {numbered(one.asked)}</a></p>'
     heading = f'<h3 id="{one.id}">{escape(one.heading)}</h3>'
     return f'<section class="answer">{heading}{back}{one.html}</section>'
 

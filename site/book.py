@@ -2,29 +2,36 @@
 
     build/site/notebooks/*.html → one page, build/book/edgecl.html → printed by Chromium
 
-Printed until every page number stands where it is true: the first print only tells the pages.
-Nothing is fetched, and nothing is left that looks finished where something failed. Lesson: every one.
+Printed a first time to learn on which page everything stands, then with these numbers. Nothing is
+fetched, and nothing is left that looks finished where something failed. Lesson: every one.
 """
 
 import re
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from playwright.sync_api import Error, sync_playwright
+from pypdf import PdfReader
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path[:0] = [str(ROOT), str(HERE)]
-sys.path.append(str(ROOT / "tests"))  # which Chromium there is: tests/labserver.py
+sys.path[:0] = [str(ROOT)]
+sys.path.append(str(ROOT / "tests"))  # where it says which Chromium there is
 
-PRINTS = 4  # a page number may move a line, once; more would be a fault of ours
-MARGIN_BOXES = 131  # the first Chromium that prints what @page puts into the margin
-PAGE_OF = re.compile(r'(<span data-page-of="([^"]+)">)[^<]*')
-TELLS = """() => [...document.querySelectorAll("section.chapter *")].filter(one =>
-  one.getBoundingClientRect().right > document.body.getBoundingClientRect().right + 1)
-  .map(one => one.closest("section.chapter").id + ": " + one.outerHTML.slice(0, 200))"""
+OLDEST = 131  # the first Chromium that prints what @page puts into a margin
+PRINTS = 5  # a longer number may move a line, and that a page: once or twice, then it stands
+PAPER = {"prefer_css_page_size": True, "print_background": True}
+NUMBER = re.compile(r'(<span data-page-of="([^"]+)">)[^<]*')
+WIDER = """() => {
+  const edge = document.body.getBoundingClientRect().right + 1;
+  return [...document.querySelectorAll("section *")]
+    .filter(one => one.getBoundingClientRect().right > edge)
+    .map(one => one.closest("body > section").id + ": " + one.outerHTML.slice(0, 90));
+}"""
 
 
 class Failed(Exception):
@@ -39,12 +46,12 @@ def main(folder=None):
     try:
         with FileLock(build / "site.lock", timeout=0):
             for old in (book, unfinished):
-                shutil.rmtree(old, ignore_errors=True)  # no old book survives a failure
+                shutil.rmtree(old, ignore_errors=True)  # no old book survives one that fails
             unfinished.mkdir()
             told = printed(build / "site", unfinished)
             unfinished.rename(book)
     except Timeout:
-        return f"Another `make site` or `make book` is at work in {build}: wait for its end."
+        return f"Another `make site` or `make book` is at work in {build}: wait, then try again."
     except Failed as error:
         return f"The book was not made. {error}"
     print(f"{book / 'edgecl.pdf'}: {told}.")
@@ -56,74 +63,69 @@ def printed(site, folder):
     from binding import bound
 
     if not (site / "index.html").exists():
-        raise Failed(f"It is made from the web site, and {site} holds none: run `make site` first.")
-    begun, numbers = time.perf_counter(), {}
-    html, page, pdf = bound(site), folder / "edgecl.html", folder / "edgecl.pdf"
+        raise Failed(f"It is made of the web site, and {site} holds none: run `make site` first.")
+    begun, pdf, html = time.perf_counter(), folder / "edgecl.pdf", bound(site)
+    numbers, sure = {}, {}
     with chromium() as browser:
-        for _ in range(PRINTS):
-            page.write_text(numbered(html, numbers), encoding="utf-8")
-            print_page(browser, page, pdf)
-            before, (numbers, count) = numbers, pages_of(pdf)
-            if numbers == before:
+        for k in range(PRINTS):
+            page = folder / "edgecl.html"
+            page.write_text(filled(html, numbers), encoding="utf-8")
+            put(browser, page, pdf, tagged=k > 0)  # the first one only tells the numbers
+            sure, numbers, count = numbers, *pages_of(pdf)
+            if numbers == sure:
                 break
-        else:
-            raise Failed(f"Its page numbers still change after {PRINTS} prints.")
-    seconds, size = time.perf_counter() - begun, pdf.stat().st_size / 1e6
+    if numbers != sure:
+        raise Failed(f"After {PRINTS} prints its page numbers still change: please report it.")
+    size, seconds = pdf.stat().st_size / 1e6, time.perf_counter() - begun
     return f"{count} pages, {size:.1f} MB, {seconds:.0f} s"
 
 
-def numbered(html, numbers):
-    """The text with the number of the page on which each anchor stands, as far as it is known."""
-    return PAGE_OF.sub(lambda found: f"{found[1]}{numbers.get(found[2], '000')}", html)
+def filled(html, numbers):
+    """The text with the number of the page of each anchor, as far as it is known."""
+    return NUMBER.sub(lambda found: f"{found[1]}{numbers.get(found[2], '000')}", html)
 
 
+@contextmanager
 def chromium():
-    """A context in which there is a browser."""
-    from contextlib import contextmanager
-
+    """A Chromium that can print a book."""
     from labserver import CHROMIUM_ARGS, find_chromium
-    from playwright.sync_api import Error, sync_playwright
 
-    @contextmanager
-    def opened():
-        with sync_playwright() as playwright:
-            try:
-                browser = playwright.chromium.launch(
-                    executable_path=find_chromium(), args=CHROMIUM_ARGS
-                )
-            except Error as error:
-                raise Failed(
-                    "It is printed by a Chromium, and none was found: `playwright install chromium`, "
-                    f"or set CHROME to its path.\n{error}"
-                ) from error
-            yield browser
-            browser.close()
-
-    return opened()
+    how = "install one (`playwright install chromium`), or set CHROME to its path"
+    with sync_playwright() as playwright:
+        try:
+            path = find_chromium()  # without one, Playwright looks for its own
+            browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
+        except Error as error:
+            raise Failed(f"A Chromium prints it, and none starts: {how}.\n{error}") from error
+        if int(browser.version.partition(".")[0]) < OLDEST:
+            raise Failed(f"Chromium {OLDEST} or newer prints it, not {browser.version}: {how}.")
+        yield browser
+        browser.close()
 
 
-def print_page(browser, page, pdf):
-    """Print a page of HTML; only files are read."""
-    asked = []
-    tab = browser.new_page(viewport={"width": 620, "height": 900}, color_scheme="light")
-    tab.route(re.compile(r"^(?!file:|data:)"), lambda route: (asked.append(route.request.url), route.abort()))
+def put(browser, page, pdf, tagged):
+    """Print a page of HTML as a PDF, if it reads only files and keeps within its paper."""
+    asked, tab = [], browser.new_page(color_scheme="light")
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.route(re.compile("^(?!file:)"), lambda route: route.abort())
     tab.emulate_media(media="print")
     tab.goto(page.as_uri())
-    tab.evaluate("document.fonts.ready")
-    wide = tab.evaluate(TELLS)
-    tab.pdf(path=pdf, tagged=True, outline=True, prefer_css_page_size=True, print_background=True)
+    outside = [url for url in asked if not url.startswith(("file:", "data:"))]
+    if outside:
+        raise Failed(f"It would fetch {outside[0]}, but all of it has to lie in the site.")
+    wider = tab.evaluate(WIDER)
+    if wider:
+        raise Failed("\n".join(["This is wider than the paper; see site/book.css:", *wider[:10]]))
+    tab.pdf(path=pdf, tagged=tagged, outline=tagged, **PAPER)
     tab.close()
-    print(wide[:20])
 
 
 def pages_of(pdf):
-    """({anchor: page}, number of pages) of a print; a page counts from 1, as at its foot."""
-    from pypdf import PdfReader
-
+    """({anchor: its page}, number of pages) of a print; pages count from 1, as at their feet."""
     reader = PdfReader(pdf)
     places = reader.named_destinations.items()
-    numbers = {name: 1 + reader.get_destination_page_number(place) for name, place in places}
-    return numbers, len(reader.pages)
+    page = {name.removeprefix("/"): reader.get_destination_page_number(at) + 1 for name, at in places}
+    return page, len(reader.pages)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ no script runs. Lesson: every one.
 
 import json
 import posixpath
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -14,13 +15,18 @@ from bs4 import BeautifulSoup
 
 HEADINGS = "h1", "h2", "h3", "h4"
 PAGES = "notebooks"  # the folder of the site in which lessons and glossary lie
-NOISE = ".edgecl-verdict, .cell_output script, noscript, form"  # verdicts on what nobody wrote yet
+ARTICLE = re.compile(r"<article.*</article>", re.DOTALL)
+# nine tenths of a page go before it is parsed, which takes its time: folded code, and the spans of
+# names, marks and operators, which have no colour of their own on paper
+FOLDED = re.compile(r'<details class="admonition hide above-input">.*?</details>', re.DOTALL)
+PLAIN = re.compile(r'<span class="[npow]">([^<]*)</span>')
+NOISE = ".edgecl-verdict, .cell_output noscript, form"  # verdicts on what nobody wrote yet
 SAID = {"solution": "Solution", "answer": "Answer"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What moves to the appendix: where it stands there, where it is asked, under which heading."""
+    """What moves to the appendix: its place there, and in the lesson, and the heading above it."""
 
     id: str
     asked: str
@@ -45,27 +51,31 @@ def chapter(site, name, names, public):
 
     public(path of the site) -> where the public finds what that page shows, or None.
     """
-    soup = BeautifulSoup((site / PAGES / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
-    body = soup.find("article").section
+    soup = read(site / PAGES / f"{name}.html")
+    body = soup.section
     for panel in body.select(".twin"):
         rest(soup, panel)
     for noise in body.select(NOISE):
         noise.decompose()
-    for tag in body.find_all(id=True):
-        if not tag.find_parent("svg"):  # markers of curves, which are called by their own names
-            tag["id"] = f"{name}.{tag['id']}"
+    anchored(body, name)
     for picture in body.find_all("img"):
         picture["src"] = f"../site/{inside(picture['src'])}"
         del picture["loading"]  # a print waits for what it shows
     for link in body.find_all("a"):
         lead(link, name, names, public)
-    folded = enumerate(body.select("details"))
-    answers = tuple(one for one in (moved(one, f"{name}.{k}") for k, one in folded) if one)
+    folded = enumerate(body.find_all("details"))
+    answers = tuple(moved(one, f"{name}.{k}") for k, one in folded)
     for cell in body.select("div.cell"):
         if not cell.get_text(strip=True) and not cell.find(["img", "svg"]):
             cell.decompose()
     sections = tuple((one.parent["id"], title(one)) for one in body.select("section > h2"))
     return Chapter(name, title(body.h1), sections, str(body), answers)
+
+
+def read(page):
+    """The article of a page of the site, without what it folds."""
+    text = ARTICLE.search(page.read_text(encoding="utf-8"))[0]
+    return BeautifulSoup(PLAIN.sub(r"\1", FOLDED.sub("", text)), "html.parser")
 
 
 def title(heading):
@@ -75,6 +85,15 @@ def title(heading):
 def inside(href):
     """The path inside the site of what a page of PAGES links to."""
     return posixpath.normpath(posixpath.join(PAGES, href))
+
+
+def anchored(body, name):
+    """Make the anchors of a page unique in the book, by the name of its chapter."""
+    for again in body.select("section > span[id]:empty"):
+        again.find_next(HEADINGS).insert(0, again)  # else a heading does not keep to the next one
+    for tag in body.find_all(id=True):
+        if not tag.find_parent("svg"):  # markers of curves, which are called by their own names
+            tag["id"] = f"{name}.{tag['id']}"
 
 
 def lead(link, name, names, public):
@@ -93,42 +112,37 @@ def lead(link, name, names, public):
 
 
 def moved(folded, key):
-    """The answer that something folded holds, taken out of the lesson; None if it is only code."""
+    """The answer that something folded holds, taken out of the lesson; a link stays in its place."""
     kind = "answer" if "below-input" in folded.get("class", ()) else "solution"
-    if "above-input" in folded.get("class", ()):
-        folded.decompose()
-        return None
-    heading, asked = folded.find_previous(HEADINGS), f"asked.{key}"
     folded.summary.decompose()
-    answer = Answer(f"told.{key}", asked, title(heading), kind, folded.decode_contents())
-    link = f'<p class="told" id="{asked}"><a href="#{answer.id}">{SAID[kind]}: {page(answer.id)}</a></p>'
-    folded.replace_with(BeautifulSoup(link, "html.parser"))
+    place, heading = f"asked.{key}", title(folded.find_previous(HEADINGS))
+    answer = Answer(f"told.{key}", place, heading, kind, folded.decode_contents())
+    link = f'<a href="#{answer.id}">{SAID[kind]}: {numbered(answer.id)}</a>'
+    folded.replace_with(BeautifulSoup(f'<p class="told" id="{place}">{link}</p>', "html.parser"))
     return answer
 
 
-def page(anchor):
-    """Words with the number of the page on which an anchor stands; it is filled in once it is known."""
+def numbered(anchor):
+    """Words for the page on which an anchor stands; its number is filled in once it is known."""
     return f'page <span data-page-of="{anchor}">000</span>'
 
 
 def rest(soup, panel):
-    """A panel as it stands on paper: at which settings, its picture, what it says; a guess to write down."""
-    data = panel.find("script", type="application/json").extract()
-    told = json.loads(data.string)
-    settings = ", ".join(f"{one['label']} = {one['words'][one['at']]}" for one in told["controls"])
-    said = " ".join(one.get_text() for one in panel.select("p[data-said]"))
-    line = soup.new_tag("p", attrs={"class": "setting"})
+    """A panel as it stands on paper: its settings, its picture, its words; a guess to write down."""
+    told = json.loads(panel.find("script", type="application/json").extract().string)
+    controls, line = told["controls"], soup.new_tag("p", attrs={"class": "setting"})
     if told["kind"] == "guess":
-        one = told["controls"][0]
-        line.string = f"{one['label'].capitalize()}, from {one['words'][0]} to {one['words'][-1]}: "
+        one = controls[0]
+        line.string = f"{one['label'].capitalize()}, {one['words'][0]} to {one['words'][-1]}: "
         line.append(soup.new_tag("span", attrs={"class": "blank"}))
         panel.append(line)
         return
-    if settings:
-        line.string = f"Panel: {settings}"
-        panel.insert(0, line)
-    for picture in panel.select("img"):
-        picture["alt"] = f"{settings}. {said}".strip(". ")
+    settings = ", ".join(f"{one['label']} = {one['words'][one['at']]}" for one in controls)
+    said = " ".join(one.get_text() for one in panel.select("p[data-said]"))
+    line.string = f"Panel: {settings}" if settings else "Panel"
+    panel.insert(0, line)
+    for picture in panel.find_all("img"):
+        picture["alt"] = ". ".join(filter(None, (settings, said)))
         del picture["style"]
     for picture in panel.select("svg[role=img]"):
-        picture["aria-label"] = f"{picture['aria-label']}. {said}"
+        picture["aria-label"] += f". {said}"
