@@ -11,6 +11,7 @@
 #   make publish set the public address: REPO=owner/name          make picture the moving picture of the README
 #   make wheel   the package for an installer, into dist/         make floor   every lesson beside Colab's versions (minutes)
 #   make site    the course as a web site, from what the lessons store: build/site/
+#   make book    the course as one PDF, printed from the web site by a Chromium: build/book/edgecl.pdf
 #   make handouts  lessons for a class: students.zip, teachers.zip, nbgrader.zip in build/handouts
 #   make nbgrader  those in nbgrader itself, in an environment of its own; make class grades a class of thirty
 #   make guide   what the teacher's guide, docs/teaching/, says of the exercises
@@ -29,7 +30,7 @@ TESTS := $(VENV)/.ready-tests
 TOOLS := $(VENV)/.ready-export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site handouts nbgrader class guide clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site book handouts nbgrader class guide clean
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -186,6 +187,9 @@ floor: wheel $(FLOOR)/.ready
 # Nothing is executed or fetched: the pages show what the notebooks store.
 site: $(TESTS)
 	$(PY) site/build.py
+
+book: site
+	$(PY) site/book.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots

@@ -68,7 +68,7 @@ def face(one):
     family, file, weight, style = one
     address = (LETTERS / f"{file}.ttf").as_uri()
     return (
-        f'@font-face {{ font-family: {family}; font-weight: {weight}; font-style: {style}; '
+        f"@font-face {{ font-family: {family}; font-weight: {weight}; font-style: {style}; "
         f'src: url("{address}"); }}\n'
     )
 
@@ -108,7 +108,7 @@ def solutions(chapters):
 def answer(one):
     """A solution, or the covered answer to a guess."""
     asks = {"solution": "Exercise", "answer": "The question"}[one.kind]
-    back = f'<p class="told"><a href="#{one.asked}">{asks}: {numbered(one.asked)}</a></p>'
+    back = f'<p class="leads"><a href="#{one.asked}">{asks}: {numbered(one.asked)}</a></p>'
     heading = f'<h3 id="{one.id}">{escape(one.heading)}</h3>'
     return f'<section class="answer">{heading}{back}{one.html}</section>'
 

@@ -60,15 +60,15 @@ def main(folder=None):
 
 def printed(site, folder):
     """Print the course of a site into a folder; says how long the book is."""
-    from binding import bound
-
     if not (site / "index.html").exists():
         raise Failed(f"It is made of the web site, and {site} holds none: run `make site` first.")
-    begun, pdf, html = time.perf_counter(), folder / "edgecl.pdf", bound(site)
+    begun, page, pdf = time.perf_counter(), folder / "edgecl.html", folder / "edgecl.pdf"
     numbers, sure = {}, {}
     with chromium() as browser:
+        from binding import bound  # it takes long to import
+
+        html = bound(site)
         for k in range(PRINTS):
-            page = folder / "edgecl.html"
             page.write_text(filled(html, numbers), encoding="utf-8")
             put(browser, page, pdf, tagged=k > 0)  # the first one only tells the numbers
             sure, numbers, count = numbers, *pages_of(pdf)

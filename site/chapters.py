@@ -65,9 +65,9 @@ def chapter(site, name, names, public):
         lead(link, name, names, public)
     folded = enumerate(body.find_all("details"))
     answers = tuple(moved(one, f"{name}.{k}") for k, one in folded)
-    for cell in body.select("div.cell"):
-        if not cell.get_text(strip=True) and not cell.find(["img", "svg"]):
-            cell.decompose()
+    for box in body.select(".cell_output, .cell"):
+        if not box.get_text(strip=True) and not box.find(["img", "svg"]):
+            box.decompose()
     sections = tuple((one.parent["id"], title(one)) for one in body.select("section > h2"))
     return Chapter(name, title(body.h1), sections, str(body), answers)
 
@@ -112,13 +112,15 @@ def lead(link, name, names, public):
 
 
 def moved(folded, key):
-    """The answer that something folded holds, taken out of the lesson; a link stays in its place."""
+    """The answer that something folded holds, taken out of the lesson; its code gets a link to it."""
     kind = "answer" if "below-input" in folded.get("class", ()) else "solution"
     folded.summary.decompose()
     place, heading = f"asked.{key}", title(folded.find_previous(HEADINGS))
     answer = Answer(f"told.{key}", place, heading, kind, folded.decode_contents())
     link = f'<a href="#{answer.id}">{SAID[kind]}: {numbered(answer.id)}</a>'
-    folded.replace_with(BeautifulSoup(f'<p class="told" id="{place}">{link}</p>', "html.parser"))
+    link = BeautifulSoup(f'<p class="leads" id="{place}">{link}</p>', "html.parser")
+    folded.find_previous(class_="cell_input").append(link)  # so that no page comes between them
+    folded.decompose()
     return answer
 
 

@@ -37,15 +37,6 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The folder of a site built whole, with what the build said."""
-    folder = tmp_path_factory.mktemp("build")
-    done = subprocess.run([*BUILD, str(folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr + done.stdout
-    return folder / "site"
-
-
-@pytest.fixture(scope="module")
 def address(built):
     """Where the site is served."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=built))
