@@ -20,7 +20,9 @@ from pypdf import PdfReader
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT)]
-sys.path.append(str(ROOT / "tests"))  # where it says which Chromium there is
+sys.path.append(str(ROOT / "tests"))
+
+from labserver import CHROMIUM_ARGS, HANGS, find_chromium  # noqa: E402
 
 OLDEST = 131  # the first Chromium that prints what @page puts into a margin
 PRINTS = 5  # a longer number may move a line, and that a page: once or twice, then it stands
@@ -53,7 +55,7 @@ def main(folder=None):
     except Timeout:
         return f"Another `make site` or `make book` is at work in {build}: wait, then try again."
     except Failed as error:
-        return f"The book was not made. {error}"
+        return f"The book was not made; what there is of it lies in {unfinished}.\n{error}"
     print(f"{book / 'edgecl.pdf'}: {told}.")
     return None
 
@@ -88,8 +90,6 @@ def filled(html, numbers):
 @contextmanager
 def chromium():
     """A Chromium that can print a book."""
-    from labserver import CHROMIUM_ARGS, find_chromium
-
     how = "install one (`playwright install chromium`), or set CHROME to its path"
     with sync_playwright() as playwright:
         try:
@@ -108,6 +108,7 @@ def put(browser, page, pdf, tagged):
     asked, tab = [], browser.new_page(color_scheme="light")
     tab.on("request", lambda request: asked.append(request.url))
     tab.route(re.compile("^(?!file:)"), lambda route: route.abort())
+    tab.set_default_timeout(1000 * HANGS)
     tab.emulate_media(media="print")
     tab.goto(page.as_uri())
     outside = [url for url in asked if not url.startswith(("file:", "data:"))]

@@ -20,6 +20,7 @@ ARTICLE = re.compile(r"<article.*</article>", re.DOTALL)
 # names, marks and operators, which have no colour of their own on paper
 FOLDED = re.compile(r'<details class="admonition hide above-input">.*?</details>', re.DOTALL)
 PLAIN = re.compile(r'<span class="[npow]">([^<]*)</span>')
+ENDED = re.compile(r'<math[^>]*"inline"[^>]*>(?:(?!</math>).)*</math>[.,;:?!)]+', re.DOTALL)
 NOISE = ".edgecl-verdict, .cell_output noscript, form"  # verdicts on what nobody wrote yet
 SAID = {"solution": "Solution", "answer": "Answer"}
 
@@ -75,7 +76,8 @@ def chapter(site, name, names, public):
 def read(page):
     """The article of a page of the site, without what it folds."""
     text = ARTICLE.search(page.read_text(encoding="utf-8"))[0]
-    return BeautifulSoup(PLAIN.sub(r"\1", FOLDED.sub("", text)), "html.parser")
+    text = ENDED.sub(r'<span class="whole">\g<0></span>', PLAIN.sub(r"\1", FOLDED.sub("", text)))
+    return BeautifulSoup(text, "html.parser")
 
 
 def title(heading):

@@ -95,7 +95,7 @@ def pytest_collection_modifyitems(items):
     """The long ones first, so that no worker starts one when the other is already done."""
 
     def rank(item):
-        if {"page", "visit"} & set(getattr(item, "fixturenames", ())):
+        if {"page", "visit", "built"} & set(getattr(item, "fixturenames", ())):
             return 0
         return 1 if ALONE in item.nodeid else 2 if item.path.suffix == ".ipynb" else 3
 

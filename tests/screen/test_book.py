@@ -8,7 +8,9 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unicodedata import normalize
 
+import binding
 import nbformat
 import pytest
 from book import WIDER, Failed, put
@@ -139,8 +141,8 @@ def test_formulas_are_drawn_and_none_is_left_as_tex(html, outline, pdf):
         if not text.find_parent(["pre", "code", "style"]):
             assert not TEX.search(text), text
     page = next(page for _, title, page in outline if title == "Two valleys")
-    text = "".join(pdf.pages[k].extract_text() for k in (page - 1, page))
-    assert "∑" in text and "finetuning" in text.lower()
+    text = normalize("NFKC", "".join(pdf.pages[k].extract_text() for k in (page - 1, page)))
+    assert "L(θ) = LB(θ) + λ 2 ∑ i Fi (θi − θi *) 2" in text
 
 
 def test_solutions_stand_in_the_appendix_alone(html, outline, pdf):
@@ -162,6 +164,22 @@ def test_what_a_lesson_folds_stays_out(html):
         for cell in nbformat.read(ROOT / path, 4).cells:
             if cell.metadata.get("jupyter", {}).get("source_hidden"):
                 assert cell.source not in text
+
+
+@pytest.mark.parametrize(
+    ("page", "file"),
+    [
+        ("index.html", "README.md"),
+        ("docs/lessons.html", "docs/lessons.md"),
+        ("_modules/edgecl_lite/metrics.html", "edgecl_lite/metrics.py"),
+        ("_modules/edgecl_lite/methods.html", "edgecl_lite/methods/__init__.py"),
+        ("files/LICENSE.html", "LICENSE"),
+    ],
+)
+def test_a_link_out_of_the_book_leads_to_the_repository_once_it_has_an_address(monkeypatch, page, file):
+    assert binding.public(page) is None or binding.repository() is not None
+    monkeypatch.setattr(binding, "repository", lambda root: "https://host.invalid/owner/name")
+    assert binding.public(page) == f"https://host.invalid/owner/name/blob/HEAD/{file}"
 
 
 # ---- how it is printed

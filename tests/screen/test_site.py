@@ -95,7 +95,7 @@ def test_it_says_what_it_built_and_every_lesson_is_there(built):
 def test_a_second_build_at_once_is_refused(tmp_path):
     with FileLock(tmp_path / "site.lock"):
         done = subprocess.run([*BUILD, str(tmp_path)], capture_output=True, text=True)
-    assert done.returncode == 1 and "Another `make site` is at work" in done.stderr
+    assert done.returncode == 1 and "Another `make site` or `make book` is at work" in done.stderr
     assert not (tmp_path / "site").exists()
 
 
