@@ -41,14 +41,14 @@ FRONT = """<section class="front" id="front"><h1>edgecl</h1>
 <p>The book of its lessons</p>
 <p class="imprint">Version {version}. Text and figures: CC BY 4.0; code: MIT.</p></section>
 <section class="chapter" id="about"><h1>About this book</h1>
-<p>These are the lessons of edgecl, as their notebooks store them: the text, the code that a reader works
-with, what it printed, and every figure. What a lesson folds away, code that draws a figure or asserts a
-claim, stays in the notebook.</p>
-<p>A lesson is made to be run. <strong>Panels</strong>, which move in the notebooks and on the course's web
-site, stand here at one setting, which is printed above them. Where a lesson asks for a
+<p>These are the lessons of edgecl, as their notebooks store them: the text, the code that a reader
+works with, what it printed, and every figure. What a lesson folds away, code that draws a figure
+or asserts a claim, stays in the notebook.</p>
+<p>A lesson is made to be run. <strong>Panels</strong>, which move in the notebooks and on the
+course's web site, stand here at one setting, which is printed above them. Where a lesson asks for a
 <strong>guess</strong>, write it down before you read on.</p>
-<p>Below each <strong>exercise</strong> stands the page of its solution. All of them are at the end of the
-book, with the answers that a lesson keeps covered until one has guessed.</p></section>"""
+<p>Below each <strong>exercise</strong> stands the page of its solution. All of them are at the end
+of the book, with the answers that a lesson keeps covered until one has guessed.</p></section>"""
 
 
 def bound(site):
@@ -56,7 +56,7 @@ def bound(site):
     names = [Path(path).stem for path in lessons_of(ROOT)]
     chapters = [chapter(site, name, set(names), public) for name in names]
     body = FRONT.format(version=edgecl_lite.__version__) + contents(chapters)
-    body += "".join(f'<section class="chapter" id="{one.name}">{one.html}</section>' for one in chapters)
+    body += "".join(section(one.name, one.html) for one in chapters)
     feet = {"about": "About this book", "contents": "Contents", "solutions": "Solutions"}
     feet |= {one.name: one.title for one in chapters}
     style = "".join(map(face, FACES)) + (HERE / "book.css").read_text(encoding="utf-8")
@@ -76,17 +76,24 @@ def face(one):
 def foot(name, title):
     """The rule that puts the title of a chapter at the foot of its pages."""
     kind, words = f"of-{name}", json.dumps(title, ensure_ascii=False)
-    return f'[id="{name}"] {{ page: {kind}; }} @page {kind} {{ @bottom-left {{ content: {words}; }} }}\n'
+    rule = f"@page {kind} {{ @bottom-left {{ content: {words}; }} }}"
+    return f'[id="{name}"] {{ page: {kind}; }} {rule}\n'
+
+
+def section(name, inside):
+    """A part of the book that begins on a page of its own."""
+    return f'<section class="chapter" id="{name}">{inside}</section>'
 
 
 def contents(chapters):
     """Chapters and their sections, with pages; of the glossary's words, only that it is there."""
     lines = []
     for one in chapters:
-        sections = "" if one.name == Path(GLOSSARY).stem else "".join(map(line, *zip(*one.sections)))
+        inside = () if one.name == Path(GLOSSARY).stem else one.sections
+        sections = "".join(line(*each) for each in inside)
         lines.append(f"<li>{line(one.name, one.title, 'p')}<ul>{sections}</ul></li>")
     lines.append(f"<li>{line('solutions', 'Solutions', 'p')}</li>")
-    return f'<section class="chapter" id="contents"><h1>Contents</h1><ul>{"".join(lines)}</ul></section>'
+    return section("contents", f"<h1>Contents</h1><ul>{''.join(lines)}</ul>")
 
 
 def line(anchor, title, tag="li"):
@@ -100,9 +107,9 @@ def solutions(chapters):
     parts = []
     for one in chapters:
         if one.answers:
-            told = "".join(map(answer, one.answers))
-            parts.append(f'<section id="solutions.{one.name}"><h2>{escape(one.title)}</h2>{told}</section>')
-    return f'<section class="chapter" id="solutions"><h1>Solutions</h1>{"".join(parts)}</section>'
+            told = f"<h2>{escape(one.title)}</h2>{''.join(map(answer, one.answers))}"
+            parts.append(f'<section id="solutions.{one.name}">{told}</section>')
+    return section("solutions", f"<h1>Solutions</h1>{''.join(parts)}")
 
 
 def answer(one):
@@ -120,5 +127,6 @@ def public(path):
         return None
     stem = path.removeprefix("_modules/").removeprefix("files/").removesuffix(".html")
     stem = {"index": "README"}.get(stem, stem)
-    there = (f"{stem}{end}" for end in (".py", "/__init__.py", ".md", "") if (ROOT / f"{stem}{end}").exists())
-    return next((f"{address}/blob/HEAD/{file}" for file in there), None)
+    files = [f"{stem}{end}" for end in (".py", "/__init__.py", ".md", "")]
+    found = next((file for file in files if (ROOT / file).exists()), None)
+    return found and f"{address}/blob/HEAD/{found}"

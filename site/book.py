@@ -124,9 +124,9 @@ def put(browser, page, pdf, tagged):
 def pages_of(pdf):
     """({anchor: its page}, number of pages) of a print; pages count from 1, as at their feet."""
     reader = PdfReader(pdf)
+    before = reader.get_destination_page_number
     places = reader.named_destinations.items()
-    page = {name.removeprefix("/"): reader.get_destination_page_number(at) + 1 for name, at in places}
-    return page, len(reader.pages)
+    return {name[1:]: before(at) + 1 for name, at in places}, len(reader.pages)  # "/name"
 
 
 if __name__ == "__main__":

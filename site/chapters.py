@@ -1,4 +1,4 @@
-"""A page of the site as a chapter of the book: nothing folded, panels at rest, links inside the book.
+"""A page of the site as a chapter of the book: nothing folded, panels at rest, links mended.
 
 What a lesson folds stays out, but for answers: a solution, and the answer to a guess, move to the
 appendix, with a link there and back. Panels show one state, in words and picture, as they do where
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Chapter:
-    """name: of its page, without .html; sections: (id, title) of its headings of the second rank."""
+    """name: of its page, without .html; sections: (id, title) of each heading h2."""
 
     name: str
     title: str
@@ -114,7 +114,7 @@ def lead(link, name, names, public):
 
 
 def moved(folded, key):
-    """The answer that something folded holds, taken out of the lesson; its code gets a link to it."""
+    """The answer that something folded holds, out of its lesson; the code gets a link to it."""
     kind = "answer" if "below-input" in folded.get("class", ()) else "solution"
     folded.summary.decompose()
     place, heading = f"asked.{key}", title(folded.find_previous(HEADINGS))
@@ -132,7 +132,7 @@ def numbered(anchor):
 
 
 def rest(soup, panel):
-    """A panel as it stands on paper: its settings, its picture, its words; a guess to write down."""
+    """A panel as it stands on paper: settings, picture and words; or a guess to write down."""
     told = json.loads(panel.find("script", type="application/json").extract().string)
     controls, line = told["controls"], soup.new_tag("p", attrs={"class": "setting"})
     if told["kind"] == "guess":
