@@ -12,6 +12,7 @@
 #   make wheel   the package for an installer, into dist/         make floor   every lesson beside Colab's versions (minutes)
 #   make site    the course as a web site, from what the lessons store: build/site/
 #   make slides  a deck a lesson, which needs no network: build/slides/ (each lesson runs once; ARGS=03: one lesson)
+#   make book    the course as one PDF, printed from the web site by a Chromium: build/book/edgecl.pdf
 #   make handouts  lessons for a class: students.zip, teachers.zip, nbgrader.zip in build/handouts
 #   make nbgrader  those in nbgrader itself; make class grades a class of thirty
 #   make guide   what the teacher's guide, docs/teaching/, says of the exercises
@@ -31,7 +32,7 @@ TOOLS := $(VENV)/.ready-export
 NBGRADER := .venv-nbgrader
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site slides handouts nbgrader class guide clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site slides book handouts nbgrader class guide clean
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -194,6 +195,9 @@ site: $(TESTS)
 
 slides: $(TESTS)
 	$(PY) site/slides.py $(ARGS)
+
+book: site
+	$(PY) site/book.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache tests/shots

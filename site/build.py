@@ -28,7 +28,7 @@ def main(folder=None):
         with lock:
             return built(build)
     except Timeout:
-        return f"Another `make site` is at work in {build}: wait for its end, then try again."
+        return f"Another `make site` or `make book` is at work in {build}: wait, then try again."
 
 
 def built(build):

@@ -2,12 +2,13 @@
 
 Fixtures: `lab` (a private JupyterLab over a copy of notebooks/), `browser` (Chromium), `page` (a new context;
 fails the test on any request that leaves the machine and on any JavaScript error, and keeps a screenshot in
-tests/shots/).
+tests/shots/), `built` (the web site).
 """
 
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,6 +52,21 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, worker_id):
+    """The folder of a site built whole, once for all workers: the book is printed from it, too."""
+    from filelock import FileLock
+
+    shared = tmp_path_factory.getbasetemp()
+    build = (shared if worker_id == "master" else shared.parent) / "build"
+    with FileLock(f"{build}.lock"):
+        if not (build / "site").exists():
+            command = [sys.executable, str(HERE.parent / "site/build.py"), str(build)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr + done.stdout
+    return build / "site"
+
+
 @pytest.fixture
 def page(browser, lab, request):
     from labserver import HANGS
@@ -79,7 +95,7 @@ def pytest_collection_modifyitems(items):
     """The long ones first, so that no worker starts one when the other is already done."""
 
     def rank(item):
-        if {"page", "visit"} & set(getattr(item, "fixturenames", ())):
+        if {"page", "visit", "built"} & set(getattr(item, "fixturenames", ())):
             return 0
         return 1 if ALONE in item.nodeid else 2 if item.path.suffix == ".ipynb" else 3
 
