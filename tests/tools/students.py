@@ -22,8 +22,9 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
 LESSON = NOTEBOOKS / "03_ewc.ipynb"
+WHERE = f"edgecl/{LESSON.name}"  # the course in a student's home
 TRAINS, SLIDES = "train-the-range", "explore-lam"  # cells of it: trains for seconds, makes a slider
-READS = "lab", "lab/api/settings", "lab/api/workspaces/default", f"api/contents/{LESSON.name}"
+READS = "lab", "lab/api/settings", "lab/api/workspaces/default", f"api/contents/{WHERE}"
 PORTION = 2**27  # bytes that a message may have: pictures go by
 
 
@@ -38,7 +39,7 @@ class Seat:
 
 @contextmanager
 def classroom(size, threads):
-    """So many `Seat`s, each a JupyterLab over a folder of its own; all end with the block, whatever ends it."""
+    """So many `Seat`s, each a JupyterLab over a folder of its own; all end with the block."""
     with TemporaryDirectory(prefix="edgecl-class-") as top, ThreadPoolExecutor(size) as pool:
         starts = [pool.submit(started, Path(top) / str(i), threads) for i in range(size)]
         try:
@@ -51,8 +52,8 @@ def classroom(size, threads):
 
 def started(home, threads):
     """A JupyterLab over a folder that holds the lesson."""
-    home.mkdir()
-    shutil.copy(LESSON, home)
+    (home / WHERE).parent.mkdir(parents=True)
+    shutil.copy(LESSON, home / WHERE)
     return LabServer(home, threads=threads)
 
 
@@ -78,7 +79,7 @@ async def sat_down(seat):
     """Open the lesson as a browser does, page and kernel; returns the line to the kernel."""
     for path in READS:
         await asked(seat, path)
-    body = {"path": LESSON.name, "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+    body = {"path": WHERE, "name": "", "type": "notebook", "kernel": {"name": "python3"}}
     kernel = json.loads(await asked(seat, "api/sessions", body))["kernel"]["id"]
     address = f"ws{seat.address.removeprefix('http')}/api/kernels/{kernel}/channels"
     request = HTTPRequest(address, headers=proof(seat), request_timeout=HANGS, connect_timeout=HANGS)
@@ -146,7 +147,7 @@ def rollup(text):
 
 
 def memory(pids):
-    """(proportional, resident) bytes of processes and all that they started; those that ended count nothing."""
+    """(proportional, resident) bytes of processes and of all that they started."""
     pss = rss = 0
     for pid in pids:
         for process in family(pid):
