@@ -1,7 +1,10 @@
 """What a class on one server is measured with, by its parts that need no server."""
 
+import re
+
 import pytest
 import served_words as words
+from hub import SOONER, settings, wanted
 from served_words import Class, fit, part, per_student
 from students import SLIDES, TRAINS, WHERE, cells, rollup
 
@@ -63,6 +66,21 @@ def test_only_what_stands_between_the_marks_is_filled():
     assert words.filled(page, "new") == f"before\nnew\nbetween\n{words.END}\n"
     with pytest.raises(ValueError, match="measured by make server"):
         words.filled("no marks", "new")
+
+
+def test_limit_of_servers_is_one_less_than_fit():
+    text = words.limited("a = 1\nc.JupyterHub.active_server_limit = 99  # why\n", 14)
+    assert text == "a = 1\nc.JupyterHub.active_server_limit = 14  # why\n"
+    page = words.PAGE.read_text("utf-8")
+    (fitting,) = re.findall(r"\*\*(\d+) students\*\*", page)
+    assert words.limited(page, int(fitting) - 1) == page, "run `make server`"
+
+
+def test_settings_are_those_that_a_hub_is_asked_for():
+    environment, arguments = wanted(settings())
+    assert environment["OMP_NUM_THREADS"] == "1" and int(environment["MEM_LIMIT"]) == 2**30
+    assert "--MappingKernelManager.cull_connected=True" in arguments
+    assert all(settings().count(slow) == 1 for slow in SOONER)  # what a trial hurries on is there
 
 
 def test_guide_has_a_measured_table_and_the_cells_are_there():

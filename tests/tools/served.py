@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))  # where labserver is, as for pytest
 
 from lessons import ROOT
-from served_words import MACHINE, PAGE, SYSTEM, Class, alike, filled, fit, part
+from served_words import MACHINE, PAGE, SYSTEM, Class, alike, filled, fit, limited, part
 from students import TRAINS, cells, classroom, memory, moved, ran, run_all, sat_down, slider
 
 KEPT = ROOT / "build/served.json"
@@ -133,7 +133,8 @@ def main():
         size = fit(alike(kept()))
         while not here(size):
             size -= 1
-    PAGE.write_text(filled(PAGE.read_text("utf-8"), part(kept())), encoding="utf-8")
+    page = limited(PAGE.read_text("utf-8"), fit(alike(kept())) - 1)  # less one: what the hub adds to each
+    PAGE.write_text(filled(page, part(kept())), encoding="utf-8")
     print(part(kept()))
 
 

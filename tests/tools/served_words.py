@@ -7,6 +7,7 @@ Memory is proportional (Linux): a page that several processes share counts once 
 `part` is what served.py writes into docs/teaching/README.md, between its marks. Lesson: ewc.
 """
 
+import re
 import statistics
 from dataclasses import dataclass
 
@@ -97,3 +98,8 @@ def filled(text, new, start=START):
     if not mark or END not in after:
         raise ValueError(f"{PAGE.name}: expected {start} and, after it, {END}; put them where the text goes")
     return before + new + after.partition(END)[2]
+
+
+def limited(text, students):
+    """The text of the page with so many as the hub's limit of servers."""
+    return re.sub(r"(?m)^(c\.JupyterHub\.active_server_limit = )\d+", rf"\g<1>{students}", text)
