@@ -7,14 +7,12 @@ but that spawner keeps no limits of memory and cores, which only have to load. L
 """
 
 import asyncio
-import os
 import re
-import signal
 from importlib.metadata import version
 
 import psutil
 from hub_started import STUDENTS, hub, let_in, until
-from served import CORES
+from served import on_two_cores
 from served_words import END, PAGE, filled
 from students import classroom, family, memory, run_all, sat_down
 from traitlets.config import Config
@@ -83,8 +81,7 @@ async def forgotten(own):
 
 
 def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all that was started ends
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    on_two_cores()
     text = settings()
     with classroom(len(STUDENTS), 1) as seats:
         idle, seconds = asyncio.run(both(seats))

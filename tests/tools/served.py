@@ -114,6 +114,14 @@ def here(size, threads=1):
     return one is not None
 
 
+def on_two_cores():
+    """Hold this process, and all that it starts, to `CORES`; SIGTERM ends it as Ctrl-C does, and them too."""
+    if not hasattr(os, "sched_setaffinity"):
+        sys.exit(f"expected Linux, whose /proc and cores are used here; this is {sys.platform}")
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -121,8 +129,7 @@ def main():
     parser.add_argument("sizes", nargs="*", type=int, metavar="STUDENTS", help="only so many at once")
     parser.add_argument("--anew", action="store_true", help="forget what was measured before")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all that was started ends
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    on_two_cores()
     KEPT.parent.mkdir(exist_ok=True)
     if options.anew:
         KEPT.unlink(missing_ok=True)
