@@ -47,7 +47,7 @@ def test_table_says_what_was_measured():
         "| 4 | 0.5 GB | 1.7 GB | 60 s | 30 ms |",
         "| 8 | 1.0 GB | 3.3 GB | 120 s | 30 ms |",
     ]
-    assert "**17 students**" in text and "400 MB" in text and "1000 MB a student" in text
+    assert "**16 students**" in text and "400 MB" in text and "1000 MB a student" in text
     assert "adds 0.50 of the time" in text and "1.50 times as long (90 s against 60 s)" in text
 
 

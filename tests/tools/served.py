@@ -135,8 +135,9 @@ def main():
         KEPT.unlink(missing_ok=True)
     for size in options.sizes or SIZES:
         here(size)
+        if size == COMPARED:  # at once, so that both find the machine alike
+            here(size, CORES)
     if not options.sizes:
-        here(COMPARED, CORES)
         size = fit(alike(kept()))
         while not here(size):
             size -= 1
