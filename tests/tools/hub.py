@@ -1,9 +1,9 @@
 """The guide's settings in a real JupyterHub:  python tests/tools/hub.py   (`make hub` has it installed)
 
-Starts a hub with the settings of docs/teaching/README.md, which must load, and students as plain processes;
-looks whether the settings reached them, and how long the lesson takes them, all at once; the same without a
-hub, in the same run. What the hub adds goes into the guide. A setting without effect ends it with an error;
-but that spawner keeps no limits of memory and cores, which only have to load. Lesson: ewc.
+Starts a hub with the settings of docs/teaching/README.md, which must load, and a student as a plain process;
+looks whether the settings reached it, and what it takes beside a student without a hub at the same time; then
+whether what does nothing is ended. What the hub adds goes into the guide; a setting without effect is an
+error. But such a spawner keeps no limits of memory and cores: those only have to load. Lesson: ewc.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import re
 from importlib.metadata import version
 
 import psutil
-from hub_started import STUDENTS, hub, let_in, until
+from hub_started import STUDENT, hub, let_in, until
 from served import on_two_cores
 from served_words import END, PAGE, filled
 from students import classroom, family, memory, run_all, sat_down
@@ -26,14 +26,6 @@ def settings():
     """What the guide says for jupyterhub_config.py."""
     section = PAGE.read_text("utf-8").partition("\n## A class on one server")[2]
     return re.search(r"```python\n(.*?)```", section, re.S).group(1)
-
-
-async def both(seats):
-    """(bytes with kernels started, seconds of Run All) of students at once."""
-    lines = await asyncio.gather(*map(sat_down, seats))
-    await asyncio.sleep(2)
-    idle = memory([seat.pid for seat in seats])[0]
-    return idle, max(await asyncio.gather(*map(run_all, lines)))
 
 
 def wanted(text):
@@ -58,44 +50,47 @@ def unheeded(server, environment, arguments):
     return lacks + [argument for argument in arguments if argument not in command]
 
 
-async def tried(own, text):
-    """Two students in a hub: (bytes of the hub itself, bytes with kernels started, seconds of Run All)."""
+async def tried(outside, own, text):
+    """A student in the hub, one outside at the same time: what the hub itself takes and what it adds.
+
+    Returns (bytes of the hub, bytes of its student less those of the other, the ratio of their Run All).
+    """
     await until(own, "api/", bool)
     await asyncio.sleep(5)  # its culler starts
     alone = memory([own.pid])[0]
-    seats = [await let_in(own, name) for name in STUDENTS]
-    idle, seconds = await both(seats)
-    if lacks := unheeded(seats[0].pid, *wanted(text)):
+    inside = await let_in(own, STUDENT)
+    lines = await asyncio.gather(sat_down(inside), sat_down(outside))
+    await asyncio.sleep(2)
+    more = memory([inside.pid])[0] - memory([outside.pid])[0]
+    there, here = await asyncio.gather(*map(run_all, lines))
+    if lacks := unheeded(inside.pid, *wanted(text)):
         raise RuntimeError(f"expected the guide's settings to reach a student; these do not: {lacks}")
-    return alone, idle, seconds
+    return alone, more, there / here
 
 
 async def forgotten(own):
     """Whether an idle kernel ends although its page is open, and then its server: TimeoutError if not."""
     await until(own, "api/", bool)
-    seat = await let_in(own, STUDENTS[0])
+    seat = await let_in(own, STUDENT)
     line = await sat_down(seat)
     await until(seat, "api/kernels", lambda kernels: not kernels)
     line.close()
-    await until(own, f"api/users/{STUDENTS[0]}", lambda user: not user["servers"])
+    await until(own, f"api/users/{STUDENT}", lambda user: not user["servers"])
 
 
 def main():
     on_two_cores()
     text = settings()
-    with classroom(len(STUDENTS), 1) as seats:
-        idle, seconds = asyncio.run(both(seats))
-    with hub(text) as own:
-        alone, idle_there, seconds_there = asyncio.run(tried(own, text))
+    with classroom(1, 1) as (outside,), hub(text) as own:
+        alone, more, ratio = asyncio.run(tried(outside, own, text))
     for slow, quick in SOONER.items():
         text = text.replace(slow, quick)
     with hub(text) as own:
         asyncio.run(forgotten(own))
-    more = (idle_there - idle) / len(STUDENTS) / 1e6
     told = (
         f"Tried with JupyterHub `{version('jupyterhub')}`: hub, proxy and culler take {alone / 1e6:.0f} MB "
-        f"together, a student {more:.0f} MB more than without a hub, and Run All "
-        f"{seconds_there / seconds:.2f} times as long."
+        f"together. Beside a student without a hub, at the same time, a student in it took "
+        f"{more / 1e6:.0f} MB more, and {ratio:.2f} times as long for Run All."
     )
     page = filled(PAGE.read_text("utf-8"), "\n".join([START, told, END]), START)
     PAGE.write_text(page, encoding="utf-8")

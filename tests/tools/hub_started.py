@@ -1,4 +1,4 @@
-"""A JupyterHub on this machine with settings that are given, and students whom it lets in: for hub.py.
+"""A JupyterHub on this machine with settings that are given, and a student whom it lets in: for hub.py.
 
 Beside the settings stands what a trial needs: free ports, no memory of its own, names that come in without a
 password, servers that are plain processes of whoever runs this, a token that may do all that. Lesson: ewc.
@@ -21,7 +21,7 @@ import psutil
 from students import LESSON, Seat, asked, family
 from tornado.httpclient import HTTPError
 
-STUDENTS = "student-1", "student-2"
+STUDENT = "student"
 TRIAL = """
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.hub_port = {hub}
@@ -67,8 +67,7 @@ def hub(settings):
     """A JupyterHub with these settings: a `Seat` of the hub itself. It ends with the block."""
     with TemporaryDirectory(prefix="edgecl-hub-") as folder:
         address, token = configured(folder, settings)
-        for name in STUDENTS:
-            shutil.copytree(LESSON.parent, Path(folder) / name / "edgecl")
+        shutil.copytree(LESSON.parent, Path(folder) / STUDENT / "edgecl")
         start, env = [sys.executable, "-m", "jupyterhub"], os.environ | {"PATH": paths()}
         with open(Path(folder) / "log", "wb") as log:
             kept = dict(stdout=log, stderr=log, start_new_session=True)

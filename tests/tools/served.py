@@ -13,9 +13,6 @@ import os
 import signal
 import sys
 from dataclasses import asdict
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parents[1]))  # where labserver is, as for pytest
 
 from lessons import ROOT
 from served_words import MACHINE, PAGE, SYSTEM, Class, alike, filled, fit, limited, part

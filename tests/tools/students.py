@@ -7,6 +7,7 @@ the work is in all that is measured. Lesson: ewc.
 
 import json
 import shutil
+import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
+
+sys.path.append(str(Path(__file__).parents[1]))  # where labserver is, as for pytest
+
 from labserver import HANGS, LabServer
 from lessons import NOTEBOOKS, read
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
