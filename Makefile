@@ -15,6 +15,7 @@
 #   make book    the course as one PDF, printed from the web site by a Chromium: build/book/edgecl.pdf
 #   make handouts  lessons for a class: students.zip, teachers.zip, nbgrader.zip in build/handouts
 #   make nbgrader  those in nbgrader itself; make class grades a class of thirty
+#   make server  how many students one server carries (Linux, ten quiet minutes); make hub tries that in JupyterHub
 #   make guide   what the teacher's guide, docs/teaching/, says of the exercises
 #   make ledger  our numbers against the literature (hours; or ARGS='--only "EWC/task" --seeds 1')
 
@@ -32,7 +33,7 @@ TOOLS := $(VENV)/.ready-export
 NBGRADER := .venv-nbgrader
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site slides book handouts nbgrader class guide clean
+.PHONY: help setup lab test sizes bench lint publish picture notebooks measure claims stored export epsilon fleet ledger wheel floor site slides book handouts nbgrader class guide server hub clean
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
@@ -155,6 +156,24 @@ $(NBGRADER)/.ready: tests/nbgrader.requirements.txt $(TESTS)
 
 nbgrader: $(NBGRADER)/.ready
 	OMP_NUM_THREADS=1 $(NBGRADER)/bin/python tests/tools/nbgraded.py
+
+# Goes on where it was stopped. ARGS=--anew measures everything again.
+server: $(TESTS)
+	OMP_NUM_THREADS=1 $(PY) tests/tools/served.py $(ARGS)
+
+# JupyterHub, with its proxy, which npm brings: an environment of its own.
+HUB := .venv-hub
+
+$(HUB)/.ready: tests/hub.requirements.txt requirements.txt pyproject.toml | $(PY)
+	@echo "Installing JupyterHub into $(HUB) …"
+	@$(PY) -m venv $(HUB)
+	@$(HUB)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-q,) \
+	  $(if $(CPU),--extra-index-url https://download.pytorch.org/whl/cpu,) -r tests/hub.requirements.txt
+	@npm install --silent --no-audit --no-fund --prefix $(HUB) configurable-http-proxy@5.3.0
+	@touch $@
+
+hub: $(HUB)/.ready
+	OMP_NUM_THREADS=1 $(HUB)/bin/python tests/tools/hub.py
 
 guide: $(TESTS)
 	$(PY) tests/tools/guide.py

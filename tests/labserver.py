@@ -64,10 +64,11 @@ def find_chromium():
 class LabServer:
     """JupyterLab serving the folder `root`; stop() ends it and its kernels and removes its private files.
 
-    application: "notebook" for Notebook 7, where python is that of an environment that has it.
+    application: "notebook" for Notebook 7, where python is that of an environment that has it. threads: how
+    many the kernels' libraries may take.
     """
 
-    def __init__(self, root, application="lab", python=sys.executable):
+    def __init__(self, root, application="lab", python=sys.executable, threads=1):
         self.root, self.application = Path(root), application
         self.token = secrets.token_hex(12)
         with socket.socket() as s:
@@ -87,7 +88,7 @@ class LabServer:
             "MPLCONFIGDIR": "matplotlib",
         }
         env = os.environ | {key: str(self.private / name) for key, name in folders.items()}
-        env |= {"JUPYTER_PLATFORM_DIRS": "1", "OMP_NUM_THREADS": "1"}
+        env |= {"JUPYTER_PLATFORM_DIRS": "1", "OMP_NUM_THREADS": str(threads)}
         env.pop("TQDM_DISABLE", None)  # a learner sees progress bars
         own = APPS[application]
         command = [
@@ -109,7 +110,11 @@ class LabServer:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._wait(300)
+        try:
+            self._wait(300)
+        except BaseException:  # Ctrl-C, too: it has a session of its own, which nobody else would end
+            self.stop()
+            raise
 
     def _wait(self, seconds):
         deadline = time.monotonic() + seconds
@@ -120,7 +125,6 @@ class LabServer:
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     log = (self.private / "server.log").read_text()
-                    self.stop()
                     raise RuntimeError(f"JupyterLab did not start within {seconds} s:\n{log}") from None
                 time.sleep(0.1)
 
