@@ -20,6 +20,8 @@ PANEL = re.compile(r"open this notebook in Jupyter to use (it|them)\.$")
 # what a folded cell is called: by the first of its tags that stands here
 FOLDED = {"claims": "What this section claims, as code", "figure": "How this picture is drawn"}
 OPENS = "Open this lesson in ["  # the line of links that `make publish` writes below a title
+# of the output of `guess` in a run by itself
+UNSAID = "No guess was committed, which is fine: the answer is", "The answer is"
 CODE, ANSWER = "Code that is folded in the lesson", "Show the answer"
 
 
@@ -87,8 +89,15 @@ def shown(output, name, k, out):
         alt = output.metadata.get("image/png", {}).get("alt", "")
         page = picture(data["image/png"], alt, name, k, out)
     else:
-        return output
+        return told(output)
     return new_output("display_data", data={"text/html": page})
+
+
+def told(output):
+    """What was printed, without what is said to a reader who could have guessed and did not."""
+    if output.output_type == "stream":
+        return new_output("stream", name=output.name, text=output.text.replace(*UNSAID))
+    return output
 
 
 def picture(base64, alt, name, k, out):

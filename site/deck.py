@@ -1,9 +1,10 @@
 """A lesson as slides, from its own cells: what is to be seen on a slide, what is said in its notes.
 
 Tags decide what the kinds of the cells leave open: `slide:2` puts the second paragraph of a cell of text on
-its slide, `slide:code` a cell's code; `slide:said` leaves all of a text to the notes, `slide:none` leaves a
-cell out. Of the text of an exercise all is seen, or what is tagged and what begins "Your turn". The notes
-are the other paragraphs, the solutions, and the teacher's guide, by its sections. Lesson: every one.
+its slide, `slide:code` a cell's code; what a cell tagged `slide:answer` stores waits for a key; `slide:said`
+leaves all of a text to the notes, `slide:none` leaves a cell out. Of the text of an exercise all is seen, or
+what is tagged and its end from "Your turn" on. The notes are the other paragraphs, the solutions, and the
+teacher's guide, by its sections. Lesson: every one.
 """
 
 from dataclasses import dataclass, replace
@@ -28,6 +29,10 @@ class Slide:
     cell: str
     level: int = 0  # of the heading that it begins with
     asks: bool = False  # it is an exercise, which stays with its question in smaller type
+
+    @property
+    def place(self):
+        return self.section, self.title
 
 
 def slides(notebook, stem, guide):
@@ -57,14 +62,15 @@ def slides(notebook, stem, guide):
         heading for cell in cells if cell.cell_type != "code" for _, heading, _ in seen.parts(cell.source)
     }
     first, *others = noted(found[0], guide.opening(headings), before=True), *found[1:]
-    return joined([first, *others[:-1], noted(others[-1], *pending, guide.discussion())])
+    return carried(joined([first, *others[:-1], noted(others[-1], *pending, guide.discussion())]))
 
 
 def of_cell(cell, after, stem, guide):
     """(level, heading, Seen, notes) of each part of a cell; level 0: it brings no heading."""
     if cell.cell_type == "code":
         name = tagged(cell, "exercise")
-        if part := seen.code(cell, stem, name, "slide:code" in tags(cell)):
+        asks = "slide:code" in tags(cell), "slide:answer" in tags(cell)
+        if part := seen.code(cell, stem, name, *asks):
             yield 0, "", part, [guide.exercise(name)] if name else []
         return
     parts = [part for part in seen.parts(cell.source) if part[1] not in FOLDED]
@@ -87,8 +93,10 @@ def shown(blocks, wanted, first, asks):
     wanted: by their tags; first: it is the lesson's beginning; asks: it is what an exercise asks for.
     """
     texts = [text for _, text in blocks]
-    if asks and wanted:
-        return [*wanted, *(text for text in texts if text.startswith(f"**{seen.TURN}"))]
+    if asks and set(wanted) & set(texts):
+        turn = tuple(f"**{word}" for word in seen.TURN)
+        begins = next((k for k, text in enumerate(texts) if text.startswith(turn)), len(texts) - 1)
+        return [*wanted, *texts[begins:]]
     return texts if first or asks else wanted
 
 
@@ -105,14 +113,23 @@ def noted(slide, *notes, before=False):
     return replace(slide, notes=(*notes, *slide.notes) if before else (*slide.notes, *notes))
 
 
+def carried(found):
+    """The slides; one without notes has those of the slide before it, in the same place."""
+    done = found[:1]
+    for slide in found[1:]:
+        bare = slide.place == done[-1].place and not any(slide.notes)
+        done.append(replace(slide, notes=done[-1].notes) if bare else slide)
+    return done
+
+
 def joined(found):
     """The slides, with neighbours of one title on one slide where they have room there."""
     done = found[:1]
     for slide in found[1:]:
         last = done[-1]
         lines = last.lines + slide.lines
-        same = (last.section, last.title) == (slide.section, slide.title)
-        if same and lines <= (MOST if slide.asks else ROOM):
+        waits = seen.WAITS in last.body  # what follows would tell the answer
+        if last.place == slide.place and not waits and lines <= (MOST if slide.asks else ROOM):
             both = last.body + slide.body, last.notes + slide.notes, lines
             done[-1] = Slide(last.section, last.title, *both, last.cell, last.level)
         else:

@@ -13,6 +13,7 @@ PLANS = "45 minutes", "90 minutes"
 PREDICT = "Predict first"  # the section where a class writes down its guesses
 ROW = re.compile(r"^\| *(.+?) *\|$", re.MULTILINE)
 SECTION = re.compile(r"\*([^*]+)\*")
+BEFORE = re.compile(r"before \*([^*]+)\*")
 SKETCH = re.compile(r"^\*\*(.+?)\*\*(.*?)(?=^\*\*|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -49,7 +50,7 @@ class Guide:
             for row in self.rows(plan)
             if any(named(name, heading) for name in SECTION.findall(row[2]))
         ]
-        guesses = [said for said in self.guesses() if heading == PREDICT or f"*{heading}*" in said]
+        guesses = [said for place, said in self.guesses() if named(place, heading)]
         boards = [f"**On the board.** {said}" for name, said in self.sketches() if name == heading]
         return "\n\n".join([*lines, *guesses, *boards])
 
@@ -59,11 +60,13 @@ class Guide:
         return [(name.strip(" ."), said.strip()) for name, said in found]
 
     def guesses(self):
-        """What to collect before it is shown, a piece of notes for each."""
-        rows = self.rows("Collect before you show")
-        return [
-            f"**Collect:** {asked} ({unit}) {answer}. *Expect:* {said}" for asked, unit, answer, said in rows
-        ]
+        """[(section, notes)]: what to collect before it is shown, and before which section."""
+        rows, found = self.rows("Collect before you show"), []
+        for asked, unit, answer, said in rows:
+            place = BEFORE.search(asked)
+            notes = f"**Collect:** {asked} ({unit}) {answer}. *Expect:* {said}"
+            found.append((place[1] if place else PREDICT, notes))
+        return found
 
     def exercise(self, name):
         """Notes on an exercise: its misconceptions, each with what to ask back."""

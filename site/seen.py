@@ -11,8 +11,9 @@ import struct
 from binascii import a2b_base64
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 
+from cells import UNSAID
 from formulas import mathml
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -24,12 +25,12 @@ from twins import twin
 
 SEEN = "math_block", "bullet_list", "ordered_list", "table", "blockquote", "fence"
 LEAD = 160  # characters of a paragraph that goes with what stands below it
-TURN = "Your turn"  # begins what an exercise asks for, and is no title
-CAPTION = 200  # characters of a figure's sentence that is seen; a longer one is said
+TURN = "Your turn", "Exercise"  # begins what an exercise asks for, and is no title
+CAPTION = 240  # characters of a figure's sentences that are seen; what is longer is said
 WIDE, LOW, LINE = 1190, 360, 38  # pixels: a figure's width, its least height, a line of text: see slides.js
 ACROSS = 84  # characters of a line of text
 AWAY = re.compile(r"\[([^\]]+)\]\((?!https?:)[^)]+\)")  # a link into the course: words, on a slide
-UNSAID = "No guess was committed, which is fine: the answer is"  # as `guess` says it in a run by itself
+WAITS = "fragment"  # reveal.js's word for it
 BOLD = re.compile(r"^\*\*([^*]+)(?:[.:]\*\*|\*\*[.:])\s*")
 SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z])")
 PAINT = HtmlFormatter(style="a11y-high-contrast-light", nobackground=True)
@@ -86,7 +87,7 @@ def text(blocks, named, picked):
     seen, said, name = [], [], ""
     for (kind, block), after in pairwise([*blocks, ("", "")]):
         if kind in SEEN or block in picked or leads(block, after[0]):
-            if not (seen or named) and (bold := BOLD.match(block)) and bold[1] != TURN:
+            if not (seen or named) and (bold := BOLD.match(block)) and bold[1] not in TURN:
                 name, block = bold[1], block[bold.end() :]
             seen.append((kind, block))
         else:
@@ -112,13 +113,13 @@ def high(kind, block):
     return 0.6 + sum(-(-len(row) // ACROSS) for row in rows)
 
 
-def code(cell, stem, asked, always):
-    """What is `Seen` of a cell of code, by what it stores.
+def code(cell, stem, asked, always, answer):
+    """What is `Seen` of a cell of code, by what it stores. None where there is nothing to see.
 
-    asked: it is an exercise; always: its code is seen. None where there is nothing to see.
+    asked: it is an exercise; always: its code is seen; answer: what it stores waits for a key.
     """
     outputs = [] if asked else [of_output(output, stem, cell.id) for output in printed(cell.outputs)]
-    if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+    if answer or cell.metadata.get("jupyter", {}).get("outputs_hidden"):
         outputs = [waiting(one) for one in outputs]
     if asked or always:
         outputs = [painted(cell.source.strip()), *outputs]
@@ -137,9 +138,9 @@ def printed(outputs):
 
 def waiting(answer):
     """An answer that waits for a key."""
-    if "fragment" in answer.body:
+    if not answer.body or WAITS in answer.body:
         return answer
-    return replace(answer, body=f'<div class="fragment">{answer.body}</div>')
+    return replace(answer, body=f'<div class="{WAITS}">{answer.body}</div>')
 
 
 def painted(source):
@@ -157,10 +158,19 @@ def of_output(output, stem, cell_id):
     if "text/html" in data:  # a caption
         return captioned(words)
     if page := output.output_type == "execute_result" and twin(stem, cell_id, None):
-        return Seen("") if "twin-kernel" in page else Seen(page, lines=4 if "twin-guess" in page else 13)
-    told = f"<pre>{escape(words.replace(UNSAID, 'The answer is'))}</pre>" if words.strip() else ""
+        return panel(page)
+    told = f"<pre>{escape(words.replace(*UNSAID))}</pre>" if words.strip() else ""
     one = Seen(told, lines=1 + 0.8 * len(words.splitlines()))
-    return waiting(one) if UNSAID in words else one
+    return waiting(one) if UNSAID[0] in words else one
+
+
+def panel(page):
+    """A panel that moves here; what a guess says of the answer waits for a key, even when it is committed."""
+    if "twin-kernel" in page:
+        return Seen("")
+    if "twin-guess" in page:
+        return Seen(page.replace("<p data-said", f'<p class="{WAITS}" data-said'), lines=4)
+    return Seen(page, lines=12.4)
 
 
 def pictured(base64, alt):
@@ -171,8 +181,10 @@ def pictured(base64, alt):
 
 
 def captioned(words):
-    """A figure's sentences: on the slide if they are short, else the first of them; then all are said."""
-    first, *others = SENTENCE.split(words)
-    short = words if len(words) <= CAPTION else first
-    body = f'<p class="edgecl-caption">{escape(short)}</p>' if len(short) <= CAPTION else ""
-    return Seen(body, () if body and short == words else (words,), lines=1.6 if body else 0)
+    """A figure's sentences: those that it has room for are seen; where these are not all, all are said."""
+    *_, shown = [
+        "",
+        *(text for text in accumulate(SENTENCE.split(words), "{} {}".format) if len(text) <= CAPTION),
+    ]
+    body = f'<p class="edgecl-caption">{escape(shown)}</p>' if shown else ""
+    return Seen(body, () if shown == words else (words,), lines=1.6 if body else 0)

@@ -11,8 +11,15 @@ function fit({ currentSlide }) {
   for (let zoom = 1; over() > 0 && zoom > 0.6; zoom -= 0.04) body.style.zoom = zoom - 0.04;
 }
 
-Reveal.on("ready", fit);
-Reveal.on("slidechanged", fit);
+// Panels of other slides are out of the keys' reach, or Tab would move what nobody sees.
+function shown(event) {
+  document.querySelectorAll(".twin").forEach((twin) => (twin.inert = !event.currentSlide.contains(twin)));
+  fit(event);
+}
+
+Reveal.on("ready", shown);
+Reveal.on("slidechanged", shown);
+Reveal.on("pdf-ready", () => document.querySelectorAll(".pdf-page section").forEach((currentSlide) => fit({ currentSlide })));
 Reveal.initialize({
   width: 1280,
   height: 720,
@@ -25,9 +32,14 @@ Reveal.initialize({
   plugins: [RevealNotes],
 });
 
-// A mouse that lets go of a slider gives the keys back to the deck; so do a presenter's keys, at once.
+// A mouse that lets go of a slider gives the keys back to the deck; so do Space, Escape and a presenter's keys.
+const LEAVE = [" ", "Escape", "PageUp", "PageDown"];
 document.querySelectorAll(".twin").forEach((twin) => {
   const free = () => document.activeElement?.closest?.(".twin") && document.activeElement.blur();
   twin.addEventListener("pointerup", () => setTimeout(free));
-  twin.addEventListener("keydown", ({ key }) => ["PageUp", "PageDown", "Escape"].includes(key) && free(), true);
+  twin.addEventListener("keydown", (event) => {
+    if (!LEAVE.includes(event.key) || (event.key === " " && event.target.type !== "range")) return;
+    free();
+    if (event.key === "Escape") event.stopPropagation(); // or it would open the overview, too
+  }, true);
 });

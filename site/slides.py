@@ -82,7 +82,7 @@ def kept(ran, notebook):
 def written(notebook, stem):
     """The deck of a lesson as a page of HTML."""
     guide = Guide.read((ROOT / f"docs/teaching/{stem}.md").read_text(encoding="utf-8"))
-    stacks = groupby(deck.slides(notebook, stem, guide), key=lambda slide: slide.section)
+    stacks = groupby(deck.slides(notebook, stem, guide), key=lambda slide: slide.place)
     slots = {
         "title": escape(title(notebook)),
         "style": style(),

@@ -18,6 +18,7 @@ from PIL import Image
 
 STATES = Path(__file__).resolve().parents[1] / "edgecl_lite/lessons/states"
 LEGIBLE = 640  # pixels: a picture is not drawn narrower, its box scrolls instead
+RECORDED = "live", "watch"  # panels that went through a training
 SCRIPTS = [Path(__file__).with_name(name) for name in ("twin.css", "twin.js")]
 
 
@@ -32,7 +33,7 @@ def twin(stem, cell_id, out, up="../"):
     """The HTML of the twin of a cell's panel; None where there is none.
 
     out: folder of the site, in which the pictures come into _twins/<stem>/; up: from the page to it.
-    None: the pictures stand in the HTML itself.
+    None: the pictures stand in the HTML itself, and a training begins at its first moment.
     """
     told = states(stem).get(cell_id)
     if told is None:
@@ -41,6 +42,7 @@ def twin(stem, cell_id, out, up="../"):
         return f'<p class="twin-kernel">{escape(told["said"])}</p>'
     files, size = pictures(stem, cell_id) if told["pictures"] else ([], None)
     if out is None:
+        told = begun(told) if told["kind"] in RECORDED else told
         where = [f"data:image/webp;base64,{b64encode(file).decode()}" for file in files]
     else:
         (folder := Path(out) / "_twins" / stem).mkdir(parents=True, exist_ok=True)
@@ -48,6 +50,11 @@ def twin(stem, cell_id, out, up="../"):
         for address, file in zip(where, files):
             (folder / address.rpartition("/")[2]).write_bytes(file)
     return written(told, f"twin-{stem}-{cell_id}", where, size)
+
+
+def begun(told):
+    """A recorded training at its first moment: to be told as a story, not from its end."""
+    return told | {"controls": [one | {"at": 0} for one in told["controls"]]}
 
 
 def written(told, name, files, size):

@@ -14,6 +14,7 @@ from binascii import a2b_base64
 import nbformat
 import pytest
 from lessons import ROOT, lessons, read, solutions, tagged
+from pypdf import PdfReader
 
 sys.path.append(str(ROOT / "site"))
 import deck  # noqa: E402
@@ -65,6 +66,9 @@ def shown(browser, built):
     for context in contexts:
         context.close()
     assert not outside and not errors
+
+
+SIGHT = "one => getComputedStyle(one).visibility"
 
 
 def to(page, cell):
@@ -134,16 +138,61 @@ def test_a_slider_moves_by_key_and_a_presenter_goes_on_from_it(shown):
     assert page.evaluate("Reveal.getIndices()") != before
 
 
+@pytest.mark.parametrize("key", ["Space", "PageDown", "Escape"])
+def test_keys_that_leave_a_slider(key, shown):
+    page = shown("03_ewc")
+    to(page, "slide-valleys")
+    before = page.evaluate("Reveal.getIndices()")
+    page.locator("#twin-03_ewc-slide-valleys input[type=range]").focus()
+    page.keyboard.press(key)
+    assert (page.evaluate("Reveal.getIndices()") != before) == (key != "Escape")
+    assert not page.evaluate("Reveal.isOverview()")
+    assert page.evaluate("document.activeElement === document.body")
+
+
+def test_tab_reaches_no_panel_of_another_slide(shown):
+    page = shown("03_ewc")
+    to(page, "see-the-hill")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('.twin') === null")
+
+
 def test_an_answer_waits_for_a_key(shown):
     page = shown("03_ewc")
-    page.evaluate(
-        "Reveal.slide(...Object.values(Reveal.getIndices(document.querySelector('[data-cell=reveal-best]'))))"
-    )
+    to(page, "reveal-best")
     answer = page.locator("[data-cell=reveal-best] .fragment")
     assert "The answer is" in answer.text_content()
-    assert answer.evaluate("one => getComputedStyle(one).visibility") == "hidden"
+    assert answer.evaluate(SIGHT) == "hidden"
     page.keyboard.press("Space")
-    assert answer.evaluate("one => getComputedStyle(one).visibility") == "visible"
+    assert answer.evaluate(SIGHT) == "visible"
+
+
+def test_a_committed_guess_is_answered_by_a_key(shown):
+    page = shown("03_ewc")
+    to(page, "predict")
+    answer = page.locator("#twin-03_ewc-guess-best [data-said]")
+    page.get_by_role("button", name="Commit").click()
+    assert "the answer is 77 %" in answer.text_content() and answer.evaluate(SIGHT) == "hidden"
+    page.keyboard.press("Space")
+    assert answer.evaluate(SIGHT) == "visible"
+
+
+def test_a_recorded_training_begins_at_its_beginning(shown):
+    page = shown("00_start_here")
+    to(page, "see-live-forgetting")
+    panel = page.locator("#twin-00_start_here-see-live-forgetting")
+    assert panel.locator(".twin-value").inner_text() == "step 0" and "At step 0" in panel.inner_text()
+
+
+def test_on_paper_each_slide_has_its_page(browser, built, tmp_path):
+    page = browser.new_page()
+    page.goto((built / "03_ewc.html").as_uri() + "?print-pdf")
+    page.locator(".pdf-page").first.wait_for()
+    pages, waiting = page.locator(".pdf-page").count(), page.locator("section > .body > .fragment").count()
+    page.pdf(path=tmp_path / "deck.pdf", prefer_css_page_size=True, print_background=True)
+    assert len(PdfReader(tmp_path / "deck.pdf").pages) == pages > 25 and waiting > 1
+    page.close()
 
 
 def test_the_speakers_view_shows_the_notes(shown):
@@ -153,6 +202,7 @@ def test_the_speakers_view_shows_the_notes(shown):
     view = opened.value
     notes = view.locator(".speaker-controls-notes .value")
     notes.get_by_text("In one sentence").wait_for()
+    page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     notes.get_by_text("The plumber is announced").first.wait_for()
 
@@ -168,6 +218,21 @@ def test_notes_hold_the_guide(lesson):
     rows += [row[0] for row in guide.rows("Collect before you show")]
     rows += [words for _, words in guide.sketches()] + [guide.discussion()]
     assert len(rows) > 15 and not [row for row in rows if plain(row) not in said]
+
+
+@LESSONS
+def test_nothing_is_said_twice(lesson):
+    for slide in deck.joined(deck.slides(read(lesson), lesson.stem, guide_of(lesson))):
+        notes = [note for note in slide.notes if note]
+        assert len(notes) == len(set(notes)), slide.cell
+
+
+def test_a_guess_is_collected_before_the_section_that_it_names():
+    table = "## Collect before you show\n\n| q | u | a | e |\n| - | - | - | - |\n"
+    rows = "| How many? | % | 7 | few |\n| How high? (before *Two*) | % | 8 | low |\n"
+    guide = Guide.read(f"# Made up\n\n{table}{rows}")
+    assert "How many" in guide.section("Predict first") and "How high" not in guide.section("Predict first")
+    assert "How high" in guide.section("Two") and guide.section("") == guide.section("One") == ""
 
 
 @LESSONS
@@ -269,17 +334,34 @@ def test_a_bold_beginning_is_a_title_if_it_is_a_sentence(bold, title):
     assert slide.title == title and ("Bias" in slide.body) == (title != "Bias")
 
 
+def test_what_stores_an_answer_can_wait_and_nothing_follows_it_on_its_slide():
+    slides_ = made(text("## One\n\n- a"), code("one()", "slide:answer", says="1"), code("two()", says="2"))
+    assert [("fragment" in s.body, "2</pre>" in s.body) for s in slides_[1:]] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_a_slide_without_notes_has_those_before_it():
+    cells = text("## One\n\nWhy.\n\nSo.\n\n- a"), code("one()", "slide:answer", says="1"), code("b", says="2")
+    *_, last = made(*cells, text("## Two"))
+    assert "Why." in last.notes
+
+
 def test_streams_of_a_cell_share_a_box_and_keep_their_columns():
     two = [nbformat.v4.new_output("stream", text=part) for part in ("   a  b\n", "1  2  3\n")]
     _, slide = made(text("## One"), ("code", "show()", [], two))
     assert slide.body == "<pre>   a  b\n1  2  3</pre>"
 
 
-def test_a_long_caption_is_shown_by_its_first_sentence_and_said_whole():
+def test_of_a_long_caption_the_sentences_that_fit_are_shown_and_all_are_said():
     long = "It falls. " + "And then it goes on and on. " * 10
     assert seen.captioned("It falls.").body.count("It falls.") == 1 and not seen.captioned("It falls.").said
     one = seen.captioned(long.strip())
-    assert ">It falls.</p>" in one.body and one.said == (long.strip(),)
+    words = plain(one.body)
+    assert one.said == (long.strip(),) and long.startswith(words) and words.endswith("on and on.")
+    assert seen.CAPTION - len("And then it goes on and on. ") < len(words) <= seen.CAPTION
+    assert seen.captioned("And then it goes on and on, " * 10 + "on.").body == ""
 
 
 def test_claims_are_not_shown():
