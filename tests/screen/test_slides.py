@@ -236,6 +236,18 @@ def test_a_guess_is_collected_before_the_section_that_it_names():
 
 
 @LESSONS
+def test_what_a_class_predicts_waits_for_a_key(lesson):
+    """What the guide quotes as an answer, under *Collect before you show*, stands on no slide openly."""
+    answers = re.findall(r"`([^`]*\d[^`]*)`", guide_of(lesson).parts["Collect before you show"])
+    assert answers
+    for slide in deck.slides(read(lesson), lesson.stem, guide_of(lesson)):
+        waits = r'<div class="fragment">.*?</div>|<script.*?</script>'  # a panel's states are in its script
+        openly = re.sub(waits, "", slide.body, flags=re.DOTALL)
+        words = " ".join(html.unescape(openly).split())
+        assert not [answer for answer in answers if answer in words], (slide.cell, slide.title)
+
+
+@LESSONS
 def test_solutions_are_said_and_not_seen(lesson):
     made, answers = deck.slides(read(lesson), lesson.stem, guide_of(lesson)), solutions(read(lesson))
     for name, cell in tagged(read(lesson), "exercise").items():
