@@ -26,6 +26,7 @@ Reveal.initialize({
   margin: 0.03,
   center: false,
   hash: true,
+  pdfSeparateFragments: false, // on paper nothing can wait
   slideNumber: "c/t",
   transition: "none",
   backgroundTransition: "none",
