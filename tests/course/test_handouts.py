@@ -158,6 +158,7 @@ def test_each_zip_brings_the_wheel_and_says_how_to_install_it(tmp_path):
     lines = [line for line in text.splitlines() if f"{path.name} jupyterlab" in line]
     assert len(lines) == 2 and "WHEEL" not in text  # Linux and macOS, Windows
     assert "download.pytorch.org/whl/cpu" in lines[0] and "`your name.ipynb`" in text
+    assert "SECONDS" not in text and "MEGABYTES" not in text
     for name in {name for line in text.splitlines() for name in line.split() if name.endswith(".ipynb")}:
         assert name in {lesson.name for lesson in lessons()}
 

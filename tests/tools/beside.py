@@ -32,8 +32,11 @@ def wheel(folder=ROOT / "dist"):
 
 
 def readme():
-    """What a student reads first."""
-    return README.read_text(encoding="utf-8").replace("WHEEL", wheel_name())
+    """What a student reads first; what the first lesson costs is as measured, docs/lessons.md."""
+    costs = (ROOT / "docs/lessons.md").read_text(encoding="utf-8")
+    seconds, megabytes = re.search(r"/00_start_here\.ipynb\) \| (\d+ s) \| (\d+ MB) \|", costs).groups()
+    text = README.read_text(encoding="utf-8").replace("WHEEL", wheel_name())
+    return text.replace("SECONDS", seconds).replace("MEGABYTES", megabytes)
 
 
 def beside(path):
