@@ -13,7 +13,7 @@
 #   make site    the course as a web site, from what the lessons store: build/site/
 #   make slides  a deck a lesson, which needs no network: build/slides/ (each lesson runs once; ARGS=03: one lesson)
 #   make book    the course as one PDF, printed from the web site by a Chromium: build/book/edgecl.pdf
-#   make handouts  lessons for a class: students.zip, teachers.zip, nbgrader.zip in build/handouts
+#   make handouts  lessons for a class, with the wheel: students.zip, teachers.zip, nbgrader.zip in build/handouts
 #   make nbgrader  those in nbgrader itself; make class grades a class of thirty
 #   make server  how many students one server carries (Linux, ten quiet minutes); make hub tries that in JupyterHub
 #   make guide   what the teacher's guide, docs/teaching/, says of the exercises
@@ -136,7 +136,7 @@ fleet: $(FLEET)/.ready
 	OMP_NUM_THREADS=1 $(FLEET)/bin/python tests/tools/fleet.py
 	OMP_NUM_THREADS=1 $(FLEET)/bin/python -m pytest -q tests/fleet/test_flower.py
 
-handouts: $(TESTS)
+handouts: wheel $(TESTS)
 	$(PY) tests/tools/handouts.py $(ARGS)
 
 class: $(TESTS)

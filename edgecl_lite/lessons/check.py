@@ -31,6 +31,7 @@ import numpy as np
 from . import kept
 
 exercises = {}  # name -> Exercise, filled when the lessons' files are loaded
+EXAM = "This is an exam: `check` says right or not right, and no more."
 COLOURS = {
     "right": "#009E73",
     "not attempted": "#999999",
@@ -74,7 +75,8 @@ class Verdict:
     `use` is what the rest of a lesson works with: the learner's own answer if it is right, else the
     model answer of the exercise. A copy for grading runs with EDGECL_EXAM=1 in its environment:
     there `use` gives a right answer back and gives none away; it raises RuntimeError instead. What
-    is not right gets no hint there, no name of a misconception and no expected value. (The model
+    is right gets no more words there, and what is not gets no hint, no name of a misconception and
+    no expected value. (The model
     answers stay in this package: whoever reads its source finds them.)
     LookupError where there is no such exercise.
     """
@@ -92,9 +94,9 @@ class Verdict:
         if self.name not in exercises:
             raise LookupError(f"there is no answer to use: {self.text}")
         if exam():
-            what = f"the answer to {self.name!r} is not right yet"
+            what = f"the answer to {self.name!r} is not right yet, and this cell needs it"
             way = "Go back to the exercise; then run this cell again"
-            raise RuntimeError(f"this copy is graded (EDGECL_EXAM), and {what}. {way}")
+            raise RuntimeError(f"this is an exam: {what}. {way}")
         return exercises[self.name].right
 
     def __repr__(self):
@@ -179,9 +181,9 @@ def _judge(task, answer):
         return _not_yet(f"your answer stopped with {_quoted(problem, answer)}.")
     found = like(task, got)
     if found == "right":
-        return Verdict("right", f"Right. {task.praise}".strip())
+        return Verdict("right", "Right." if exam() else f"Right. {task.praise}".strip())
     if exam():
-        return _not_yet("this copy is graded (EDGECL_EXAM), so no more is said.")
+        return Verdict("wrong", f"Not right yet. {EXAM}")
     if found:
         text = f"Not quite: this looks like “{found.name}”. {found.hint}"
         return Verdict("misconception", text, found.name)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from edgecl_lite import checks
-from edgecl_lite.lessons.check import Wrong, check, exercise, judge, same
+from edgecl_lite.lessons.check import EXAM, Wrong, check, exercise, judge, same
 from edgecl_lite.plots.marks import ROOM
 
 checks.load()
@@ -229,5 +229,15 @@ def test_in_an_exam_no_model_answer_is_given_away(monkeypatch, exam, given_away)
     if given_away:
         assert verdict.use is checks.exercises["weights"].right
     else:
-        with pytest.raises(RuntimeError, match="graded.*'weights' is not right yet. Go back"):
+        with pytest.raises(RuntimeError, match="this is an exam: .*'weights' is not right yet.*Go back"):
             verdict.use  # noqa: B018
+
+
+@pytest.mark.parametrize("name", sorted(GIVEN))
+def test_in_an_exam_what_is_right_gets_no_more_words(monkeypatch, name):
+    task = GIVEN[name]
+    assert judge(name, task.right).text == f"Right. {task.praise}".strip()
+    monkeypatch.setenv("EDGECL_EXAM", "1")
+    assert judge(name, task.right).text == "Right."
+    for wrong in task.wrong:
+        assert judge(name, wrong.answer).text == f"Not right yet. {EXAM}"

@@ -349,6 +349,8 @@ def test_a_folder_as_it_arrives_on_a_sunday_night(tmp_path, capsys, monkeypatch)
     """Blanks and umlauts in its own path, a zip of another system, a student's zip, an empty folder."""
     class_ = tmp_path / "Übung 3 (Gruppe Ä)" / "Abgaben nr 1"
     laid(class_, ["anna.zip", "ben/", "__MACOSX/._a.ipynb", ".ipynb_checkpoints/a-checkpoint.ipynb"])
+    (class_ / "carl.ipynb").write_bytes(b"%PDF-1.7 printed, and renamed")
+    (class_ / "dora.ipynb").write_bytes(b"\n")
     if sys.platform.startswith("linux"):  # elsewhere a name is always text
         (class_ / os.fsdecode(b"M\x81ller.ipynb")).write_bytes(notebook("x = 1"))
     else:
@@ -361,6 +363,8 @@ def test_a_folder_as_it_arrives_on_a_sunday_night(tmp_path, capsys, monkeypatch)
     assert told == {
         "anna": ("error: no notebook", "unpack it, and grade again"),
         "ben": ("error: no notebook", "an empty folder"),
+        "carl": ("error: no notebook", "a PDF"),
+        "dora": ("error: no notebook", "an empty file"),
         "M�ller": ("no such cell", ""),
     }
     assert class_.with_name("Abgaben nr 1.png").exists()
@@ -416,6 +420,10 @@ def test_the_command_says_what_is_wrong(tmp_path):
     (tmp_path / "class" / "a.ipynb").write_text("x")
     with pytest.raises(SystemExit, match="a.ipynb: expected a lesson, got no notebook"):
         command.main([str(tmp_path / "class"), "--lesson", str(tmp_path / "class" / "a.ipynb")])
+    for name, got in (("03_ewc", "nothing of that name"), (str(tmp_path), "a folder")):
+        what = f"{name}: expected the notebook that was handed out, got {got}.*notebooks/03_ewc.ipynb"
+        with pytest.raises(SystemExit, match=what):
+            command.main([str(tmp_path / "class"), "--lesson", name])
     (tmp_path / "empty.ipynb").write_bytes(notebook("x = 1"))
     with pytest.raises(SystemExit, match="expected a lesson with exercises"):
         command.main([str(tmp_path / "class"), "--lesson", str(tmp_path / "empty.ipynb")])

@@ -3,10 +3,12 @@
 import builtins
 import zipfile
 
+import beside
 import handouts
 import nbformat
 import pytest
 from lessons import lessons, read, solutions, tagged
+from public_address import UNSET
 
 from edgecl_lite import checks
 from edgecl_lite.lessons.grade import cells
@@ -115,9 +117,9 @@ def test_what_is_released_is_the_exercise_and_what_is_graded_its_solution(path):
 
 def test_the_zips(tmp_path):
     packs = handouts.handouts()
-    paths = handouts.write(packs, tmp_path)
+    paths = beside.write(packs, tmp_path)
     first = [path.read_bytes() for path in paths]
-    assert [path.read_bytes() for path in handouts.write(packs, tmp_path)] == first
+    assert [path.read_bytes() for path in beside.write(packs, tmp_path)] == first
     stems = [path.stem for path in lessons()]
     for path in paths:
         with zipfile.ZipFile(path) as pack:
@@ -127,3 +129,46 @@ def test_the_zips(tmp_path):
         assert all(name.startswith(f"{path.stem}/") for name in names)
     assert "solution" not in "".join(name for name in packs["students"])
     assert "nbgrader/nbgrader_config.py" in packs["nbgrader"]
+
+
+def installs(notebook):
+    """The lines with which a notebook gets its module."""
+    return [line.strip() for cell in code(notebook) for line in cell.source.splitlines() if "%pip" in line]
+
+
+@every_lesson
+def test_the_first_cell_names_the_wheel_of_the_zip(path, monkeypatch):
+    monkeypatch.setattr(beside, "address", lambda: None)
+    lesson, wheel = read(path), beside.wheel_name()
+    unset = [line for line in installs(lesson) if UNSET in line]
+    for make, place in ((handouts.students, "."), (handouts.teachers, "."), (handouts.source, "/PATH/TO")):
+        made = installs(make(lesson))
+        assert "/PATH/OF/THE/COURSE" not in "".join(made)
+        assert made.count(f'line = "%pip install {place}/{wheel}"') == len(unset)
+
+
+def test_each_zip_brings_the_wheel_and_says_how_to_install_it(tmp_path):
+    path = tmp_path / beside.wheel_name()
+    path.write_bytes(b"a wheel")
+    packs = beside.beside(path)
+    assert packs.keys() == {"students", "teachers", "nbgrader"}
+    for pack, files in packs.items():
+        assert files[f"{pack}/{path.name}"] == b"a wheel"
+    text = packs["students"]["students/README.md"]
+    lines = [line for line in text.splitlines() if f"{path.name} jupyterlab" in line]
+    assert len(lines) == 2 and "WHEEL" not in text  # Linux and macOS, Windows
+    assert "download.pytorch.org/whl/cpu" in lines[0] and "`your name.ipynb`" in text
+    assert "SECONDS" not in text and "MEGABYTES" not in text
+    for name in {name for line in text.splitlines() for name in line.split() if name.endswith(".ipynb")}:
+        assert name in {lesson.name for lesson in lessons()}
+
+
+def test_without_its_wheel_there_is_no_handout(tmp_path):
+    (tmp_path / "edgecl_lite-0.0.9-py3-none-any.whl").touch()
+    with pytest.raises(FileNotFoundError, match="found edgecl_lite-0.0.9-.*make wheel"):
+        beside.wheel(tmp_path)
+    with pytest.raises(FileNotFoundError, match="found no wheel. Run: make wheel"):
+        beside.wheel(tmp_path / "nowhere")
+    right = tmp_path / beside.wheel_name()
+    right.touch()
+    assert beside.wheel(tmp_path) == right

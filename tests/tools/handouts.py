@@ -1,6 +1,7 @@
 """Hand-outs of every lesson for a class:  python tests/tools/handouts.py [FOLDER]   (default: build/handouts)
 
-students.zip   the lessons without solutions, claims and outputs; the exercises are in
+students.zip   the lessons without solutions, claims and outputs; the exercises are in, and beside them what
+               they need to run by themselves (beside.py)
 teachers.zip   the lessons as they are, and under each solution, folded, what `check` recognises and says
 nbgrader.zip   an nbgrader course: source/LESSON/LESSON.ipynb with the solutions between markers, and
                release/LESSON/LESSON.ipynb, what nbgrader's generate_assignment makes of it
@@ -15,11 +16,11 @@ import argparse
 import ast
 import copy
 import re
-import tomllib
-import zipfile
+import sys
 from pathlib import Path
 
 import nbformat
+from beside import PLACE, beside, linked, wheel, write
 from lessons import NOTEBOOKS, ROOT, lessons, read, solutions, tagged
 
 from edgecl_lite.lessons import check
@@ -39,33 +40,14 @@ c.ExecutePreprocessor.timeout = 120
 POINTS = 1  # for each exercise
 
 
-def address():
-    """Where the repository stands, by pyproject.toml; None until `make publish` was told."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project.get("urls", {}).get("Repository")
-
-
-def linked(notebook):
-    """A copy whose links to files of the repository lead to its address: a hand-out lies elsewhere.
-
-    Without an address they are words.
-    """
-    notebook, at = copy.deepcopy(notebook), address()
-    to = rf"[\1]({at}/blob/HEAD/\2)" if at else r"\1"
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\[([^\]]+)\]\(\.\./([^)]+)\)", to, cell.source)
-    return notebook
-
-
 def has(cell, kind):
     tags = cell.metadata.get("tags", [])
     return any(tag == kind or tag.startswith(f"{kind}:") for tag in tags)
 
 
-def students(notebook):
-    """The lesson with its exercises, without solutions, claims and outputs."""
-    notebook = linked(notebook)
+def students(notebook, place=PLACE):
+    """The lesson with its exercises, without solutions, claims and outputs; place: the wheel's folder."""
+    notebook = linked(notebook, place)
     notebook.cells = [c for c in notebook.cells if not has(c, "solution") and not has(c, "claims")]
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -95,7 +77,7 @@ def recognised(name):
 def source(notebook):
     """The lesson as nbgrader's source: what students get, with solutions between markers and locked tests."""
     answers, cells = solutions(notebook), []
-    for cell in students(notebook).cells:
+    for cell in students(notebook, "/PATH/TO").cells:  # nbgrader lays it into a folder of its own
         cells.append(cell)
         for name in [name for name in answers if has(cell, f"exercise:{name}")]:
             code = cell.source
@@ -206,20 +188,16 @@ def text(notebook):
     return nbformat.writes(notebook)
 
 
-def write(packs, folder):
-    """The zip files, the same bytes from the same lessons; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, files in packs.items():
-        with zipfile.ZipFile(folder / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as pack:
-            for path, words in files.items():
-                pack.writestr(zipfile.ZipInfo(path), words, zipfile.ZIP_DEFLATED)
-    return [folder / f"{name}.zip" for name in packs]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "handouts")
-    for path in write(handouts(), parser.parse_args().folder):
+    folder = parser.parse_args().folder
+    try:
+        more = beside(wheel())
+    except FileNotFoundError as problem:
+        sys.exit(str(problem))
+    packs = {pack: files | more[pack] for pack, files in handouts().items()}
+    for path in write(packs, folder):
         print(f"{path}: {path.stat().st_size / 1000:,.0f} KB")
 
 

@@ -20,6 +20,7 @@ from .cells import asked, read
 from .folder import handed_in
 from .marks import NO_CELL, error, graded
 
+LESSON = "Give its file, for example --lesson notebooks/03_ewc.ipynb"
 SPREADSHEET = "=", "+", "-", "@", "\t", "\r"  # what makes a formula of a name
 
 
@@ -115,12 +116,19 @@ def columns(found):
 
 
 def asked_in(lesson):
-    """The exercises of the notebook that was handed out. ValueError where it has none."""
+    """The exercises of the notebook that was handed out.
+
+    FileNotFoundError where there is no such file, ValueError where it has no exercises.
+    """
     check.load()
+    if not Path(lesson).is_file():
+        got = "a folder" if Path(lesson).is_dir() else "nothing of that name"
+        what = f"expected the notebook that was handed out, got {got}"
+        raise FileNotFoundError(f"{lesson}: {what}. Looked for in {Path.cwd()}. {LESSON}")
     try:
         names = [one.name for one in asked(read(Path(lesson).read_bytes()))]
     except ValueError as problem:
-        raise ValueError(f"{lesson}: expected a lesson, got {problem}") from None
+        raise ValueError(f"{lesson}: expected a lesson, got {problem}. {LESSON}") from None
     if found := [name for name in names if name in check.exercises]:
         return found
     raise ValueError(f"{lesson}: expected a lesson with exercises, found none that `check` knows")

@@ -88,5 +88,14 @@ def _read(path):
         return b"", "an empty folder"
     if path.stat().st_size > LARGEST:
         return b"", f"larger than {LARGEST / 1e6:.0f} MB"
-    note = "unpack it, and grade again" if path.suffix.lower() == ".zip" else ""
-    return path.read_bytes(), note
+    raw = path.read_bytes()
+    return raw, _seen(path, raw)
+
+
+def _seen(path, raw):
+    """What a file is that cannot be a notebook, whatever it is called; else nothing."""
+    if not raw.strip():
+        return "an empty file"
+    if raw.startswith(b"%PDF-"):
+        return "a PDF"
+    return "unpack it, and grade again" if path.suffix.lower() == ".zip" else ""
