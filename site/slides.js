@@ -26,7 +26,8 @@ Reveal.initialize({
   margin: 0.03,
   center: false,
   hash: true,
-  pdfSeparateFragments: false, // on paper nothing can wait
+  pdfSeparateFragments: false, // on paper nothing can wait,
+  pdfMaxPagesPerSlide: 1, // and what is too tall is made to fit, as on the screen
   slideNumber: "c/t",
   transition: "none",
   backgroundTransition: "none",

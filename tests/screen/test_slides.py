@@ -11,6 +11,7 @@ import sys
 
 import pytest
 from lessons import ROOT, lessons, read
+from playwright.sync_api import expect
 from pypdf import PdfReader
 
 sys.path.append(str(ROOT / "site"))
@@ -29,6 +30,9 @@ LOOK = """() => {
         smallest: Math.min(...words.map((one) => zoom * parseFloat(getComputedStyle(one).fontSize)), 99),
     };
 }"""
+
+
+FITS = "[...document.querySelectorAll('.pdf-page section')].every((one) => one.scrollHeight <= 720)"
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +64,6 @@ def shown(browser, built):
     for context in contexts:
         context.close()
     assert not outside and not errors
-
-
-SIGHT = "one => getComputedStyle(one).visibility"
 
 
 def to(page, cell):
@@ -139,9 +140,9 @@ def test_an_answer_waits_for_a_key(shown):
     to(page, "reveal-best")
     answer = page.locator("[data-cell=reveal-best] .fragment")
     assert "The answer is" in answer.text_content()
-    assert answer.evaluate(SIGHT) == "hidden"
+    expect(answer).to_be_hidden()
     page.keyboard.press("Space")
-    assert answer.evaluate(SIGHT) == "visible"
+    expect(answer).to_be_visible()
 
 
 def test_a_committed_guess_is_answered_by_a_key(shown):
@@ -149,9 +150,10 @@ def test_a_committed_guess_is_answered_by_a_key(shown):
     to(page, "predict")
     answer = page.locator("#twin-03_ewc-guess-best [data-said]")
     page.get_by_role("button", name="Commit").click()
-    assert "the answer is 77 %" in answer.text_content() and answer.evaluate(SIGHT) == "hidden"
+    assert "the answer is 77 %" in answer.text_content()
+    expect(answer).to_be_hidden()
     page.keyboard.press("Space")
-    assert answer.evaluate(SIGHT) == "visible"
+    expect(answer).to_be_visible()
 
 
 def test_a_recorded_training_begins_at_its_beginning(shown):
@@ -165,6 +167,7 @@ def test_on_paper_each_slide_has_its_page(browser, built, tmp_path):
     page = browser.new_page()
     page.goto((built / "03_ewc.html").as_uri() + "?print-pdf")
     page.locator(".pdf-page").first.wait_for()
+    page.wait_for_function(f"Reveal.isReady() && {FITS}")
     pages, waiting = page.locator(".pdf-page").count(), page.locator("section > .body > .fragment").count()
     page.pdf(path=tmp_path / "deck.pdf", prefer_css_page_size=True, print_background=True)
     assert len(PdfReader(tmp_path / "deck.pdf").pages) == pages > 25 and waiting > 1
