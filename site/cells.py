@@ -100,11 +100,16 @@ def told(output):
     return output
 
 
+def size_of(base64):
+    """(width, height) in pixels of a PNG, which says so in its first bytes."""
+    return struct.unpack(">II", a2b_base64(base64)[16:24])
+
+
 def picture(base64, alt, name, k, out):
     """The <img> of a stored picture, which becomes a file: loaded when it is nearly in sight."""
     file = out / f"_figures/{name}-{k}.png"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(a2b_base64(base64))
-    width, height = struct.unpack(">II", file.read_bytes()[16:24])  # where every PNG says its size
+    width, height = size_of(base64)
     size = f'width="{width}" height="{height}" loading="lazy"'
     return f'<img src="../_figures/{name}-{k}.png" alt="{html.escape(alt)}" {size}>'

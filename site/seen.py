@@ -7,13 +7,11 @@ Lesson: every one.
 """
 
 import re
-import struct
-from binascii import a2b_base64
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import accumulate, groupby, pairwise
 
-from cells import UNSAID
+from cells import UNSAID, size_of
 from formulas import mathml
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -175,7 +173,7 @@ def panel(page):
 
 def pictured(base64, alt):
     """A figure; it takes the room that the text leaves it, but no less than it needs to be read."""
-    wide, high = struct.unpack(">II", a2b_base64(base64)[16:24])  # where every PNG says its size
+    wide, high = size_of(base64)
     img = f'<img class="figure" src="data:image/png;base64,{base64}" alt="{escape(alt)}">'
     return Seen(img, lines=min(LOW, WIDE * high / wide) / LINE)
 

@@ -6,9 +6,7 @@ lessons. tests/screen/test_slides.py goes through the decks in a browser.
 
 import html
 import re
-import struct
 import sys
-from binascii import a2b_base64
 
 import nbformat
 import pytest
@@ -18,6 +16,7 @@ sys.path.append(str(ROOT / "site"))
 import deck  # noqa: E402
 import seen  # noqa: E402
 import slides  # noqa: E402
+from cells import size_of  # noqa: E402
 from lecture import Guide  # noqa: E402
 
 LESSONS = pytest.mark.parametrize("lesson", lessons(), ids=lambda path: path.stem)
@@ -270,5 +269,4 @@ def test_a_run_is_kept_until_the_lesson_changes(tmp_path):
 
 def size(notebook):
     """(width, height) of the picture that the lesson's third cell stores."""
-    data = a2b_base64(notebook.cells[2].outputs[0].data["image/png"])
-    return struct.unpack(">II", data[16:24])
+    return size_of(notebook.cells[2].outputs[0].data["image/png"])

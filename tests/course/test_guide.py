@@ -1,11 +1,15 @@
 """The teacher's guide has a page for each lesson, whole, fresh, and with links that lead somewhere."""
 
 import re
+import sys
 
 import guide
 import pytest
 from guide import END, GUIDE, START, asked, exercises_of, filled, page_of, question, table
-from lessons import lessons, read, said
+from lessons import ROOT, lessons, read, said
+
+sys.path.append(str(ROOT / "site"))
+import lecture  # noqa: E402
 
 HEADINGS = [
     "Before the class",
@@ -70,10 +74,8 @@ def test_plans_name_sections_of_the_lesson(lesson):
     lasts = [line.rstrip(" |").rpartition("|")[2] for line in plans.splitlines() if line.startswith("|")]
     named = [name for last in lasts for name in re.findall(r"\*([^*]+)\*", last)]
     markdown = "\n\n".join(cell.source for cell in read(lesson).cells if cell.cell_type == "markdown")
-    headings = [h.replace("`", "") for h in re.findall(r"^#+ (.+)$", markdown, re.M)]
-    known = lambda name: (
-        name in headings or name.endswith("…") and any(h.startswith(name[:-1].strip()) for h in headings)
-    )
+    headings = re.findall(r"^#+ (.+)$", markdown, re.M)
+    known = lambda name: any(lecture.named(name, heading) for heading in headings)
     assert named and not [name for name in named if not known(name)]
 
 

@@ -66,6 +66,13 @@ def shown(browser, built):
     assert not outside and not errors
 
 
+def by_a_key(page, answer):
+    """An answer that is not seen before the space bar is pressed."""
+    expect(answer).to_be_hidden()
+    page.keyboard.press("Space")
+    expect(answer).to_be_visible()
+
+
 def to(page, cell):
     """Go to the slide that begins with a cell."""
     page.evaluate(
@@ -140,9 +147,7 @@ def test_an_answer_waits_for_a_key(shown):
     to(page, "reveal-best")
     answer = page.locator("[data-cell=reveal-best] .fragment")
     assert "The answer is" in answer.text_content()
-    expect(answer).to_be_hidden()
-    page.keyboard.press("Space")
-    expect(answer).to_be_visible()
+    by_a_key(page, answer)
 
 
 def test_a_committed_guess_is_answered_by_a_key(shown):
@@ -151,9 +156,7 @@ def test_a_committed_guess_is_answered_by_a_key(shown):
     answer = page.locator("#twin-03_ewc-guess-best [data-said]")
     page.get_by_role("button", name="Commit").click()
     assert "the answer is 77 %" in answer.text_content()
-    expect(answer).to_be_hidden()
-    page.keyboard.press("Space")
-    expect(answer).to_be_visible()
+    by_a_key(page, answer)
 
 
 def test_a_recorded_training_begins_at_its_beginning(shown):
